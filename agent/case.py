@@ -1,0 +1,102 @@
+"""The nouns of a case: anomaly, incident, evidence, diagnosis, outcome."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from config.frozen import Frozen
+
+Severity = Literal["low", "medium", "high", "critical"]
+AnalystField = Literal["serving", "hardware", "quality", "cost", "changes"]
+
+
+class Anomaly(Frozen):
+    """A signal departed from expectation."""
+
+    at: datetime
+    onset_at: datetime
+    signal: str
+    entity: str
+    value: float
+    expected: float
+    threshold: float
+    score: float  # in units of the detector's statistic; >= 1 is an alarm
+    detector: str  # "objective", "level", "stuck", "hardware", "quality", "cost"
+    tier: Literal["immediate", "daily", "weekly"] = "immediate"
+
+
+class Incident(Frozen):
+    """Anomalies of one cause-group."""
+
+    id: str
+    at: datetime
+    service: str  # the patient
+    severity: Severity
+    tier: Literal["immediate", "daily", "weekly"]
+    fingerprint: str  # for de-duplication
+    anomalies: tuple[Anomaly, ...] = Field(min_length=1)
+    related: tuple[str, ...] = ()  # other services that show signs of the same cause
+
+
+class Evidence(Frozen):
+    """One finding of one analyst. ``weight`` > 0 means seen, < 0 means looked for and not seen."""
+
+    id: str
+    incident: str
+    at: datetime
+    analyst: AnalystField
+    finding: str  # a word of the findings vocabulary (playbooks/library/faults.yaml speaks it)
+    entity: str
+    weight: float  # log-likelihood scale, clipped to [-3, 3]
+    text: str  # one sentence with numbers, for people
+    query: str = ""
+    bindings: dict[str, str] = Field(
+        default_factory=dict
+    )  # what a plan would need: {"good_revision": "4", "replica": "chat-7d9f-x"}
+
+
+class Hypothesis(Frozen):
+    """A fault that would explain the evidence."""
+
+    fault: str
+    entity: str
+    probability: float = Field(ge=0, le=1)
+    supporting: tuple[str, ...]  # evidence ids
+    opposing: tuple[str, ...]
+
+
+class Diagnosis(Frozen):
+    """Ranked hypotheses; ``unresolved`` is a valid answer and goes to a person."""
+
+    incident: str
+    at: datetime
+    hypotheses: tuple[Hypothesis, ...]
+    resolved: bool
+    wants: str = ""  # the one more reading that would decide
+
+    @property
+    def top(self) -> Hypothesis | None:
+        """The best hypothesis, if there is any."""
+        return self.hypotheses[0] if self.hypotheses else None
+
+
+class Measured(Frozen):
+    """One signal before and after."""
+
+    signal: str
+    entity: str
+    before: float | None
+    after: float | None
+    target: float | None
+
+
+class Outcome(Frozen):
+    """What came of it, with numbers."""
+
+    incident: str
+    at: datetime
+    verdict: Literal["recovered", "not_recovered", "inconclusive", "error", "undone", "escalated", "self_recovered"]
+    text: str
+    measured: tuple[Measured, ...] = ()
+    healed_at: datetime | None = None

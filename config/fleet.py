@@ -1,0 +1,86 @@
+"""What we guard: services, their objectives and what they depend on."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from config.frozen import Frozen
+
+
+class ServiceKind(StrEnum):
+    """How a service makes its answers; decides which signals it has."""
+
+    LANGUAGE = "language"  # language-model engine: vLLM metrics
+    TABULAR = "tabular"  # scoring model: Triton metrics, features, late labels
+    VENDOR = "vendor"  # calls to an outside provider
+
+
+class Objective(Frozen):
+    """A promise about one signal of one service (an SLO), e.g. ``ttft_p95 below 1.0``."""
+
+    signal: str = Field(description="name of a signal in the catalogue (tools.catalogue)")
+    bound: Literal["below", "above"] = "below"
+    target: float = Field(description="in the signal's own unit")
+
+
+class Service(Frozen):
+    """One guarded service."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+    kind: ServiceKind
+    tier: Literal["gold", "silver", "bronze"] = "silver"
+    environment: Literal["production", "staging"] = "production"
+    namespace: str = "default"
+    deployment: str = Field(default="", description="Kubernetes Deployment; the service's name when empty")
+    model: str = Field(default="", description="name in the model registry; empty: no registry")
+    vendors: tuple[str, ...] = Field(default=(), description="providers in order of preference")
+    objectives: tuple[Objective, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    min_replicas: int = Field(default=2, ge=1, description="floor that no action may cross")
+    max_replicas: int = Field(default=8, ge=1)
+    hourly_budget: float = Field(default=0.0, ge=0, description="money per hour; 0: none set")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError(f"min_replicas {self.min_replicas} > max_replicas {self.max_replicas}")
+        if self.kind is ServiceKind.VENDOR and not self.vendors:
+            raise ValueError("a vendor service names at least one vendor")
+        return self
+
+    @property
+    def workload(self) -> str:
+        """Name of the Deployment that runs the service."""
+        return self.deployment or self.name
+
+
+class Fleet(Frozen):
+    """All guarded services. An empty fleet is an error, never "everything"."""
+
+    services: tuple[Service, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        names = [service.name for service in self.services]
+        if len(set(names)) != len(names):
+            raise ValueError("two services have one name")
+        for service in self.services:
+            if missing := sorted(set(service.depends_on) - set(names)):
+                raise ValueError(f"service {service.name} depends on unknown {', '.join(missing)}")
+        return self
+
+    def service(self, name: str) -> Service:
+        """Return the service called ``name``; ``KeyError`` when there is none."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise KeyError(name)
+
+
+class Cadence(Frozen):
+    """How often Prunella looks."""
+
+    tick: timedelta = Field(default=timedelta(seconds=30), description="between two observations")
+    quality: timedelta = Field(default=timedelta(minutes=5), description="between two looks at inference logs")

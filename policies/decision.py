@@ -1,0 +1,77 @@
+"""What a rule may see, what a judge says, and what a person answers."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from config.frozen import Frozen
+
+
+class Situation(Frozen):
+    """The facts that a rule may see. Whole numbers: the rule language has no fractions."""
+
+    incident: str
+    at: datetime
+    environment: Literal["production", "staging"]
+    tier: Literal["gold", "silver", "bronze"]
+    severity: Literal["low", "medium", "high", "critical"]
+    confidence_percent: int = Field(ge=0, le=100)
+    data_fresh: bool  # the readings that the plan rests on are present and recent
+    storm: bool  # many services at once, or the observers themselves are blind
+    frozen: bool  # a freeze window is open
+    paused: bool  # somebody switched Prunella off for this service or fleet
+    opted_out: bool
+    other_owner: bool  # another controller owns what the plan would write
+    attempts: int = Field(ge=0, description="earlier runs against this incident")
+    service_actions_last_hour: int = Field(ge=0)
+    fleet_actions_last_hour: int = Field(ge=0)
+    blast_percent: int = Field(ge=0, le=100, description="share of the service's ready replicas that a step takes away")
+    floor_margin: int = Field(description="ready replicas after the worst step, less the service's floor")
+    load_percent: int = Field(ge=0, description="load of what remains after the worst step, per cent of its capacity")
+    money_per_hour: float = Field(description="extra cost; negative when it saves")
+    reversible: bool
+
+
+class Verdict(StrEnum):
+    """What the judge says."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+class Reason(Frozen):
+    """One named reason with its arithmetic, e.g. ``load 64 % <= 85 %``."""
+
+    rule: str
+    text: str
+
+
+class Decision(Frozen):
+    """Allow, Ask or Deny; every reason named. Bound to the plan's hash."""
+
+    plan_digest: str
+    policy_digest: str
+    incident: str
+    at: datetime
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = Field(min_length=1)
+
+
+class Approval(Frozen):
+    """A person's answer to a question."""
+
+    id: str
+    incident: str
+    plan_digest: str
+    asked_at: datetime
+    expires_at: datetime
+    state: Literal["pending", "approved", "rejected", "expired"]
+    by: str = ""
+    answered_at: datetime | None = None
+    note: str = ""
+
+
+DEFAULT_APPROVAL_LIFE = timedelta(minutes=30)

@@ -1,0 +1,120 @@
+"""Verbs applied to the world. Every effect of Prunella is one of these values.
+
+A new verb is one class here and one branch in each adapter, found by exhaustive ``match``.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from config.frozen import Frozen
+
+
+class SetReplicas(Frozen):
+    """Ask for a number of replicas."""
+
+    verb: Literal["set_replicas"] = "set_replicas"
+    service: str
+    replicas: int = Field(ge=0)
+
+
+class RestoreRevision(Frozen):
+    """Make an earlier revision of the deployment's template current again."""
+
+    verb: Literal["restore_revision"] = "restore_revision"
+    service: str
+    revision: str
+
+
+class EvictReplica(Frozen):
+    """Evict one replica, honouring disruption budgets; its controller starts a fresh one, elsewhere if need be."""
+
+    verb: Literal["evict_replica"] = "evict_replica"
+    service: str
+    replica: str
+
+
+class SetSchedulable(Frozen):
+    """Cordon (False) or uncordon (True) a node."""
+
+    verb: Literal["set_schedulable"] = "set_schedulable"
+    node: str
+    schedulable: bool
+
+
+class SetAlias(Frozen):
+    """Point a registry alias at a version; whoever serves the alias follows."""
+
+    verb: Literal["set_alias"] = "set_alias"
+    service: str
+    model: str
+    alias: str = "champion"
+    version: str
+
+
+class SetSplit(Frozen):
+    """Divide the traffic of a service over backends, per cent."""
+
+    verb: Literal["set_split"] = "set_split"
+    service: str
+    weights: dict[str, Annotated[int, Field(ge=0, le=100)]]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SetSplit":
+        if sum(self.weights.values()) != 100:
+            raise ValueError(f"weights sum to {sum(self.weights.values())}, not 100")
+        return self
+
+
+class TrainModel(Frozen):
+    """Train a new version of a model on logged data of a window; long-running, bounded in time and money."""
+
+    verb: Literal["train_model"] = "train_model"
+    service: str
+    model: str
+    version: str  # the name that the new version will bear
+    start_at: datetime
+    end_at: datetime
+    max_seconds: float = Field(default=600, gt=0)
+
+
+Action = Annotated[
+    SetReplicas | RestoreRevision | EvictReplica | SetSchedulable | SetAlias | SetSplit | TrainModel,
+    Field(discriminator="verb"),
+]
+ACTION: TypeAdapter[Action] = TypeAdapter(Action)
+VERBS = (
+    "set_replicas",
+    "restore_revision",
+    "evict_replica",
+    "set_schedulable",
+    "set_alias",
+    "set_split",
+    "train_model",
+)
+
+
+class Operation(Frozen):
+    """The stamp of one intended effect: the actuator is asked about ``id`` before any retry."""
+
+    id: str
+    incident: str
+    epoch: int = Field(ge=0, description="fencing token: a write below the highest epoch seen is refused")
+
+
+class Preimage(Frozen):
+    """What an action will change, as it stands before; ``inverse`` undoes the action, None where nothing can."""
+
+    state: dict[str, str]
+    inverse: Action | None = None
+
+
+class Receipt(Frozen):
+    """What the actuator knows of an operation."""
+
+    operation: str
+    state: Literal["done", "running", "failed"]
+    at: datetime
+    detail: str = ""
+    observed: dict[str, str] = Field(default_factory=dict)
