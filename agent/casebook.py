@@ -1,0 +1,178 @@
+"""The casebook: every case is a fold over the journal, and nothing else.
+
+The agent writes one entry per noun (kind = the noun's name in capitals, body = its JSON); ``fold`` reads them back.
+Entries of other writers (the executor, approvals) appear in the timeline only.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from agent.case import Diagnosis, Evidence, Incident, Outcome
+from config.frozen import Frozen
+from playbooks.plan import Execution, Plan
+from policies.decision import Approval, Decision
+from tools.journal import Entry, Journal
+
+Phase = Literal[
+    "investigating", "planning", "waiting_approval", "acting", "verifying", "recovered", "escalated", "closed"
+]
+OPEN: frozenset[Phase] = frozenset(("investigating", "planning", "waiting_approval", "acting", "verifying"))
+
+
+class TimelineItem(Frozen):
+    """One line of a case's story."""
+
+    at: datetime
+    kind: str  # the entry's kind: INCIDENT, EVIDENCE, DIAGNOSIS, PLAN, DECISION, APPROVAL, STEP_INTENT, OUTCOME ...
+    text: str
+
+
+class Case(Frozen):
+    """Everything known of one incident, rebuilt from the journal alone."""
+
+    incident: Incident
+    phase: Phase = "investigating"
+    evidence: tuple[Evidence, ...] = ()  # the last round's
+    diagnosis: Diagnosis | None = None
+    plans: tuple[Plan, ...] = ()  # attempts, oldest first
+    decision: Decision | None = None
+    approval: Approval | None = None
+    execution: Execution | None = None
+    outcome: Outcome | None = None
+    summary: str = ""
+    timeline: tuple[TimelineItem, ...] = ()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The present plan."""
+        return self.plans[-1] if self.plans else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still works on it."""
+        return self.phase in OPEN
+
+
+class ServiceRow(Frozen):
+    """One service as the console shows it."""
+
+    name: str
+    kind: str
+    tier: str
+    state: Literal["ok", "bad", "no_data"]
+    ready: int | None
+    wanted: int | None
+    headline: dict[str, float | None]  # signal -> present value, at most four
+    targets: dict[str, float] = Field(default_factory=dict)
+    spark: tuple[float | None, ...] = ()  # of the first headline signal, oldest first
+
+
+class Snapshot(Frozen):
+    """What the console draws: one instant of the fleet and its cases."""
+
+    at: datetime
+    environment: str
+    services: tuple[ServiceRow, ...]
+    cases: tuple[Case, ...]  # open ones first, then closed, newest first
+    problems: tuple[str, ...] = ()
+
+
+def read_case(journal: Journal, incident: str) -> Case | None:
+    """Rebuild one case from the journal; None when there is no such incident."""
+    return fold(journal.entries(subject=incident))
+
+
+def read_cases(journal: Journal) -> tuple[Case, ...]:
+    """Rebuild every case."""
+    cases = (read_case(journal, subject) for subject in journal.subjects() if subject.startswith("inc-"))
+    return tuple(case for case in cases if case is not None)
+
+
+def fold(entries: Iterable[Entry]) -> Case | None:
+    """Fold entries of one subject into a case. Unknown kinds only lengthen the timeline."""
+    case: Case | None = None
+    for entry in entries:
+        case = _start(entry) if case is None else step(case, entry)
+    return case
+
+
+def _start(entry: Entry) -> Case | None:
+    if entry.kind != "INCIDENT":
+        return None
+    incident = Incident.model_validate(entry.body)
+    return Case(incident=incident, timeline=(TimelineItem(at=entry.at, kind=entry.kind, text=opening(incident)),))
+
+
+def opening(incident: Incident) -> str:
+    """Return the first line of a case's story."""
+    first = incident.anomalies[0]
+    more = f" and {len(incident.anomalies) - 1} more" if len(incident.anomalies) > 1 else ""
+    return f"{incident.service}: {first.signal} {first.value:.4g}, expected {first.expected:.4g} ({first.entity}){more}"
+
+
+def step(case: Case, entry: Entry) -> Case:
+    """Return the case after one more entry."""
+    body = entry.body
+    update: dict[str, object] = {}
+    text = str(body.get("text", body.get("detail", "")))
+    match entry.kind:
+        case "INCIDENT":
+            update["incident"] = Incident.model_validate(body)
+            text = opening(Incident.model_validate(body))
+        case "EVIDENCE":
+            evidence = tuple(Evidence.model_validate(item) for item in body["items"])
+            update |= {"evidence": evidence, "phase": "investigating"}
+            text = "; ".join(item.text for item in evidence if item.weight > 0) or "nothing out of the ordinary"
+        case "DIAGNOSIS":
+            diagnosis = Diagnosis.model_validate(body)
+            update |= {"diagnosis": diagnosis, "phase": "planning"}
+            text = verdict_line(diagnosis)
+        case "PLAN":
+            plan = Plan.model_validate(body)
+            update |= {"plans": (*case.plans, plan), "decision": None, "approval": None, "execution": None}
+            text = f"{plan.playbook} ({len(plan.steps)} steps): {plan.predicted}"
+        case "DECISION":
+            decision = Decision.model_validate(body)
+            update["decision"] = decision
+            text = f"{decision.verdict}: " + "; ".join(reason.text for reason in decision.reasons[:6])
+        case "APPROVAL":
+            approval = Approval.model_validate(body)
+            update |= {"approval": approval, "phase": "waiting_approval" if approval.state == "pending" else case.phase}
+            text = f"{approval.state}" + (f" by {approval.by}" if approval.by else "")
+        case "EXECUTION":
+            execution = Execution.model_validate(body)
+            update |= {"execution": execution, "phase": "acting"}
+            text = f"{execution.state} {execution.reason}".strip()
+        case "VERIFYING":
+            update["phase"] = "verifying"
+        case "OUTCOME":
+            outcome = Outcome.model_validate(body)
+            update |= {"outcome": outcome, "phase": _phase_of(outcome)}
+            text = f"{outcome.verdict}: {outcome.text}"
+        case "SUMMARY":
+            update["summary"] = text
+        case _:
+            text = (
+                text or ", ".join(f"{key} {value}" for key, value in body.items() if isinstance(value, str | int))[:160]
+            )
+    item = TimelineItem(at=entry.at, kind=entry.kind, text=text)
+    return case.model_copy(update={**update, "timeline": (*case.timeline, item)})
+
+
+def _phase_of(outcome: Outcome) -> Phase:
+    match outcome.verdict:
+        case "recovered" | "self_recovered":
+            return "recovered"
+        case "escalated":
+            return "escalated"
+        case "not_recovered" | "inconclusive" | "error" | "undone":
+            return "investigating"  # the next attempt starts from fresh evidence
+
+
+def verdict_line(diagnosis: Diagnosis) -> str:
+    """Return a diagnosis as one line."""
+    ranked = ", ".join(f"{h.fault} on {h.entity} {h.probability:.0%}" for h in diagnosis.hypotheses[:3])
+    return ranked if diagnosis.resolved else f"unresolved ({ranked or 'no hypothesis'})"
