@@ -13,7 +13,7 @@ Progress = Callable[[str], None]
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-class LabUnavailable(Exception):
+class LabError(Exception):
     """A server that the lab needs is not on this machine and cannot be had; the text says what to do about it."""
 
 
@@ -62,11 +62,11 @@ def find_control_plane(progress: Progress = quiet) -> ControlPlaneBinaries:
 
 
 def build_control_plane(progress: Progress) -> Path:
-    """Build the programs from Debian's source package into the cache; raises LabUnavailable where that cannot work."""
+    """Build the programs from Debian's source package into the cache; raises LabError where that cannot work."""
     if not may_use_apt():
-        raise LabUnavailable(
-            f"no folder of KUBEBUILDER_ASSETS or PATH holds all of {', '.join(CONTROL_PLANE)}, and building them needs Debian "
-            "and root: put the four programs into one folder and point KUBEBUILDER_ASSETS at it"
+        raise LabError(
+            f"no folder of KUBEBUILDER_ASSETS or PATH holds all of {', '.join(CONTROL_PLANE)}, and building them "
+            "needs Debian and root: put the four programs into one folder and point KUBEBUILDER_ASSETS at it"
         )
     target = cache_dir()
     target.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def build_control_plane(progress: Progress) -> Path:
     with log.open("w") as sink:
         done = subprocess.run(["bash", str(script), str(target)], stdout=sink, stderr=sink, check=False)  # noqa: S603, S607
     if done.returncode != 0 or not complete(target / "bin"):
-        raise LabUnavailable(f"building the control plane failed (exit {done.returncode}); see {log}")
+        raise LabError(f"building the control plane failed (exit {done.returncode}); see {log}")
     return target / "bin"
 
 
@@ -92,21 +92,18 @@ def minor_version(program: Path) -> int:
 
 
 def find_prometheus(progress: Progress = quiet) -> str:
-    """Path of `prometheus`: found on PATH, else installed from Debian's package; raises LabUnavailable."""
+    """Path of `prometheus`: found on PATH, else installed from Debian's package; raises LabError."""
     found = shutil.which("prometheus")
     if found:
         return found
     if not may_use_apt():
-        raise LabUnavailable(
-            "prometheus is not on PATH, and installing it needs Debian and root: install Prometheus first"
-        )
+        raise LabError("prometheus is not on PATH, and installing it needs Debian and root: install Prometheus first")
     progress("installing Prometheus from Debian's package")
     install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "prometheus"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "-qq", "update"], install):
-        subprocess.run(
-            command, capture_output=True, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        )  # noqa: S603
+        subprocess.run(command, capture_output=True, check=False, env=environment)  # noqa: S603
     found = shutil.which("prometheus")
     if found is None:
-        raise LabUnavailable("apt-get could not install prometheus: install it by hand and try again")
+        raise LabError("apt-get could not install prometheus: install it by hand and try again")
     return found

@@ -29,13 +29,12 @@ class Break:
 
 
 def bad_release(handle: lab.LabHandle) -> str:
-    """Publish a release whose weights overflowed at export, and roll it out as its author would; returns the revision."""
-    from simulator.lab import releases
-
+    """Roll out a release whose weights overflowed at export, as its author would; returns the revision."""
     path = f"/apis/apps/v1/namespaces/{handle.namespace}/deployments/{handle.deployment}"
     with KubeApi.from_kubeconfig(handle.admin_kubeconfig) as api:
         revision = next_revision(handle.run_dir / "models")
-        releases.publish_badly_exported(handle.run_dir / "models", revision)
+        lab.publish(handle.run_dir, "overflowed", revision)
+        lab.wait_for_release(handle.run_dir, revision)
         api.patch(
             path,
             release_patch(revision, f"alice: release {revision} of the chat model, smaller head (ML-311)"),
@@ -57,10 +56,10 @@ def next_revision(models: Path) -> str:
 
 
 def engine_hang_200(handle: lab.LabHandle) -> str:
-    """Make one replica reload its weights from storage that never answers, so that its engine waits for ever; returns the pod.
+    """Make one replica reload its weights from storage that never answers: its engine waits for ever; returns the pod.
 
-    The storage is a named pipe without a writer, in that pod's own scratch folder: its HTTP front stays well, and a pod that
-    replaces it is sound.
+    The storage is a named pipe without a writer, in that pod's own scratch folder: its HTTP front stays well, and a
+    pod that replaces it is sound.
     """
     containers = json.loads((handle.run_dir / "containers.json").read_text())
     pod, process = sorted(containers.items())[0]
@@ -75,7 +74,7 @@ BREAKS: dict[str, Callable[[lab.LabHandle], str]] = {"bad_release": bad_release,
 
 
 def break_(run_dir: Path, fault_id: str) -> Break:
-    """Break something in a running lab and write it down; raises KeyError for an unknown id, LabUnavailable when down."""
+    """Break something in a running lab and write it down; raises KeyError for an unknown id, LabError when down."""
     act = BREAKS[fault_id]
     handle = lab.LabHandle.read(run_dir.resolve())
     at = time.time()

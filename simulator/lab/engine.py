@@ -1,7 +1,7 @@
 """The engine of the model server: one thread that admits, prefills and decodes requests in a continuous batch.
 
-The HTTP front lives on another thread and only waits for futures, as in real servers: the front can be well while the engine
-is not.
+The HTTP front lives on another thread and only waits for futures, as in real servers: the front can be well while the
+engine is not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BATCH = 8
 CACHE_TOKENS = 4096
 
 
-class CorruptOutput(Exception):
+class CorruptOutputError(Exception):
     """The model's logits were not finite, so there is no next token to give."""
 
 
@@ -65,7 +65,7 @@ class Engine:
         self._thread.start()
 
     def submit(self, prompt: list[int], max_tokens: int) -> Future[Completion]:
-        """Queue a request; the future ends with a Completion or with CorruptOutput."""
+        """Queue a request; the future ends with a Completion or with CorruptOutputError."""
         request = Request(prompt, max_tokens, time.monotonic())
         self._queue.put(request)
         return request.future
@@ -139,6 +139,6 @@ class Engine:
         self._metrics.finished[reason].inc()
         self._metrics.end_to_end.observe(time.monotonic() - request.arrived_at)
         if reason == "error":
-            request.future.set_exception(CorruptOutput("logits are not finite"))
+            request.future.set_exception(CorruptOutputError("logits are not finite"))
         else:
             request.future.set_result(Completion(request.tokens, reason))

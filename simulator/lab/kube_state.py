@@ -1,4 +1,5 @@
-"""The figures about Kubernetes objects that a controller reads, by kube-state-metrics' exact names.
+"""The figures about Kubernetes objects that a controller reads, by kube-state-metrics' exact names;
+and OpenCost's two about GPUs.
 
 Each carries one label more than the original, `service`, as a relabelling of a recommended label would give.
 """
@@ -25,6 +26,7 @@ _DEPLOYMENT = {
     "kube_deployment_metadata_generation": ("metadata", "generation"),
 }
 _PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+GPU_HOURLY_COST = 2.5
 _POD = ("namespace", "pod", "uid", "service")
 
 
@@ -49,6 +51,7 @@ class KubeState(Collector):
         yield from pod_metrics(self._objects.pods)
         yield from container_metrics(self._objects.pods)
         yield from node_metrics(self._objects.nodes)
+        yield from cost_metrics(self._objects.pods, self._objects.nodes)
 
 
 def deployment_metrics(deployments: list[Json]) -> Iterator[Metric]:
@@ -115,6 +118,20 @@ def node_metrics(nodes: list[Json]) -> Iterator[Metric]:
             gpus = node["status"].get(kind, {}).get("nvidia.com/gpu", "0")
             family.add_metric((name, "nvidia_com_gpu", "integer"), float(gpus))
     yield from (condition, cordoned, *resources.values())
+
+
+def cost_metrics(pods: list[Json], nodes: list[Json]) -> Iterator[Metric]:
+    """GPUs given to containers and money per GPU-hour, by OpenCost's names."""
+    given = GaugeMetricFamily("container_gpu_allocation", "GPUs.", labels=(*_POD, "container", "node"))
+    price = GaugeMetricFamily("node_gpu_hourly_cost", "Money per GPU-hour.", labels=("node",))
+    for pod in pods:
+        container = pod["spec"]["containers"][0]
+        gpus = container.get("resources", {}).get("limits", {}).get("nvidia.com/gpu", "0")
+        if "nodeName" in pod["spec"]:
+            given.add_metric((*pod_labels(pod), container["name"], pod["spec"]["nodeName"]), float(gpus))
+    for node in nodes:
+        price.add_metric((node["metadata"]["name"],), GPU_HOURLY_COST)
+    yield from (given, price)
 
 
 def pod_labels(pod: Json) -> tuple[str, str, str, str]:

@@ -1,7 +1,7 @@
 """A small kubelet for several nodes at once: registers them, keeps them alive, and runs bound pods as local processes.
 
-Every pod has an address of its own on the loopback (127.x.y.z), so containers listen on the ports they name and Services have
-real endpoints. One container per pod; no images, volumes or init containers. `python -m simulator.lab.kubelet --help`.
+Every pod has an address of its own on the loopback (127.x.y.z), so containers listen on the ports that they name.
+One container per pod; no images, volumes or init containers. `python -m simulator.lab.kubelet --help`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Addresses:
 
 
 class Kubelet:
-    """Looks at what should run, makes it so, reports; again and again. Level-based: a lost step is made up by the next."""
+    """Looks at what should run, makes it so, reports. Level-based: a lost step is made up by the next."""
 
     def __init__(self, api: KubeApi, run_dir: Path, nodes: list[str], objects: Objects) -> None:
         self._api = api
@@ -97,7 +97,10 @@ class Kubelet:
         self._look()
         bound = {key_of(pod): pod for pod in self._objects.pods if pod["spec"].get("nodeName") in self._nodes}
         for key, pod in bound.items():
-            self._see(key, pod)
+            try:
+                self._see(key, pod)
+            except ApiError as error:  # one pod's trouble must not keep the others waiting
+                sys.stderr.write(f"kubelet: {pod['metadata']['name']}: {error}\n")
         for key in sorted(self._pods.keys() - bound.keys()):
             self._drop(key)
         self._publish()

@@ -9,6 +9,7 @@ Example::
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,8 +23,8 @@ from typing import Any
 import yaml
 
 from simulator.lab import load
-from simulator.lab.binaries import LabUnavailable, Progress, find_control_plane, find_prometheus, quiet
-from simulator.lab.processes import ProcessBook, python_env, running, stop_all
+from simulator.lab.binaries import LabError, Progress, find_control_plane, find_prometheus, quiet
+from simulator.lab.processes import ProcessBook, held, python_env, running, stop_all
 from simulator.lab.rest import ApiError, Json, KubeApi, write_kubeconfig
 from simulator.lab.servers import ControlPlane, free_port, start_control_plane, start_prometheus, wait_until
 
@@ -81,10 +82,10 @@ class LabHandle:
 
     @classmethod
     def read(cls, run_dir: Path) -> LabHandle:
-        """The handle of a run; raises LabUnavailable when none was brought up there."""
+        """The handle of a run; raises LabError when none was brought up there."""
         path = run_dir / HANDLE
         if not path.exists():
-            raise LabUnavailable(f"no lab is up in {run_dir}: bring one up first")
+            raise LabError(f"no lab is up in {run_dir}: bring one up first")
         values = json.loads(path.read_text())
         for key in ("run_dir", "admin_kubeconfig", "controller_kubeconfig"):
             values[key] = Path(values[key])
@@ -98,9 +99,9 @@ def default_run_dir() -> Path:
 
 
 def up(run_dir: Path, progress: Progress = quiet, rate: float = 8.0) -> LabHandle:
-    """Bring everything up and wait until three replicas serve load and are scraped; a stale run there is stopped first.
+    """Bring everything up and wait until all replicas serve; a stale run in `run_dir` is stopped first.
 
-    `rate` is the mean load in requests a second; 0 means no load. Raises LabUnavailable, having stopped what it had started.
+    `rate` is the mean load in requests a second; 0 means no load. Raises LabError, having stopped what it had started.
     """
     run_dir = run_dir.resolve()
     clear(run_dir)
@@ -113,16 +114,15 @@ def up(run_dir: Path, progress: Progress = quiet, rate: float = 8.0) -> LabHandl
 
 
 def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHandle:
-    from simulator.lab import releases
-
     programs = find_control_plane(progress)
     find_prometheus(progress)
+    publish(run_dir, "sound", FIRST_REVISION)
     progress("starting etcd, API server, controller-manager and scheduler")
     plane = start_control_plane(run_dir, programs)
     metrics_port = free_port()
     _start_kubelet(run_dir, plane, metrics_port)
-    releases.publish(run_dir / "models", FIRST_REVISION)
     with KubeApi.from_kubeconfig(plane.admin_kubeconfig) as api:
+        wait_for_release(run_dir, FIRST_REVISION)
         progress("deploying the model service, and the controller's role")
         _deploy(api, run_dir)
         controller = _controller_kubeconfig(api, plane, run_dir)
@@ -153,6 +153,14 @@ def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHand
     return handle
 
 
+@contextlib.contextmanager
+def running_lab(run_dir: Path, progress: Progress = quiet, rate: float = 8.0) -> Iterator[LabHandle]:
+    """A lab for the length of a block; it goes down with the block, or with this process however that ends."""
+    clear(run_dir.resolve())
+    with held(run_dir.resolve()):
+        yield up(run_dir, progress, rate)
+
+
 def down(run_dir: Path) -> int:
     """Stop every process of the run; returns how many there were. Nothing there is no error. Logs stay for reading."""
     run_dir = run_dir.resolve()
@@ -165,7 +173,7 @@ def clear(run_dir: Path) -> None:
     """Stop a stale run and empty its directory; refuses a directory with anything in it that is not a lab's."""
     if run_dir.exists():
         if any(run_dir.iterdir()) and not (run_dir / "lab").exists():
-            raise LabUnavailable(f"{run_dir} holds something that is not a lab: give an empty or a new folder")
+            raise LabError(f"{run_dir} holds something that is not a lab: give an empty or a new folder")
         stop_all(run_dir)
         shutil.rmtree(run_dir)
     run_dir.mkdir(parents=True)
@@ -182,6 +190,18 @@ def _start_load(run_dir: Path, plane: ControlPlane, rate: float) -> None:
     argv = [sys.executable, "-m", "simulator.lab.load", "--kubeconfig", str(plane.admin_kubeconfig)]
     argv += ["--run-dir", str(run_dir), "--namespace", NAMESPACE, "--service", SERVICE, "--rate", str(rate)]
     ProcessBook(run_dir).start("load", argv, python_env())
+
+
+def publish(run_dir: Path, export: str, revision: str) -> None:
+    """Begin to write a model release, `sound` or `overflowed`, in a process of its own."""
+    argv = [sys.executable, "-m", "simulator.lab.releases", export, str(run_dir / "models"), revision]
+    ProcessBook(run_dir).start(f"publish-{revision}", argv, python_env())
+
+
+def wait_for_release(run_dir: Path, revision: str) -> None:
+    """Wait until a release is whole; raises LabError when it is not after a minute."""
+    weights = run_dir / "models" / revision / "weights.pt"
+    wait_until(weights.exists, f"model release {revision}")
 
 
 def manifests(name: str, values: dict[str, str] | None = None) -> Iterator[Json]:

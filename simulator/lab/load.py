@@ -1,6 +1,7 @@
-"""Clients of the lab's service: replay the traffic through a round-robin balancer and write down what clients really got.
+"""Clients of the lab's service: replay the traffic through a round-robin balancer, write down what clients really got.
 
-The balancer knows what a Service knows: the addresses of the pods that are ready and not on their way out. `python -m simulator.lab.load --help`.
+The balancer knows what a Service knows: the addresses of the pods that are ready and not on their way out.
+`python -m simulator.lab.load --help`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def is_ready(pod: Json) -> bool:
 
 
 def ask(address: str | None, arrival: Arrival, limit_s: float) -> str:
-    """Send one request; returns `ok`, or why the client is not content: `timeout`, `http_500`, `refused`, `no_endpoint`..."""
+    """Send one request; returns `ok`, or why the client is not content, such as `timeout`, `http_500` or `refused`."""
     if address is None:
         return "no_endpoint"
     body = json.dumps({"prompt": list(range(1, arrival.prompt_tokens + 1)), "max_tokens": arrival.max_tokens})

@@ -1,6 +1,6 @@
 """A real model server: OpenAI-like completions over HTTP, a PyTorch engine behind it, metrics by vLLM's names.
 
-Environment: `MODEL_PATH` (folder of a release), `MODEL_NAME`, `HOST` and `PORT` to listen on, `POD_DIR` (scratch folder).
+Environment: `MODEL_PATH` (folder of a release), `MODEL_NAME`, `HOST` and `PORT` to listen on, `POD_DIR` (for scratch).
 SIGUSR1 reloads the weights in place from `POD_DIR/reload.pt`. `/health` says that the HTTP front lives, and no more.
 """
 
@@ -23,7 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, GCCollector, PlatformCollecto
 from prometheus_client.core import CollectorRegistry
 from pydantic import BaseModel, Field
 
-from simulator.lab.engine import CorruptOutput, Engine
+from simulator.lab.engine import CorruptOutputError, Engine
 from simulator.lab.vllm_metrics import EngineMetrics, HttpMetrics
 
 UNCOUNTED = {"/metrics", "/health"}
@@ -76,7 +76,7 @@ def create_app(engine: Engine, model_name: str, revision: str, registry: Collect
         prompt = tokens_of(body.prompt)
         try:
             done = await asyncio.wrap_future(engine.submit(prompt, body.max_tokens))
-        except CorruptOutput as error:
+        except CorruptOutputError as error:
             message = {"message": str(error), "type": "InternalServerError", "code": 500}
             return JSONResponse({"error": message}, status_code=500)
         return JSONResponse(answer(model_name, prompt, done.tokens, done.finished_reason))

@@ -16,7 +16,7 @@ CONFIG = {"vocabulary": 512, "width": 192, "layers": 2}
 
 
 class TinyModel(nn.Module):
-    """Next-token model; `forward(ids, state)` takes ids of shape (batch, time) and a state of (layers, batch, width)."""
+    """Next-token model; `forward` takes ids of shape (batch, time) and a state of (layers, batch, width)."""
 
     def __init__(self, vocabulary: int, width: int, layers: int) -> None:
         super().__init__()
@@ -42,7 +42,9 @@ def save(model: TinyModel, folder: Path, config: dict[str, int]) -> None:
     """Write `config.json` and `weights.pt` of a release."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
-    torch.save(model.state_dict(), folder / "weights.pt")
+    # Renamed when whole: nobody sees half a file.
+    torch.save(model.state_dict(), folder / "weights.new")
+    (folder / "weights.new").replace(folder / "weights.pt")
 
 
 def load(folder: Path) -> TinyModel:

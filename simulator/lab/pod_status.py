@@ -46,9 +46,13 @@ def node_status(now: datetime) -> Json:
     info = {"kubeletVersion": "v1.20.2", "operatingSystem": "linux", "architecture": "amd64"}
     return {
         "status": {
-            "capacity": ALLOCATABLE, "allocatable": ALLOCATABLE, "conditions": conditions, "addresses": addresses, "nodeInfo": info,
+            "capacity": ALLOCATABLE,
+            "allocatable": ALLOCATABLE,
+            "conditions": conditions,
+            "addresses": addresses,
+            "nodeInfo": info,
         }
-    }  # fmt: skip
+    }
 
 
 def node_lease(name: str, now: datetime) -> Json:

@@ -1,7 +1,7 @@
 """Real processes of one run: started in sessions of their own, written down at once, stopped as whole groups.
 
-The book is a file (`RUN_DIR/pids`, one line `name pid start-time` each), so that another process can stop the run, and so
-that a process number which the kernel has handed to somebody else since is never signalled.
+The book is a file (`RUN_DIR/pids`, one line `name pid start-time` each), so that another process can stop the run, and
+so that a process number which the kernel has handed to somebody else since is never signalled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def signal_group(pid: int, number: signal.Signals) -> None:
 
 
 def stop_all(run_dir: Path, grace_s: float = 6.0) -> int:
-    """Stop every process of the book: politely, then for good after `grace_s` seconds; returns how many were stopped."""
+    """Stop every process of the book: politely, then for good after `grace_s` seconds; returns how many there were."""
     found = running(run_dir)
     for entry in reversed(found):
         signal_group(entry.pid, signal.SIGTERM)
@@ -119,7 +119,7 @@ def stop_all(run_dir: Path, grace_s: float = 6.0) -> int:
 
 
 class Guard:
-    """Stops a run when its holder dies in whatever way: a reaper process waits on a pipe that only the holder keeps open."""
+    """Stops a run when its holder dies in whatever way: a reaper waits on a pipe that only the holder keeps open."""
 
     def __init__(self, run_dir: Path) -> None:
         read_end, self._write_end = os.pipe()
@@ -132,6 +132,18 @@ class Guard:
         os.close(self._write_end)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
+
+
+@contextlib.contextmanager
+def held(run_dir: Path) -> Iterator[Path]:
+    """A run directory whose processes end with this block, or with this process however that ends."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    guard = Guard(run_dir)
+    try:
+        yield run_dir
+    finally:
+        stop_all(run_dir)
+        guard.close()
 
 
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:

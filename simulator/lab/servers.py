@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 import yaml
 
-from simulator.lab.binaries import ControlPlaneBinaries, LabUnavailable, find_control_plane, find_prometheus
+from simulator.lab.binaries import ControlPlaneBinaries, LabError, find_control_plane, find_prometheus
 from simulator.lab.processes import ProcessBook
 from simulator.lab.rest import ApiError, Json, KubeApi, write_kubeconfig
 
@@ -49,11 +49,11 @@ def free_port() -> int:
 
 
 def wait_until(holds: Callable[[], bool], what: str, limit_s: float = READY_S, step_s: float = 0.1) -> None:
-    """Wait for a condition of the real world; raises LabUnavailable with `what` after `limit_s` seconds."""
+    """Wait for a condition of the real world; raises LabError with `what` after `limit_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > deadline:
-            raise LabUnavailable(f"{what} did not happen within {limit_s:.0f} s")
+            raise LabError(f"{what} did not happen within {limit_s:.0f} s")
         time.sleep(step_s)
 
 
@@ -76,7 +76,7 @@ def _openssl(folder: Path, *arguments: str) -> None:
     try:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
     except FileNotFoundError as error:
-        raise LabUnavailable("openssl is not on PATH; the lab makes its certificates with it") from error
+        raise LabError("openssl is not on PATH; the lab makes its certificates with it") from error
 
 
 def start_control_plane(run_dir: Path, binaries: ControlPlaneBinaries | None = None) -> ControlPlane:
@@ -186,7 +186,7 @@ class PrometheusServer:
 
 
 def start_prometheus(run_dir: Path, scrape_configs: list[Json], interval_s: int = 2) -> PrometheusServer:
-    """Start Prometheus with these scrape configurations, looking every `interval_s` seconds; returns when it is ready."""
+    """Start Prometheus with these scrape configurations, looking every `interval_s` seconds; returns when ready."""
     program = find_prometheus()
     folder = run_dir / "prometheus"
     folder.mkdir(parents=True, exist_ok=True)

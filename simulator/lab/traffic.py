@@ -1,8 +1,8 @@
 """The requests that the load replays: the real trace where its file is at hand, else a sample of figures fitted to it.
 
-The trace is an hour of a production code model with silences of minutes and bursts of dozens a second. The lab has minutes,
-so silences are cut to `QUIET_S`, and the whole is sped up or slowed down to the mean rate asked for. Prompts are shortened to
-fit a model of processor size; order, bursts and the ratio of lengths stay.
+The trace is an hour of a production code model with silences of minutes and bursts of dozens a second. The lab has
+minutes, so silences are cut to `QUIET_S`, and the whole is sped up or slowed down to the mean rate asked for. Prompts
+are shortened to fit a model of processor size; order, bursts and the ratio of lengths stay.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 LABELS = ("model_name", "engine")
 REQUEST_BUCKETS = (
-    0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0,
+    0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0,
+    40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0,
 )  # fmt: skip
 FIRST_TOKEN_BUCKETS = (
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0,
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0,
+    2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0,
 )  # fmt: skip
 INTER_TOKEN_BUCKETS = (
     0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
@@ -21,7 +23,7 @@ FINISHED = ("stop", "length", "abort", "error", "repetition")
 
 
 class EngineMetrics:
-    """What the engine counts; one instance per process. Every series exists from the start, so that a rate is never absent."""
+    """What the engine counts. Every series exists from the start, so that a rate is never absent."""
 
     def __init__(self, model_name: str, registry: CollectorRegistry) -> None:
         labels = (model_name, "0")
@@ -38,6 +40,7 @@ class EngineMetrics:
         self._labels = labels
         self.prompt_tokens = counter("vllm:prompt_tokens", "Prompt tokens processed.")
         self.generation_tokens = counter("vllm:generation_tokens", "Tokens generated.")
+        self.preemptions = counter("vllm:num_preemptions", "Requests put back for want of memory; never here.")
         self.corrupted = counter("vllm:corrupted_requests", "Requests whose logits were not finite.")
         success = Counter("vllm:request_success", "Requests finished.", (*LABELS, "finished_reason"), registry=registry)
         self.finished = {reason: success.labels(*labels, reason) for reason in FINISHED}

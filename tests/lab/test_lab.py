@@ -1,0 +1,152 @@
+"""The lab breaks for real, shows it in real metrics, and heals by what a person would do through the API."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from simulator.lab import breaks, load
+from simulator.lab.lab import LabHandle, ready_replicas, revision_of, status
+from simulator.lab.rest import ApiError, KubeApi
+from simulator.lab.servers import answers_200, wait_until
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+
+DEPLOYMENT = "/apis/apps/v1/namespaces/serving/deployments/chat"
+PODS = "/api/v1/namespaces/serving/pods"
+
+
+def query(lab: LabHandle, promql: str) -> dict[str, float]:
+    """Ask Prometheus; values by pod, or by '' where there is no such label."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.get(f"{lab.prometheus_url}/api/v1/query", params={"query": promql}, timeout=5).json()
+    rows: list[dict[str, Any]] = answer["data"]["result"]
+    return {row["metric"].get("pod", ""): float(row["value"][1]) for row in rows}
+
+
+def value(lab: LabHandle, promql: str) -> float:
+    """The one value of a query; 0 when there is none."""
+    return query(lab, promql).get("", 0.0)
+
+
+def pod_names(api: KubeApi) -> set[str]:
+    return {pod["metadata"]["name"] for pod in api.items(PODS) if "deletionTimestamp" not in pod["metadata"]}
+
+
+def well_for(lab: LabHandle, seconds: int) -> bool:
+    """Whether clients have got good answers only for so many seconds."""
+    rows = load.read_ledger(lab.run_dir)
+    since = load.well_since(rows)
+    return since is not None and rows[-1].at - since >= seconds
+
+
+def settle(lab: LabHandle, admin: KubeApi) -> None:
+    wait_until(lambda: ready_replicas(admin) == 3 and len(admin.items(PODS)) == 3, "three settled pods", 90)
+    wait_until(lambda: well_for(lab, 6), "good answers", 90)
+
+
+def containers(lab: LabHandle) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads((lab.run_dir / "containers.json").read_text())
+    return found
+
+
+def test_three_replicas_are_ready_scraped_and_answer(lab: LabHandle, admin: KubeApi) -> None:
+    settle(lab, admin)
+    wait_until(lambda: value(lab, 'sum(up{job="pods"})') == 3, "three scraped pods")
+    wait_until(lambda: value(lab, 'sum(rate(http_requests_total{service="chat",status="2xx"}[10s]))') > 1, "traffic")
+    assert pod_names(admin) == set(query(lab, 'vllm:num_requests_running{namespace="serving",service="chat"}'))
+    assert value(lab, 'sum(kube_deployment_status_replicas_ready{namespace="serving",service="chat"})') == 3
+    assert value(lab, 'sum(kube_node_status_condition{condition="Ready",status="true"})') == 3
+    assert {pod["spec"]["nodeName"] for pod in admin.items(PODS)} == {"gpu-0", "gpu-1", "gpu-2"}
+    assert value(lab, "sum(rate(vllm:generation_tokens_total[10s]))") > 0
+    assert status(lab.run_dir).up
+
+
+def test_the_controllers_role_is_enough_and_no_more(lab: LabHandle, controller: KubeApi) -> None:
+    for path in (DEPLOYMENT, PODS, "/api/v1/nodes", "/apis/apps/v1/namespaces/serving/replicasets"):
+        assert controller.get(path)
+    assert controller.get("/api/v1/namespaces/serving/events")["kind"] == "EventList"
+    same = controller.get(DEPLOYMENT)["spec"]["replicas"]
+    assert controller.patch(f"{DEPLOYMENT}/scale", {"spec": {"replicas": same}})["spec"]["replicas"] == same
+    assert controller.patch("/api/v1/nodes/gpu-0", {"spec": {"unschedulable": None}})["kind"] == "Node"
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "chat"}, "spec": {}}
+    controller.ensure("/apis/coordination.k8s.io/v1/namespaces/serving/leases", lease)
+    forbidden = {
+        "/api/v1/namespaces/serving/secrets",
+        "/api/v1/namespaces/serving/configmaps",
+        "/api/v1/namespaces/kube-system/pods",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    }
+    for path in sorted(forbidden):
+        with pytest.raises(ApiError, match="403"):
+            controller.get(path)
+    pod = sorted(containers(lab))[0]
+    for path in (f"{PODS}/{pod}", DEPLOYMENT, "/api/v1/nodes/gpu-0"):
+        with pytest.raises(ApiError, match="403"):
+            controller.delete(path)
+
+
+def test_a_bad_release_fails_and_going_back_heals(lab: LabHandle, admin: KubeApi, controller: KubeApi) -> None:
+    settle(lab, admin)
+    good = revision_of(admin.get(DEPLOYMENT))
+    broken = breaks.break_(lab.run_dir, "bad_release")
+    assert broken.target != good
+    errors = 'sum(rate(http_requests_total{service="chat",status="5xx"}[10s]))'
+    wait_until(lambda: value(lab, errors) > 1, "errors in Prometheus", 60)
+    assert load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None
+    assert value(lab, "sum(increase(vllm:corrupted_requests_total[20s]))") > 0
+    wait_until(
+        lambda: ready_replicas(admin) == 3, "a finished roll-out"
+    )  # every check of Kubernetes is content with it
+    causes = [
+        item["metadata"]["annotations"] for item in controller.items("/apis/apps/v1/namespaces/serving/replicasets")
+    ]
+    assert any(broken.target in cause["kubernetes.io/change-cause"] for cause in causes)
+    controller.patch(DEPLOYMENT, breaks.release_patch(good, f"back to {good}"), "strategic-merge")
+    settle(lab, admin)
+    wait_until(lambda: value(lab, errors) == 0, "no errors in Prometheus", 60)
+
+
+def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: KubeApi, controller: KubeApi) -> None:
+    settle(lab, admin)
+    broken = breaks.break_(lab.run_dir, "engine_hang_200")
+    pod = broken.target
+    steps = f'sum(increase(vllm:iteration_tokens_total_count{{pod="{pod}"}}[10s]))'
+    wait_until(lambda: value(lab, steps) == 0 and value(lab, f'sum(up{{pod="{pod}"}})') == 1, "an idle engine", 60)
+    waiting = f'sum(vllm:num_requests_waiting{{pod="{pod}"}})'
+    wait_until(lambda: value(lab, waiting) > 0, "requests that wait", 60)
+    assert answers_200(f"http://{containers(lab)[pod]['address']}/health")
+    assert ready_replicas(admin) == 3
+    wait_until(
+        lambda: load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None, "a client's timeout", 30
+    )
+    before = pod_names(admin)
+    eviction = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod, "namespace": "serving"}}
+    controller.post(f"{PODS}/{pod}/eviction", eviction)
+    settle(lab, admin)
+    assert pod not in pod_names(admin)
+    assert len(pod_names(admin) - before) == 1
+
+
+def test_a_crashed_server_is_started_again_and_counted(lab: LabHandle, admin: KubeApi) -> None:
+    settle(lab, admin)
+    pod, process = sorted(containers(lab).items())[0]
+    os.kill(process["pid"], signal.SIGKILL)
+    restarts = f'sum(kube_pod_container_status_restarts_total{{pod="{pod}",service="chat"}})'
+    wait_until(lambda: value(lab, restarts) == 1, "a counted restart", 60)
+    settle(lab, admin)
+    assert containers(lab)[pod]["pid"] != process["pid"]
+
+
+def test_what_broke_is_written_down_for_whoever_measures(lab: LabHandle) -> None:
+    rows = [json.loads(line) for line in (lab.run_dir / breaks.TRUTH).read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["bad_release", "engine_hang_200"]
+    assert all(lab.started_at < row["at"] < time.time() for row in rows)
+    assert "truth" not in json.dumps(lab.facts())
