@@ -95,8 +95,8 @@ def container_metrics(pods: list[Json]) -> Iterator[Metric]:
             values = (*pod_labels(pod), container["name"])
             restarts.add_metric(values, container["restartCount"])
             ready.add_metric(values, float(container["ready"]))
-            if "waiting" in container["state"]:
-                waiting.add_metric((*values, container["state"]["waiting"].get("reason", "")), 1)
+            if why := container["state"].get("waiting"):
+                waiting.add_metric((*values, why.get("reason", "")), 1)
     yield from (restarts, ready, waiting)
 
 

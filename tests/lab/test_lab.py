@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from simulator.lab import breaks, load
-from simulator.lab.lab import LabHandle, ready_replicas, revision_of, status
+from simulator.lab.lab import LabHandle, down, ready_replicas, revision_of, status
+from simulator.lab.processes import python_env
 from simulator.lab.rest import ApiError, KubeApi
 from simulator.lab.servers import answers_200, wait_until
 
@@ -57,6 +60,10 @@ def containers(lab: LabHandle) -> dict[str, dict[str, Any]]:
     return found
 
 
+def truth(lab: LabHandle) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (lab.run_dir / breaks.TRUTH).read_text().splitlines()]
+
+
 def test_three_replicas_are_ready_scraped_and_answer(lab: LabHandle, admin: KubeApi) -> None:
     settle(lab, admin)
     wait_until(lambda: value(lab, 'sum(up{job="pods"})') == 3, "three scraped pods")
@@ -98,6 +105,7 @@ def test_a_bad_release_fails_and_going_back_heals(lab: LabHandle, admin: KubeApi
     good = revision_of(admin.get(DEPLOYMENT))
     broken = breaks.break_(lab.run_dir, "bad_release")
     assert broken.target != good
+    assert truth(lab)[-1] == {"id": "bad_release", "target": broken.target, "at": broken.at}
     errors = 'sum(rate(http_requests_total{service="chat",status="5xx"}[10s]))'
     wait_until(lambda: value(lab, errors) > 1, "errors in Prometheus", 60)
     assert load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None
@@ -118,6 +126,7 @@ def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: K
     settle(lab, admin)
     broken = breaks.break_(lab.run_dir, "engine_hang_200")
     pod = broken.target
+    assert truth(lab)[-1] == {"id": "engine_hang_200", "target": pod, "at": broken.at}
     steps = f'sum(increase(vllm:iteration_tokens_total_count{{pod="{pod}"}}[10s]))'
     wait_until(lambda: value(lab, steps) == 0 and value(lab, f'sum(up{{pod="{pod}"}})') == 1, "an idle engine", 60)
     waiting = f'sum(vllm:num_requests_waiting{{pod="{pod}"}})'
@@ -145,8 +154,20 @@ def test_a_crashed_server_is_started_again_and_counted(lab: LabHandle, admin: Ku
     assert containers(lab)[pod]["pid"] != process["pid"]
 
 
-def test_what_broke_is_written_down_for_whoever_measures(lab: LabHandle) -> None:
-    rows = [json.loads(line) for line in (lab.run_dir / breaks.TRUTH).read_text().splitlines()]
-    assert [row["id"] for row in rows] == ["bad_release", "engine_hang_200"]
-    assert all(lab.started_at < row["at"] < time.time() for row in rows)
-    assert "truth" not in json.dumps(lab.facts())
+def test_a_lab_outlives_who_brought_it_up_and_goes_down_from_anywhere(tmp_path: Path) -> None:
+    run_dir = tmp_path / "second"
+    code = "import sys, pathlib; from simulator.lab.lab import up; up(pathlib.Path(sys.argv[1]), rate=0)"
+    subprocess.run([sys.executable, "-c", code, str(run_dir)], env=python_env(), check=True)
+    assert status(run_dir).up
+    assert len(status(run_dir).pods) == 3
+    assert down(run_dir) >= 9
+    assert not status(run_dir).up
+    assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(run_dir).encode() in read(path)] == []
+    assert down(run_dir) == 0
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
