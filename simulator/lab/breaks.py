@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from simulator.lab import lab
+from simulator.lab.binaries import LabError
+from simulator.lab.load import is_ready
 from simulator.lab.rest import KubeApi
 
 TRUTH = "truth.jsonl"
@@ -61,8 +63,13 @@ def engine_hang_200(handle: lab.LabHandle) -> str:
     The storage is a named pipe without a writer, in that pod's own scratch folder: its HTTP front stays well, and a
     pod that replaces it is sound.
     """
-    containers = json.loads((handle.run_dir / "containers.json").read_text())
-    pod, process = sorted(containers.items())[0]
+    with KubeApi.from_kubeconfig(handle.admin_kubeconfig) as api:
+        pods = api.items(f"/api/v1/namespaces/{handle.namespace}/pods")
+    serving = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"] and is_ready(pod)]
+    if not serving:
+        raise LabError("no replica is ready, so none can be made to hang")
+    pod = min(serving)
+    process = json.loads((handle.run_dir / "containers.json").read_text())[pod]
     pipe = Path(process["folder"]) / "reload.pt"
     if not pipe.exists():
         os.mkfifo(pipe)

@@ -114,15 +114,8 @@ def up(run_dir: Path, progress: Progress = quiet, rate: float = 8.0) -> LabHandl
 
 
 def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHandle:
-    programs = find_control_plane(progress)
-    find_prometheus(progress)
-    publish(run_dir, "sound", FIRST_REVISION)
-    progress("starting etcd, API server, controller-manager and scheduler")
-    plane = start_control_plane(run_dir, programs)
-    metrics_port = free_port()
-    _start_kubelet(run_dir, plane, metrics_port)
+    plane, metrics_port = _start_cluster(run_dir, progress)
     with KubeApi.from_kubeconfig(plane.admin_kubeconfig) as api:
-        wait_for_release(run_dir, FIRST_REVISION)
         progress("deploying the model service, and the controller's role")
         _deploy(api, run_dir)
         controller = _controller_kubeconfig(api, plane, run_dir)
@@ -133,10 +126,30 @@ def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHand
     if rate > 0:
         progress(f"starting clients: {rate:g} requests a second on average")
         _start_load(run_dir, plane, rate)
-    handle = LabHandle(
+    handle = _handle(run_dir, plane, prometheus.url, controller, began)
+    handle.write()
+    progress(f"the lab is up after {handle.up_seconds} s; Prometheus at {handle.prometheus_url}")
+    return handle
+
+
+def _start_cluster(run_dir: Path, progress: Progress) -> tuple[ControlPlane, int]:
+    """Start control plane and kubelet, and publish the first release; returns the port of the object figures too."""
+    programs = find_control_plane(progress)
+    find_prometheus(progress)
+    publish(run_dir, "sound", FIRST_REVISION)
+    progress("starting etcd, API server, controller-manager and scheduler")
+    plane = start_control_plane(run_dir, programs)
+    metrics_port = free_port()
+    _start_kubelet(run_dir, plane, metrics_port)
+    wait_for_release(run_dir, FIRST_REVISION)
+    return plane, metrics_port
+
+
+def _handle(run_dir: Path, plane: ControlPlane, prometheus_url: str, controller: Path, began: float) -> LabHandle:
+    return LabHandle(
         run_dir=run_dir,
         api_url=plane.url,
-        prometheus_url=prometheus.url,
+        prometheus_url=prometheus_url,
         admin_kubeconfig=plane.admin_kubeconfig,
         controller_kubeconfig=controller,
         namespace=NAMESPACE,
@@ -148,9 +161,6 @@ def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHand
         started_at=began,
         up_seconds=round(time.time() - began, 1),
     )
-    handle.write()
-    progress(f"the lab is up after {handle.up_seconds} s; Prometheus at {handle.prometheus_url}")
-    return handle
 
 
 @contextlib.contextmanager

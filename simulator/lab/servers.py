@@ -136,6 +136,9 @@ def _start_api_server(book: ProcessBook, programs: ControlPlaneBinaries, run_dir
         "service-account-signing-key-file": pki / "sa.key",
         "service-account-key-file": pki / "sa.key",
         "endpoint-reconciler-type": "none",
+        "audit-policy-file": Path(__file__).with_name("audit.yaml"),
+        "audit-log-path": run_dir / "audit.jsonl",
+        "audit-log-mode": "blocking",
     }
     book.start("kube-apiserver", [programs.path("kube-apiserver"), *_as_flags(flags)])
 
@@ -152,6 +155,9 @@ def _start_controllers(book: ProcessBook, programs: ControlPlaneBinaries, run_di
         "root-ca-file": run_dir / "pki" / "ca.crt",
         "use-service-account-credentials": "true",
         "node-monitor-grace-period": "20s",
+        # Its own rate limit is all that it waits for while it starts.
+        "kube-api-qps": "200",
+        "kube-api-burst": "400",
     }
     if programs.minor < 27:
         manager["pod-eviction-timeout"] = "20s"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from simulator.lab import breaks, load
+from simulator.lab import audit, breaks, load
 from simulator.lab.lab import LabHandle, down, ready_replicas, revision_of, status
 from simulator.lab.processes import python_env
 from simulator.lab.rest import ApiError, KubeApi
@@ -117,7 +117,10 @@ def test_a_bad_release_fails_and_going_back_heals(lab: LabHandle, admin: KubeApi
         item["metadata"]["annotations"] for item in controller.items("/apis/apps/v1/namespaces/serving/replicasets")
     ]
     assert any(broken.target in cause["kubernetes.io/change-cause"] for cause in causes)
+    controller.patch(f"{DEPLOYMENT}?dryRun=All", breaks.release_patch(good, "would do"), "strategic-merge")
     controller.patch(DEPLOYMENT, breaks.release_patch(good, f"back to {good}"), "strategic-merge")
+    assert [write.dry_run for write in audit.writes(lab.run_dir) if write.at > broken.at] == [True, False]
+    assert [write.resource for write in audit.effects(lab.run_dir) if write.at > broken.at] == ["deployments"]
     settle(lab, admin)
     wait_until(lambda: value(lab, errors) == 0, "no errors in Prometheus", 60)
 
@@ -137,11 +140,14 @@ def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: K
         lambda: load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None, "a client's timeout", 30
     )
     before = pod_names(admin)
-    eviction = {"apiVersion": "policy/v1beta1", "kind": "Eviction", "metadata": {"name": pod, "namespace": "serving"}}
+    version = "policy/v1" if int(controller.get("/version")["minor"].rstrip("+")) >= 22 else "policy/v1beta1"
+    eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": pod, "namespace": "serving"}}
     controller.post(f"{PODS}/{pod}/eviction", eviction)
     settle(lab, admin)
     assert pod not in pod_names(admin)
     assert len(pod_names(admin) - before) == 1
+    evictions = [write for write in audit.effects(lab.run_dir) if write.resource == "pods/eviction"]
+    assert [(write.verb, write.name, write.code) for write in evictions] == [("create", pod, 201)]
 
 
 def test_a_crashed_server_is_started_again_and_counted(lab: LabHandle, admin: KubeApi) -> None:

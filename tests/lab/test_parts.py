@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 from prometheus_client import generate_latest
 from prometheus_client.core import CollectorRegistry
 
-from simulator.lab import breaks, load, network, pod_status, processes, releases, traffic
+from simulator.lab import audit, breaks, load, network, pod_status, processes, releases, traffic
 from simulator.lab.binaries import CONTROL_PLANE, LabError, candidates, complete
 from simulator.lab.container import ContainerState, probe_of
 from simulator.lab.engine import CorruptOutputError, Engine
@@ -334,3 +335,35 @@ def test_the_controllers_role_names_every_verb_and_no_star() -> None:
         ("leases", "update"),
         ("nodes", "patch"),
     }
+
+
+# -- audit -------------------------------------------------------------------------------------------------------------
+
+
+def audit_event(verb: str, resource: str, uri: str = "/x", code: int = 200, sub: str = "") -> str:
+    target = {"resource": resource, "name": "chat", **({"subresource": sub} if sub else {})}
+    stamp = "2026-01-02T03:04:05.678901Z"
+    status_ = {"code": code}
+    event = {"verb": verb, "objectRef": target, "requestURI": uri, "requestReceivedTimestamp": stamp}
+    return json.dumps({**event, "responseStatus": status_, "requestObject": {"spec": {}}})
+
+
+def test_effects_are_writes_that_were_meant_and_granted(tmp_path: Path) -> None:
+    lines = [
+        audit_event("create", "selfsubjectaccessreviews", code=201),
+        audit_event("patch", "deployments", uri="/apis/apps/v1/x?dryRun=All&fieldManager=y"),
+        audit_event("patch", "deployments"),
+        audit_event("create", "pods", code=429, sub="eviction"),
+        audit_event("update", "leases"),
+    ]
+    (tmp_path / audit.LOG).write_text("\n".join(lines) + "\n")
+    writes = audit.writes(tmp_path)
+    assert [(write.verb, write.resource, write.dry_run, write.code) for write in writes] == [
+        ("patch", "deployments", True, 200),
+        ("patch", "deployments", False, 200),
+        ("create", "pods/eviction", False, 429),
+        ("update", "leases", False, 200),
+    ]
+    assert audit.effects(tmp_path) == [writes[1]]
+    assert writes[0].at == datetime(2026, 1, 2, 3, 4, 5, 678901, UTC).timestamp()
+    assert audit.effects(tmp_path / "nowhere") == []
