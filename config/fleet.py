@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from config.duration import Duration
 from config.frozen import Frozen
 
 
@@ -21,25 +22,33 @@ class Objective(Frozen):
     """A promise about one signal of one service (an SLO), e.g. ``ttft_p95 below 1.0``."""
 
     signal: str = Field(description="name of a signal in the catalogue (tools.catalogue)")
-    bound: Literal["below", "above"] = "below"
+    bound: Literal["below", "above"] = Field(default="below", description="the side of the target that is well")
     target: float = Field(description="in the signal's own unit")
 
 
 class Service(Frozen):
     """One guarded service."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
-    kind: ServiceKind
-    tier: Literal["gold", "silver", "bronze"] = "silver"
-    environment: Literal["production", "staging"] = "production"
-    namespace: str = "default"
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        max_length=63,
+        description="as the service label of its series says it",
+    )
+    kind: ServiceKind = Field(description="decides which signals it has")
+    tier: Literal["gold", "silver", "bronze"] = Field(
+        default="silver", description="how much it matters; policies are stricter for gold"
+    )
+    environment: Literal["production", "staging"] = Field(
+        default="production", description="policies are stricter for production"
+    )
+    namespace: str = Field(default="default", description="Kubernetes namespace; left out: cluster.namespace")
     deployment: str = Field(default="", description="Kubernetes Deployment; the service's name when empty")
     model: str = Field(default="", description="name in the model registry; empty: no registry")
     vendors: tuple[str, ...] = Field(default=(), description="providers in order of preference")
-    objectives: tuple[Objective, ...] = ()
-    depends_on: tuple[str, ...] = ()
+    objectives: tuple[Objective, ...] = Field(default=(), description="what well means; none: it is shown, not guarded")
+    depends_on: tuple[str, ...] = Field(default=(), description="services whose faults show here too")
     min_replicas: int = Field(default=2, ge=1, description="floor that no action may cross")
-    max_replicas: int = Field(default=8, ge=1)
+    max_replicas: int = Field(default=8, ge=1, description="ceiling that no action may cross")
     hourly_budget: float = Field(default=0.0, ge=0, description="money per hour; 0: none set")
 
     @model_validator(mode="after")
@@ -59,7 +68,7 @@ class Service(Frozen):
 class Fleet(Frozen):
     """All guarded services. An empty fleet is an error, never "everything"."""
 
-    services: tuple[Service, ...] = Field(min_length=1)
+    services: tuple[Service, ...] = Field(min_length=1, description="at least one")
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
@@ -82,5 +91,7 @@ class Fleet(Frozen):
 class Cadence(Frozen):
     """How often Prunella looks."""
 
-    tick: timedelta = Field(default=timedelta(seconds=30), description="between two observations")
-    quality: timedelta = Field(default=timedelta(minutes=5), description="between two looks at inference logs")
+    tick: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0), description="between two observations")
+    quality: Duration = Field(
+        default=timedelta(minutes=5), gt=timedelta(0), description="between two looks at inference logs"
+    )

@@ -1,0 +1,255 @@
+"""Settings: everything an owner decides, grouped by concern. Each field says its unit, its default and why.
+
+Read once, by ``config.load``, from one YAML file; an environment variable such as ``PRUNELLA_REASONER__API_KEY``
+overrides the file, so that no secret need be written down.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.duration import Duration
+from config.fleet import Cadence, Fleet
+from config.frozen import Frozen
+
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+
+
+def _http(text: str) -> str:
+    if not re.match(r"^https?://[^\s/]+\S*$", text):
+        raise ValueError(f"{text[:60]!r} is no http(s) address")
+    return text.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEK = timedelta(days=7)
+
+
+class MetricsSettings(Frozen):
+    """Where signals are read: a Prometheus, or anything that speaks its query API."""
+
+    url: HttpUrl = Field(description="base URL of the Prometheus API; no default: nothing is guarded unseen")
+    service_label: Label = Field(
+        default="service",
+        description="label that holds a service's name on every series; your relabelling rules put it there",
+    )
+    replica_label: Label = Field(default="pod", description="label that tells the replicas of a service apart")
+    node_label: Label = Field(default="node", description="label that names a node on node series")
+    gpu_label: Label = Field(default="gpu", description="label that numbers the GPUs of a node (dcgm-exporter's name)")
+    gpu_node_label: Label = Field(
+        default="Hostname", description="label that names the node on GPU series (dcgm-exporter's name)"
+    )
+    vendor_label: Label = Field(default="vendor", description="label that names the provider on gateway series")
+    selector: dict[Label, Annotated[str, Field(min_length=1)]] | None = Field(
+        default=None,
+        description="further label = value matchers on every query, for a Prometheus that many teams share; "
+        "left out: none are needed beside the service label; an empty one is an error, never everything",
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10), gt=timedelta(0), description="seconds for one query; a late answer is NO DATA"
+    )
+    lookback: Duration = Field(
+        default=timedelta(minutes=2),
+        gt=timedelta(0),
+        description="age at which a reading counts as NO DATA; at least two scrape intervals",
+    )
+    ca_file: Path | None = Field(default=None, description="PEM file that signs the server; left out: the system's")
+    token: SecretStr | None = Field(
+        default=None, description="bearer token; left out: none is sent. Better PRUNELLA_METRICS__TOKEN than this file"
+    )
+
+    @field_validator("selector")
+    @classmethod
+    def _selects(cls, selector: dict[str, str] | None) -> dict[str, str] | None:
+        if selector is not None and not selector:
+            raise ValueError("selector is empty: give at least one label, or leave it out")
+        return selector
+
+
+class ClusterSettings(Frozen):
+    """The Kubernetes cluster that runs the services."""
+
+    kubeconfig: Path | None = Field(
+        default=None, description="kubeconfig file; left out: the service account of the pod that Prunella runs in"
+    )
+    context: str = Field(default="", description="context in the kubeconfig; empty: its current one")
+    namespace: str = Field(
+        default="default", min_length=1, description="namespace of every service that names none of its own"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10), gt=timedelta(0), description="seconds for one call to the API server"
+    )
+
+
+class ServingSettings(Frozen):
+    """How a replica is asked whether it is well: its health page, and one small real question."""
+
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port of the model server in its pod")
+    health_path: str = Field(default="", description="health page; empty: the usual one of the engine (vLLM, Triton)")
+    timeout: Duration = Field(
+        default=timedelta(seconds=5),
+        gt=timedelta(0),
+        description="seconds for one probe; an engine silent for longer does not answer",
+    )
+
+
+class JournalSettings(Frozen):
+    """The append-only record. State is a fold over it, so it must outlive the process."""
+
+    url: str = Field(
+        default="sqlite:///prunella.db",
+        min_length=1,
+        description="SQLAlchemy URL; a relative SQLite path is relative to this file",
+    )
+
+
+class ApprovalSettings(Frozen):
+    """Questions to people."""
+
+    life: Duration = Field(
+        default=timedelta(minutes=30),
+        gt=timedelta(0),
+        description="how long a question stands; a late answer would fit a world that has moved on",
+    )
+
+
+class Freeze(Frozen):
+    """A window in which nothing is changed without a person: fixed instants, or every week."""
+
+    why: str = Field(min_length=1, description="shown wherever the window forbids something")
+    start: datetime | None = Field(default=None, description="first instant, with zone")
+    end: datetime | None = Field(default=None, description="instant after the last, with zone")
+    weekly: str = Field(
+        default="",
+        pattern=r"^$|^(mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d - (mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d$",
+        description="instead of start and end: 'fri 16:00 - mon 08:00', in UTC",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        fixed = self.start is not None and self.end is not None
+        if fixed == bool(self.weekly):
+            raise ValueError("a freeze window has either start and end, or weekly")
+        if self.start and self.end and (self.start.tzinfo is None or self.end.tzinfo is None):
+            raise ValueError("start and end need a zone, e.g. 2026-12-24T00:00:00Z")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError("start is not before end")
+        if self.weekly:
+            _week_span(self.weekly)
+        return self
+
+    def holds_at(self, now: datetime) -> bool:
+        """Whether the window is open at an instant."""
+        if self.start and self.end:
+            return self.start <= now < self.end
+        first, length = _week_span(self.weekly)
+        utc = now.astimezone(UTC)
+        since_monday = timedelta(days=utc.weekday(), hours=utc.hour, minutes=utc.minute, seconds=utc.second)
+        return (since_monday - first) % _WEEK < length
+
+
+def _week_span(weekly: str) -> tuple[timedelta, timedelta]:
+    """Return when in the week (from Monday 00:00) a window opens, and how long it stays open."""
+    opens, closes = (_week_instant(part) for part in weekly.split(" - "))
+    if opens == closes:
+        raise ValueError("weekly opens and closes at one instant")
+    return opens, (closes - opens) % _WEEK
+
+
+def _week_instant(text: str) -> timedelta:
+    day, clock = text.split()
+    hour, minute = (int(part) for part in clock.split(":"))
+    if hour > 23 or minute > 59:
+        raise ValueError(f"{clock} is no time of day")
+    return timedelta(days=[*_DAYS].index(day), hours=hour, minutes=minute)  # type: ignore[arg-type]
+
+
+class PolicySettings(Frozen):
+    """What may be done without a person."""
+
+    rules: Path | None = Field(
+        default=None, description="folder with Cedar rules of your own; left out: the rules that ship with Prunella"
+    )
+    freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which nothing is changed by itself")
+
+    def freeze_at(self, now: datetime) -> Freeze | None:
+        """Return a freeze window that is open at ``now``, or None."""
+        return next((freeze for freeze in self.freezes if freeze.holds_at(now)), None)
+
+
+class ReasonerSettings(Frozen):
+    """A language model that writes summaries for people. It never decides anything."""
+
+    url: HttpUrl = Field(description="base URL of an OpenAI-compatible endpoint, with its /v1")
+    model: str = Field(min_length=1, description="name of the model there")
+    api_key: SecretStr | None = Field(
+        default=None, description="key; left out: none is sent. Better PRUNELLA_REASONER__API_KEY than this file"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="seconds for one answer; a template takes over after it",
+    )
+
+
+class LogSettings(Frozen):
+    """The daemon's own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severity that is written"
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, JSON lines elsewhere, for log collectors"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything. ``config.load.load`` is the way to get one."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, env_prefix="PRUNELLA_", env_nested_delimiter="__"
+    )
+
+    environment: str = Field(
+        default="production", min_length=1, description="name of this fleet as people know it; shown, never interpreted"
+    )
+    autonomy: Literal["watch", "ask", "act"] = Field(
+        default="watch",
+        description="watch: never act. ask: every act needs a person. act: what the policy allows is done. "
+        "The default is the one that cannot harm",
+    )
+    fleet: Fleet = Field(description="the guarded services, here under 'services', or in another file named by 'file'")
+    metrics: MetricsSettings
+    cluster: ClusterSettings = ClusterSettings()
+    serving: ServingSettings = ServingSettings()
+    journal: JournalSettings = JournalSettings()
+    checkpoints: Path = Field(
+        default=Path("prunella-checkpoints.db"),
+        description="SQLite file in which running cases survive a restart; apart from the journal: it may be deleted",
+    )
+    cadence: Cadence = Cadence()
+    approvals: ApprovalSettings = ApprovalSettings()
+    policy: PolicySettings = PolicySettings()
+    reasoner: ReasonerSettings | None = Field(
+        default=None, description="left out: no language model is asked, and a template writes the summaries"
+    )
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, as everywhere; nothing else is read."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
