@@ -1,0 +1,254 @@
+"""The durable journal, on SQLAlchemy: SQLite by default, PostgreSQL as well.
+
+Entries are only ever added, each linked to the one before by a hash; the last link is kept a second time, so that a
+missing tail is noticed too. A journal that cannot be read or whose chain is broken is ``Malformed`` at opening, never
+taken for an empty one. An ``append`` whose reply was lost (``Ambiguous``) may be repeated: readers fold by operation.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    select,
+    update,
+)
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import StaticPool
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from tools.chain import GENESIS, canonical, link, stamp
+from tools.errors import Ambiguous, Malformed, Refused, ToolError, Transient
+from tools.journal import Entry, Json
+
+_META = MetaData()
+_ENTRIES = Table(
+    "prunella_entries",
+    _META,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False),
+)
+Index("prunella_entries_subject", _ENTRIES.c.subject, _ENTRIES.c.seq)
+Index("prunella_entries_kind", _ENTRIES.c.kind, _ENTRIES.c.seq)
+_HEAD = Table(  # one row: the last link; locked by whoever appends
+    "prunella_head",
+    _META,
+    Column("id", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+_CLAIMS = Table(
+    "prunella_claims",
+    _META,
+    Column("key", String(300), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("at", String(40), nullable=False),
+)
+_LEASES = Table(
+    "prunella_leases",
+    _META,
+    Column("target", String(300), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("at", String(40), nullable=False),
+)
+_BUSY_SECONDS = 30.0
+_CHUNK = 1000  # rows held at once while the chain is verified
+
+
+class SqlJournal:
+    """Implements ``tools.journal.Journal`` on a database ``url``, e.g. ``sqlite:////var/lib/prunella/journal.sqlite``.
+
+    Opening creates the tables where there are none and verifies the chain; raises ``Malformed`` where it is broken,
+    ``Refused`` where the database cannot be opened. Safe to share between threads and processes.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._lock = threading.RLock()
+        self._engine = _engine(url)
+        self._insert: Any = postgres_insert if self._engine.dialect.name == "postgresql" else sqlite_insert
+        try:
+            with self._writing() as connection:
+                _META.create_all(connection)
+                self._found_head(connection)
+            self.verify()
+        except ToolError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def append(self, subject: str, kind: str, body: Json, at: datetime) -> Entry:
+        """Add one entry; returns when it is on the disk."""
+        text, when = canonical(body), stamp(at)
+        with self._writing() as connection:
+            head = connection.execute(select(_HEAD).with_for_update()).one_or_none()
+            if head is None:
+                raise Malformed("journal: its last link is missing")
+            seq = head.seq + 1
+            digest = link(head.hash, str(seq), when, subject, kind, text)
+            row = {"seq": seq, "at": when, "subject": subject, "kind": kind, "body": text}
+            connection.execute(plain_insert(_ENTRIES), row | {"previous": head.hash, "hash": digest})
+            connection.execute(update(_HEAD).values(seq=seq, hash=digest))
+        return Entry(seq, datetime.fromisoformat(when), subject, kind, json.loads(text))
+
+    def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:
+        """Return entries in order, optionally of one subject and of some kinds, with ``seq > after``."""
+        query = select(_ENTRIES).where(_ENTRIES.c.seq > after).order_by(_ENTRIES.c.seq)
+        if subject is not None:
+            query = query.where(_ENTRIES.c.subject == subject)
+        if kinds:
+            query = query.where(_ENTRIES.c.kind.in_(list(kinds)))
+        return tuple(_entry(row) for row in self._read(query))
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return every subject, in order of first entry."""
+        first = func.min(_ENTRIES.c.seq)
+        return tuple(row[0] for row in self._read(select(_ENTRIES.c.subject).group_by("subject").order_by(first)))
+
+    def claim(self, key: str, owner: str, at: datetime) -> bool:
+        """Return True for exactly one caller per key, ever."""
+        row = {"key": key, "owner": owner, "at": stamp(at)}
+        with self._writing() as connection:
+            return bool(connection.execute(self._insert(_CLAIMS).values(row).on_conflict_do_nothing()).rowcount == 1)
+
+    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
+        """Return an epoch strictly above every earlier one of the target."""
+        row = {"target": target, "epoch": 1, "owner": owner, "at": stamp(at)}
+        above = {"epoch": _LEASES.c.epoch + 1, "owner": owner, "at": row["at"]}
+        statement = self._insert(_LEASES).values(row).on_conflict_do_update(index_elements=["target"], set_=above)
+        with self._writing() as connection:
+            return int(connection.execute(statement.returning(_LEASES.c.epoch)).scalar_one())
+
+    def verify(self) -> int:
+        """Check the whole chain and return the number of entries; ``Malformed`` names the first that does not fit."""
+        seq, digest = 0, GENESIS
+        while rows := self._read(select(_ENTRIES).where(_ENTRIES.c.seq > seq).order_by(_ENTRIES.c.seq).limit(_CHUNK)):
+            for row in rows:
+                seq, digest = seq + 1, _checked(row, seq + 1, digest)
+        heads = self._read(select(_HEAD))
+        if [(head.seq, head.hash) for head in heads] != [(seq, digest)] and not self._grew(seq):
+            raise Malformed(f"journal: entry {seq} is the last, but the last link says otherwise; entries are missing")
+        return seq
+
+    def _grew(self, seq: int) -> bool:
+        """Whether another process added entries since, so that the last link rightly points further."""
+        return bool(self._read(select(_ENTRIES.c.seq).where(_ENTRIES.c.seq > seq).limit(1)))
+
+    def _found_head(self, connection: Connection) -> None:
+        """Write the first link of a new journal; one that has entries but no link is left as it is, to be refused."""
+        if connection.execute(select(_ENTRIES.c.seq).limit(1)).first() is None:
+            row = {"id": 1, "seq": 0, "hash": GENESIS}
+            connection.execute(self._insert(_HEAD).values(row).on_conflict_do_nothing())
+
+    def _read(self, query: Any) -> Sequence[Row[Any]]:
+        """Run a query; tried again while the database is locked, which a read may always be."""
+        tries = Retrying(
+            retry=retry_if_exception_type(Transient),
+            stop=stop_after_attempt(4),
+            wait=wait_random_exponential(multiplier=0.05, max=1),
+            reraise=True,
+        )
+        return tries(self._read_once, query)
+
+    def _read_once(self, query: Any) -> Sequence[Row[Any]]:
+        with self._lock, _translated(), self._engine.connect() as connection, connection.begin():
+            return connection.execute(query).all()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._lock, _translated(), self._engine.connect() as plain:
+            connection = plain.execution_options(prunella_write=True)
+            with connection.begin():
+                yield connection
+
+
+def _engine(url: str) -> Engine:
+    """Return an engine whose SQLite connections are durable (WAL, FULL) and take the write lock at once."""
+    memory = url in ("sqlite://", "sqlite:///:memory:")
+    lite = url.startswith("sqlite")
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    if lite:
+        options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+    try:
+        engine = create_engine(url, **options)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise Refused(f"journal: cannot use database url: {error}") from error
+    if lite:
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.isolation_level = None  # the driver must not begin transactions on its own
+    cursor = dbapi_connection.cursor()
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    # A write that begins as a read may fail half-way when another process writes; IMMEDIATE waits its turn instead.
+    write = connection.get_execution_options().get("prunella_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the database's exceptions into ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(error) from error
+
+
+def _ours(error: DBAPIError) -> ToolError:
+    text = f"journal: {error.orig}"
+    if error.connection_invalidated:
+        return Ambiguous(text)
+    if "locked" in text or "busy" in text:
+        return Transient(text)
+    if "unable to open" in text or "readonly" in text or "full" in text or "connection" in text:
+        return Refused(text)
+    return Malformed(text)
+
+
+def _checked(row: Row[Any], seq: int, previous: str) -> str:
+    """Return the hash of a row that fits in its place; ``Malformed`` where it does not."""
+    digest = link(previous, str(row.seq), row.at, row.subject, row.kind, row.body)
+    if (row.seq, row.previous, row.hash) != (seq, previous, digest):
+        raise Malformed(f"journal: entry {row.seq} does not fit the chain after entry {seq - 1}")
+    return digest
+
+
+def _entry(row: Row[Any]) -> Entry:
+    try:
+        return Entry(row.seq, datetime.fromisoformat(row.at), row.subject, row.kind, json.loads(row.body))
+    except ValueError as error:
+        raise Malformed(f"journal: entry {row.seq} cannot be read: {error}") from error

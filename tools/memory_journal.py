@@ -1,0 +1,57 @@
+"""A journal in memory, for drills and tests: same contract as the durable one, nothing survives the process."""
+
+import json
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+
+from tools.chain import canonical, stamp
+from tools.journal import Entry, Json
+
+
+class MemoryJournal:
+    """Implements ``tools.journal.Journal``. Bodies pass through JSON, so that nobody shares a mutable value."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Entry] = []
+        self._by_subject: dict[str, list[Entry]] = {}
+        self._claims: dict[str, str] = {}
+        self._leases: dict[str, tuple[int, str]] = {}  # epoch and owner by target
+
+    def append(self, subject: str, kind: str, body: Json, at: datetime) -> Entry:
+        """Add one entry."""
+        text, when = canonical(body), datetime.fromisoformat(stamp(at))
+        with self._lock:
+            entry = Entry(len(self._all) + 1, when, subject, kind, json.loads(text))
+            self._all.append(entry)
+            self._by_subject.setdefault(subject, []).append(entry)
+        return entry
+
+    def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:
+        """Return entries in order, optionally of one subject and of some kinds, with ``seq > after``."""
+        with self._lock:
+            found = self._all[max(after, 0) :] if subject is None else list(self._by_subject.get(subject, ()))
+        return tuple(entry for entry in found if entry.seq > after and (not kinds or entry.kind in kinds))
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return every subject, in order of first entry."""
+        with self._lock:
+            return tuple(self._by_subject)
+
+    def claim(self, key: str, owner: str, at: datetime) -> bool:
+        """Return True for exactly one caller per key, ever."""
+        stamp(at)
+        with self._lock:
+            if key in self._claims:
+                return False
+            self._claims[key] = owner
+            return True
+
+    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
+        """Return an epoch strictly above every earlier one of the target."""
+        stamp(at)
+        with self._lock:
+            epoch = self._leases.get(target, (0, ""))[0] + 1
+            self._leases[target] = (epoch, owner)
+            return epoch
