@@ -1,0 +1,115 @@
+"""Hard caps: bounds in code that no rule file can raise. A breach is a denial, whatever the rules say."""
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from pydantic import Field
+
+from config.frozen import Frozen
+from playbooks.plan import Plan, PlaybookClass
+from policies.decision import Reason, Situation
+from policies.facts import facts_of
+from tools.action import (
+    Action,
+    EvictReplica,
+    RestoreRevision,
+    SetAlias,
+    SetReplicas,
+    SetSchedulable,
+    SetSplit,
+    TrainModel,
+)
+
+_VERBS: Mapping[PlaybookClass, frozenset[str]] = {
+    "rollback": frozenset({"restore_revision", "set_alias", "set_split"}),
+    "scale": frozenset({"set_replicas"}),
+    "retrain": frozenset({"train_model", "set_alias", "set_split"}),
+    "failover": frozenset({"evict_replica", "set_schedulable", "set_split"}),
+}
+
+
+class Caps(Frozen):
+    """The caps. Every one may be tightened in the settings, and none loosened beyond its ceiling here."""
+
+    service_actions_per_hour: int = Field(
+        default=12, ge=0, le=30, description="steps on one service, this plan included"
+    )
+    fleet_actions_per_hour: int = Field(
+        default=60, ge=0, le=200, description="steps on all services, this plan included"
+    )
+    blast_percent: int = Field(default=75, ge=0, le=90, description="share of a service's ready replicas away at once")
+    floor_margin: int = Field(default=0, ge=0, description="ready replicas above the floor after the worst step")
+    steps: int = Field(default=12, ge=1, le=30, description="steps of one plan")
+    replicas: int = Field(default=200, ge=1, le=1000, description="replicas that may be asked for")
+    replicas_multiple: int = Field(default=3, ge=1, le=10, description="times the present replicas, at one step")
+    train_seconds: float = Field(default=3600, gt=0, le=6 * 3600, description="length of one training")
+    verbs: Mapping[PlaybookClass, frozenset[str]] = Field(default=_VERBS, description="verbs of every playbook class")
+
+
+def breaches(plan: Plan, situation: Situation, caps: Caps) -> tuple[Reason, ...]:
+    """Return every cap that a plan would break; none: the caps do not object."""
+    return (*_of_rate(plan, situation, caps), *_of_effect(situation, caps), *_of_shape(plan, situation, caps))
+
+
+def action_breach(action: Action, caps: Caps) -> Reason | None:
+    """Return the cap that an action breaks by itself, whatever plan it is part of."""
+    match action:
+        case SetReplicas(replicas=0):
+            return Reason(rule="cap-never-zero", text="set_replicas to 0 is never done")
+        case SetReplicas(replicas=wanted):
+            return _above("cap-replicas", "replicas", wanted, caps.replicas)
+        case TrainModel(max_seconds=seconds):
+            return _above("cap-train-seconds", "training seconds", seconds, caps.train_seconds)
+        case RestoreRevision() | EvictReplica() | SetSchedulable() | SetAlias() | SetSplit():
+            return None
+        case _:
+            assert_never(action)
+
+
+def multiple_breach(action: SetReplicas, present: int, caps: Caps) -> Reason | None:
+    """Return the breach when a step asks for too many times the ``present`` replicas."""
+    ceiling = caps.replicas_multiple * max(present, 1)
+    return _above("cap-replicas-multiple", "replicas", action.replicas, ceiling)
+
+
+def _of_rate(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
+    steps = len(plan.steps)
+    service, fleet = situation.service_actions_last_hour, situation.fleet_actions_last_hour
+    yield from _some(
+        _above(
+            "cap-service-hour",
+            f"actions this hour {service} + {steps} =",
+            service + steps,
+            caps.service_actions_per_hour,
+        ),
+        _above(
+            "cap-fleet-hour", f"fleet actions this hour {fleet} + {steps} =", fleet + steps, caps.fleet_actions_per_hour
+        ),
+    )
+
+
+def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:
+    yield from _some(_above("cap-blast", "blast per cent", situation.blast_percent, caps.blast_percent))
+    # Below the floor with nothing taken away, the service was below it before: healing it is not forbidden.
+    if situation.blast_percent > 0 and situation.floor_margin < caps.floor_margin:
+        yield Reason(rule="cap-floor", text=f"replicas above the floor {situation.floor_margin} < {caps.floor_margin}")
+
+
+def _of_shape(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
+    targets = int(str(facts_of(plan, situation)["context"]["targets"]))
+    yield from _some(
+        _above("cap-steps", "steps", len(plan.steps), min(caps.steps, plan.bounds.steps)),
+        _above("cap-targets", "targets", targets, plan.bounds.targets),
+        *(action_breach(step.action, caps) for step in plan.steps),
+    )
+    allowed = caps.verbs.get(plan.class_, frozenset()) & _VERBS[plan.class_]
+    for verb in sorted({step.action.verb for step in plan.steps} - allowed):
+        yield Reason(rule="cap-verbs", text=f"{verb} is no verb of a {plan.class_} playbook")
+
+
+def _above(rule: str, words: str, value: float, ceiling: float) -> Reason | None:
+    return Reason(rule=rule, text=f"{words} {value:g} > {ceiling:g}") if value > ceiling else None
+
+
+def _some(*reasons: Reason | None) -> Iterable[Reason]:
+    return (reason for reason in reasons if reason is not None)
