@@ -67,6 +67,7 @@ class ServiceRow(Frozen):
     wanted: int | None
     headline: dict[str, float | None]  # signal -> present value, at most four
     targets: dict[str, float] = Field(default_factory=dict)
+    broken: tuple[str, ...] = ()  # headline signals whose objective does not hold
     spark: tuple[float | None, ...] = ()  # of the first headline signal, oldest first
 
 

@@ -1,0 +1,104 @@
+"""Numbers as pictures and words: values with their unit, sparklines, bars, ages."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from tools.action import (
+    Action,
+    EvictReplica,
+    RestoreRevision,
+    SetAlias,
+    SetReplicas,
+    SetSchedulable,
+    SetSplit,
+    TrainModel,
+)
+from tools.catalogue import named
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+NO_DATA = "no data"
+
+
+_FORMS: dict[str, Callable[[float], str]] = {
+    "s": lambda value: f"{value * 1000:.0f}ms" if abs(value) < 1 else f"{value:.3g}s",
+    "ratio": lambda value: f"{value * 100:.3g}%",
+    "0..1": lambda value: f"{value * 100:.3g}%",
+    "%": lambda value: f"{value:.3g}%",
+    "1/s": lambda value: f"{_short(value)}/s",
+    "C": lambda value: f"{value:.0f}°C",
+    "MHz": lambda value: f"{value:.0f}MHz",
+    "money/h": lambda value: f"{value:.2f}/h",
+}
+
+
+def figure(signal: str, value: float | None) -> str:
+    """Return a value in the unit of its signal: ``ttft_p95`` 0.41 is ``410ms``, ``error_ratio`` 0.02 is ``2%``."""
+    if value is None:
+        return NO_DATA
+    specs = named(signal)
+    return _FORMS.get(specs[0].unit if specs else "", _short)(value)
+
+
+def _short(value: float) -> str:
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if suffix == 'k' else size):.3g}{suffix}"
+    return f"{value:.4g}"
+
+
+def sparkline(values: Sequence[float | None], width: int, ceiling: float = 0.0) -> str:
+    """Return the last ``width`` values as blocks, from 0 to their maximum or ``ceiling``; a dot is NO DATA."""
+    recent = values[-width:]
+    top = max([ceiling, *(value for value in recent if value is not None)], default=0.0)
+    return "".join(_block(value, top) for value in recent).rjust(width)
+
+
+def _block(value: float | None, top: float) -> str:
+    if value is None:
+        return "·"
+    share = value / top if top > 0 else 0.0
+    return _BLOCKS[min(len(_BLOCKS) - 1, max(0, int(share * len(_BLOCKS))))]
+
+
+def bar(share: float, width: int) -> str:
+    """Return a share of 0..1 as a bar."""
+    full = round(max(0.0, min(1.0, share)) * width)
+    return "█" * full + "░" * (width - full)
+
+
+def span(length: timedelta) -> str:
+    """Return a duration as its two largest units: ``2m05s``, ``3h10m``, ``2d04h``."""
+    seconds = max(0, round(length.total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02}h"
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def clock(at: datetime) -> str:
+    """Return the time of day."""
+    return at.strftime("%H:%M:%S")
+
+
+def deed(action: Action) -> str:
+    """Return an action in words."""
+    match action:
+        case SetReplicas():
+            return f"scale {action.service} to {action.replicas} replicas"
+        case RestoreRevision():
+            return f"restore revision {action.revision} of {action.service}"
+        case EvictReplica():
+            return f"evict replica {action.replica} of {action.service}"
+        case SetSchedulable():
+            return f"{'uncordon' if action.schedulable else 'cordon'} node {action.node}"
+        case SetAlias():
+            return f"point {action.model}@{action.alias} at version {action.version}"
+        case SetSplit():
+            parts = ", ".join(f"{name} {weight} %" for name, weight in sorted(action.weights.items()))
+            return f"split the traffic of {action.service}: {parts}"
+        case TrainModel():
+            return f"train {action.model} {action.version} on {span(action.end_at - action.start_at)} of logged data"
