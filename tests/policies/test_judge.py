@@ -1,0 +1,222 @@
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playbooks.plan import Plan
+from policies.caps import Caps, breaches
+from policies.decision import Decision, Situation, Verdict
+from policies.explain import Opaque, covers, explain
+from policies.facts import facts_of
+from policies.judge import Rules, ask_cedar, judge, load_rules
+from tests.policies.builders import ACTIONS, SCHEMA, TEXTS, plan, situation
+
+EXAMPLES = yaml.safe_load((Path(__file__).parent / "examples.yaml").read_text())
+CAPS = Caps()
+RANK = {Verdict.DENY: 0, Verdict.ASK: 1, Verdict.ALLOW: 2}
+LIBRARY = load_rules(TEXTS, SCHEMA)
+EMPTY = load_rules({}, SCHEMA)
+PERMIT_ALL = '@id("all") @reason("anything goes") permit(principal, action, resource);'
+
+flags = ("data_fresh", "storm", "frozen", "paused", "opted_out", "other_owner", "reversible")
+situations = st.builds(
+    situation,
+    tier=st.sampled_from(["gold", "silver", "bronze"]),
+    environment=st.sampled_from(["production", "staging"]),
+    severity=st.sampled_from(["low", "medium", "high", "critical"]),
+    confidence_percent=st.integers(0, 100),
+    attempts=st.integers(0, 5),
+    service_actions_last_hour=st.integers(0, 14),
+    fleet_actions_last_hour=st.integers(0, 70),
+    blast_percent=st.one_of(st.just(0), st.integers(0, 100)),
+    floor_margin=st.integers(-3, 3),
+    load_percent=st.integers(0, 200),
+    money_per_hour=st.floats(-10, 10),
+    **{flag: st.sampled_from([flag in ("data_fresh", "reversible")] * 4 + [True, False]) for flag in flags},
+)
+plans = st.sampled_from([plan(name) for name in sorted(ACTIONS)] + [plan("scale", playbook="scale_in")])
+FORBIDS = [
+    f'@id("extra-{number}") @reason("extra") forbid(principal, {action}, resource) {condition};'
+    for number, (action, condition) in enumerate(
+        (action, condition)
+        for action in ("action", 'action in Prunella::Action::"act"', 'action == Prunella::Action::"propose_scale"')
+        for condition in (
+            "",
+            "when { context.load_percent > 50 }",
+            'unless { resource.environment == "staging" }',
+            "when { context.money_cents * 2 > context.blast_percent + 1 }",
+        )
+    )
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example["name"]))
+def test_decides_as_the_examples_say(example: dict[str, Any], rules: Rules) -> None:
+    changes = {"playbook": example["playbook"]} if "playbook" in example else {}
+    asked = plan(example["class"], example.get("actions"), **changes)
+    decision = judge(asked, situation(**example.get("situation", {})), rules, CAPS)
+    texts = "\n".join(reason.text for reason in decision.reasons)
+    assert decision.verdict == example["verdict"], texts
+    for words in example.get("says", []):
+        assert words in texts
+
+
+def test_a_decision_is_bound_to_plan_rules_and_incident(rules: Rules) -> None:
+    asked = plan()
+    decision = judge(asked, situation(), rules, CAPS)
+    assert (decision.plan_digest, decision.policy_digest, decision.incident) == (asked.digest(), rules.digest, "inc-1")
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision
+
+
+@given(plans, situations)
+def test_empty_rules_deny(asked: Plan, facts: Situation) -> None:
+    decision = judge(asked, facts, EMPTY, CAPS)
+    assert decision.verdict is Verdict.DENY
+    assert decision.reasons
+
+
+@given(plans, situations, st.sampled_from(FORBIDS))
+def test_adding_a_forbid_never_loosens(asked: Plan, facts: Situation, forbid: str) -> None:
+    stricter = load_rules({**TEXTS, "zz.cedar": forbid}, SCHEMA)
+    before, after = judge(asked, facts, LIBRARY, CAPS), judge(asked, facts, stricter, CAPS)
+    assert RANK[after.verdict] <= RANK[before.verdict]
+
+
+@given(plans, situations, st.integers(0, 1000))
+@settings(max_examples=60)
+def test_the_order_of_rules_is_irrelevant(asked: Plan, facts: Situation, seed: int) -> None:
+    pieces = [piece + ";" for text in TEXTS.values() for piece in _bare(text).split(";") if piece.strip()]
+    random.Random(seed).shuffle(pieces)
+    shuffled = load_rules({f"{number:03}": piece for number, piece in enumerate(pieces)}, SCHEMA)
+    one, other = judge(asked, facts, LIBRARY, CAPS), judge(asked, facts, shuffled, CAPS)
+    assert one.verdict == other.verdict
+    assert set(one.reasons) == set(other.reasons)
+
+
+def _bare(text: str) -> str:
+    return "\n".join(line.partition("//")[0] for line in text.splitlines())
+
+
+@given(plans, situations, st.data())
+def test_a_missing_or_broken_fact_never_allows(asked: Plan, facts: Situation, data: st.DataObject) -> None:
+    permissive = load_rules(
+        {"a": PERMIT_ALL, "b": '@id("f") @reason("f") forbid(principal, action, resource) when {context.paused};'},
+        SCHEMA,
+    )
+    whole = facts_of(asked, facts)
+    name = data.draw(st.sampled_from(sorted(whole["context"])))
+    for context in (
+        {key: value for key, value in whole["context"].items() if key != name},
+        {**whole["context"], name: 1.5},
+        {**whole["context"], "surprise": 1},
+    ):
+        for answer in ask_cedar(asked.service, asked.class_, {**whole, "context": context}, permissive):  # type: ignore[dict-item]
+            assert not answer.allowed
+            assert answer.errors
+
+
+@given(plans, situations)
+def test_no_rule_file_raises_a_cap(asked: Plan, facts: Situation) -> None:
+    decision = judge(asked, facts, load_rules({"all": PERMIT_ALL}, SCHEMA), CAPS)
+    assert (decision.verdict is Verdict.DENY) == bool(breaches(asked, facts, CAPS))
+
+
+@given(plans, situations)
+@settings(max_examples=300)
+def test_the_explanation_agrees_with_cedar(asked: Plan, facts: Situation) -> None:
+    """What is told to people is what was decided: for every rule of the library, our walk and Cedar say the same."""
+    said = facts_of(asked, facts)
+    for question, action in (("act", asked.class_), ("propose", f"propose_{asked.class_}")):
+        holding = {
+            (rule.annotations["id"], rule.effect)
+            for rule in LIBRARY.policies.values()
+            if covers(rule, frozenset([question, action]), asked.service) and explain(rule, said).holds
+        }
+        forbids = {name for name, effect in holding if effect == "forbid"}
+        permits = {name for name, effect in holding if effect == "permit"}
+        answer = ask_cedar(asked.service, asked.class_, said, LIBRARY)[question == "propose"]
+        assert {rule.annotations["id"] for rule in answer.rules} == (forbids or permits)
+
+
+@given(plans, situations)
+def test_every_verdict_but_allow_names_what_stands_against_acting_alone(asked: Plan, facts: Situation) -> None:
+    decision = judge(asked, facts, LIBRARY, CAPS)
+    words = ("forbidden by", "not alone, by", "too little to", "no rule lets", " > ", " < ", "never", "no verb")
+    if decision.verdict is not Verdict.ALLOW:
+        assert any(word in decision.reasons[0].text for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '@id("typo") @reason("r") forbid(principal, action, resource) when {context.blast_pc > 2};',
+            "mine: rule typo: .*blast_pc",
+        ),
+        ('@id("half") @reason("r") forbid(principal, action, resource) when {', "mine: "),
+        ('@id("mute") permit(principal, action, resource);', "rule mute lacks @id or @reason"),
+        ('@reason("r") permit(principal, action, resource);', "lacks @id or @reason"),
+        ('@id("t") @reason("r") permit(principal == ?principal, action, resource);', "templates are not supported"),
+        (
+            '@id("no-when-paused") @reason("r") forbid(principal, action, resource);',
+            "two rules are called no-when-paused",
+        ),
+        ('@id("frac") @reason("r") permit(principal, action, resource) when {context.load_percent < 0.5};', "mine: "),
+    ],
+)
+def test_refuses_to_start_on_bad_rules(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        load_rules({**TEXTS, "mine": text}, SCHEMA)
+
+
+def test_refuses_a_bad_schema() -> None:
+    with pytest.raises(ValueError, match="rule schema"):
+        load_rules(TEXTS, "entity {")
+
+
+def test_a_rule_that_errs_denies(rules: Rules) -> None:
+    """Cedar skips a forbid that overflows, and would allow; one error makes the whole answer void."""
+    text = (
+        '@id("big") @reason("r") forbid(principal, action, resource) '
+        "when { context.load_percent * 9223372036854775807 > 0 };"
+    )
+    decision = judge(plan(), situation(), load_rules({**TEXTS, "mine": text}, SCHEMA), CAPS)
+    assert judge(plan(), situation(), rules, CAPS).verdict is Verdict.ALLOW
+    assert decision.verdict is Verdict.DENY
+    assert "could not be evaluated" in decision.reasons[0].text
+
+
+def test_an_opaque_rule_falls_back_to_its_reason() -> None:
+    text = '@id("odd") @reason("it is odd") permit(principal, action, resource) when { context.playbook like "roll*" };'
+    odd = load_rules({"mine": text}, SCHEMA)
+    with pytest.raises(Opaque):
+        explain(next(iter(odd.policies.values())), facts_of(plan(), situation()))
+    decision = judge(plan(), situation(), odd, CAPS)
+    assert (decision.verdict, decision.reasons[0].text) == (Verdict.ALLOW, "it is odd")
+    assert judge(plan("scale"), situation(blast_percent=0), odd, CAPS).verdict is Verdict.DENY
+
+
+def test_a_fact_that_is_too_large_for_the_rule_language_denies(rules: Rules) -> None:
+    assert judge(plan(), situation(load_percent=2**70), rules, CAPS).verdict is Verdict.DENY
+
+
+def test_the_digest_knows_every_text() -> None:
+    assert load_rules(TEXTS, SCHEMA).digest == LIBRARY.digest
+    assert load_rules({**TEXTS, "mine": PERMIT_ALL}, SCHEMA).digest != LIBRARY.digest
+
+
+def test_staging_and_service_can_be_singled_out() -> None:
+    text = (
+        '@id("one") @reason("only chat in staging") permit(principal, action, resource == Prunella::Service::"chat") '
+        'when { resource.environment == "staging" };'
+    )
+    only = load_rules({"mine": text}, SCHEMA)
+    assert judge(plan(), situation(environment="staging"), only, CAPS).verdict is Verdict.ALLOW
+    assert judge(plan(), situation(), only, CAPS).verdict is Verdict.DENY
+    other = judge(plan(service="search"), situation(environment="staging"), only, CAPS)
+    assert other.verdict is Verdict.DENY
+    assert "no rule lets rollback" in other.reasons[0].text
