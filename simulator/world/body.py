@@ -1,0 +1,120 @@
+"""The moving parts of the world, shared by mechanics and ports. It holds no truth about what is wrong."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from config.fleet import Fleet
+from simulator.world.couple import Coupling
+from simulator.world.engines import Engines
+from simulator.world.events import Changes
+from simulator.world.hardware import Hardware
+from simulator.world.pods import ROWS, Pod, Pods
+from simulator.world.quality import Quality
+from simulator.world.rows import Rows
+from simulator.world.scoring import Scoring
+from simulator.world.store import Axis, Store
+from simulator.world.streams import Streams
+from simulator.world.vendors import Vendors
+from simulator.world.weather import Weather
+
+
+class VirtualClock:
+    """Time of the world."""
+
+    def __init__(self, start: datetime) -> None:
+        self.at = start
+
+    def now(self) -> datetime:
+        """Return the present virtual instant."""
+        return self.at
+
+
+class Knobs:
+    """Coefficients that mutations turn, at rest after ``reset``. Per service (S,) or vendor route (V,)."""
+
+    def __init__(self, services: int, routes: int) -> None:
+        self._shape = (services, routes)
+        self.reset()
+
+    def reset(self) -> None:
+        """Put every coefficient to rest."""
+        services, routes = self._shape
+        self.traffic = np.ones(services)
+        self.prompt = np.ones(services)
+        self.output = np.ones(services)
+        self.slow = np.ones(services)
+        self.errors = np.zeros(services)
+        self.vendor_errors = np.zeros(routes)
+        self.vendor_slow = np.ones(routes)
+        self.noise = 1.0
+        self.bursts = 1.0
+
+
+class Body:
+    """The moving parts, shared by mechanics and ports."""
+
+    def __init__(self, fleet: Fleet, seed: int, start: datetime) -> None:
+        services = fleet.services
+        self.fleet = fleet
+        self.index = {service.name: i for i, service in enumerate(services)}
+        self.streams = Streams(seed)
+        self.clock = VirtualClock(start)
+        self.pods = Pods(fleet, seed, start)
+        self.services = {service.name: service for service in services}
+        routes = sum(len(service.vendors) for service in services)
+        sizes: dict[Axis, int] = {
+            "pod": ROWS,
+            "gpu": len(self.pods.owner),
+            "node": len(self.pods.machines),
+            "service": len(services),
+            "vendor": routes,
+        }
+        self.store = Store(sizes)
+        self.rows = Rows(tuple(self.index))
+        self.engines = Engines(services, self.store)
+        self.scoring = Scoring(services, self.store)
+        self.vendors = Vendors(services, self.store)
+        self.hardware = Hardware(fleet, self.pods, self.store)
+        self.store.seal()
+        self.weather = Weather(fleet, self.streams, len(self.pods.owner))
+        self.coupling = Coupling(fleet)
+        self.changes = Changes(start)
+        self.knobs = Knobs(len(services), routes)
+        self.quality = Quality(fleet, self.streams, self.clock, self.changes)
+        self._come_alive(start)
+
+    def _come_alive(self, start: datetime) -> None:
+        for axis, count in self.store.sizes.items():
+            for row in range(count if axis != "pod" else 0):
+                self.store.born(axis, row)
+        self.pods.born, self.pods.removed = self._born, self._removed
+        self.pods.start(start)
+
+    def _born(self, pod: Pod) -> None:
+        kind = self.pods.workloads[pod.service].service.kind
+        self.store.born("pod", pod.row, kind.value)
+
+    def _removed(self, pod: Pod, graceful: bool) -> None:
+        mates = [p.row for p in self.pods.of(pod.service) if p.ready and not p.hung and not p.crashing]
+        heirs = [row for row in mates if row != pod.row] if graceful and not pod.hung else []
+        self.engines.removed(pod.row, self.index[pod.service], heirs)
+        self.scoring.removed(pod.row, self.index[pod.service], heirs)
+        self.store.died("pod", pod.row)
+        self.rows.alive[pod.row] = False
+
+    def restart(self, pod: Pod, seconds: float) -> None:
+        """Restart the container in place: its work dies with it, its own counters begin again."""
+        self.engines.removed(pod.row, self.index[pod.service], [])
+        self.scoring.removed(pod.row, self.index[pod.service], [])
+        self.store.reset("pod", pod.row)
+        self.hardware.restarted(pod.row)
+        pod.hung = False
+        pod.ready = False
+        pod.ready_at = self.clock.at + timedelta(seconds=seconds)
+
+    def crash(self, pod: Pod) -> None:
+        """The replica's GPU is gone: it will start and fail for as long as it stays where it is."""
+        self.engines.removed(pod.row, self.index[pod.service], [])
+        self.scoring.removed(pod.row, self.index[pod.service], [])
+        pod.crashing = True

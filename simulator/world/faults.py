@@ -1,0 +1,234 @@
+"""What goes wrong: turns the mutations of a scenario into changes of the world's coefficients.
+
+Lasting mutations set levels, recomputed every tick; others happen once, or every so often. Whom they hit and how hard
+is drawn from streams that belong to the scenario alone.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+from simulator.world.body import Body
+from simulator.world.ledger import Happened
+from simulator.world.pods import Effect, Pod
+from simulator.world.profile import GPUS_PER_NODE
+from simulator.world.script import Mutation, Scenario
+
+ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
+_LASTING = ("traffic", "prompt", "output", "slow", "errors", "concept", "covariate", "dates", "noise", "bursts")
+_ROUTE = ("vendor_errors", "vendor_slow")
+
+
+@dataclass
+class _Cue:
+    """One mutation, cast: whom it hits, how hard, from when."""
+
+    mutation: Mutation
+    service: str
+    values: dict[str, float]
+    at: datetime
+    gpu: int = -1
+    route: int = -1
+    next_at: datetime | None = None  # of a happening that has not happened yet
+    times: int = 0
+
+    def level(self, now: datetime) -> float:
+        """Return how far the mutation has come, 0 to 1."""
+        since = (now - self.at).total_seconds()
+        m = self.mutation
+        if since < 0 or (m.duration is not None and since >= m.duration):
+            return 0.0
+        return 1.0 if m.onset == "step" else min(1.0, since / m.ramp)
+
+
+class Stage:
+    """Plays a scenario, and the harmless changes that happen in every run."""
+
+    def __init__(self, body: Body, scenario: Scenario | None) -> None:
+        self._body = body
+        self._streams = body.streams
+        self.scenario = scenario
+        self.names: dict[str, str] = {}
+        self.onset: datetime | None = None
+        self._cues: list[_Cue] = []
+        self._cast_as: dict[str, Pod] = {}
+        self._routine = body.streams.named("routine")
+        self._next_routine = body.clock.now() + timedelta(seconds=ROUTINE * float(self._routine.random()))
+        if scenario is not None:
+            self._cast(scenario)
+
+    def _cast(self, scenario: Scenario) -> None:
+        start = self._body.clock.now()
+        self.onset = start + timedelta(seconds=round(self._streams.uniform("onset", *scenario.onset)))
+        target = self._streams.choice("target", scenario.target) if scenario.target else ""
+        self.names = {"service": target}
+        model = self._body.services[target].model if target else ""
+        if model:
+            self.names["model"] = model
+        for number, mutation in enumerate(scenario.mutations):
+            service = self._streams.choice(f"target/{number}", mutation.target) if mutation.target else target
+            values = {
+                name: value if isinstance(value, float) else self._streams.uniform(f"{number}/{name}", *value)
+                for name, value in mutation.params.items()
+            }
+            at = self.onset + timedelta(seconds=mutation.at)
+            cue = _Cue(mutation, service, values, at, next_at=at)
+            if mutation.what in _ROUTE:
+                vendor = self._body.services[service].vendors[0]
+                cue.route = self._body.vendors.row(service, vendor)
+                self.names["vendor"] = vendor
+            self._cues.append(cue)
+
+    def happened(self) -> Happened | None:
+        """Return the truth of this run, with names filled in as far as they are known by now."""
+        if self.scenario is None:
+            return None
+        truth, entity = self.scenario.truth, self.scenario.truth.entity
+        for name in sorted(self.names, key=len, reverse=True):
+            entity = entity.replace(f"${name}", self.names[name])
+        return Happened(truth, entity, self.names.get("service", ""), self.onset if truth.fault else None)
+
+    # -- every tick ------------------------------------------------------------------------------------------------
+    def play(self, now: datetime) -> None:
+        """Apply everything that is due."""
+        self._routine_release(now)
+        self._body.knobs.reset()
+        for cue in self._cues:
+            if cue.mutation.what in _LASTING or cue.mutation.what in _ROUTE or cue.mutation.what == "heat":
+                self._hold(cue, now)
+            elif cue.next_at is not None and now >= cue.next_at:
+                self._once(cue, now)
+
+    def _routine_release(self, now: datetime) -> None:
+        if now < self._next_routine:
+            return
+        gap, pick = self._routine.random(2)
+        self._next_routine = now + timedelta(seconds=ROUTINE * (0.5 + float(gap)))
+        names = sorted(self._body.pods.workloads)
+        self._release(names[int(pick * len(names))], Effect(), "routine release", "ci", now)
+
+    def _hold(self, cue: _Cue, now: datetime) -> None:
+        level = cue.level(now)
+        if level <= 0 and cue.gpu < 0:
+            return
+        body, knobs, what = self._body, self._body.knobs, cue.mutation.what
+        if what == "heat":
+            self._heat(cue, level)
+        elif what in ("noise", "bursts"):
+            setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
+        elif what in ("vendor_errors", "vendor_slow"):
+            self._vendor(cue, level)
+        elif what in ("concept", "covariate", "dates"):
+            body.quality.shift(cue.service, what, level * cue.values["amount"])
+        elif what == "errors":
+            knobs.errors[body.index[cue.service]] += level * cue.values["rate"]
+        else:
+            array = getattr(knobs, what)
+            array[body.index[cue.service]] *= 1 + level * (cue.values["factor"] - 1)
+
+    def _vendor(self, cue: _Cue, level: float) -> None:
+        knobs = self._body.knobs
+        if cue.mutation.what == "vendor_errors":
+            knobs.vendor_errors[cue.route] += level * cue.values["rate"]
+        else:
+            knobs.vendor_slow[cue.route] *= 1 + level * (cue.values["factor"] - 1)
+
+    def _heat(self, cue: _Cue, level: float) -> None:
+        if cue.gpu < 0:
+            cue.gpu = self._victim(cue.service).gpu
+            self._name_gpu(cue.gpu)
+        self._body.hardware.clock[cue.gpu] = 1 - level * (1 - cue.values["clock"])
+
+    # -- happenings ------------------------------------------------------------------------------------------------
+    def _once(self, cue: _Cue, now: datetime) -> None:
+        cue.times += 1
+        every = cue.mutation.every
+        cue.next_at = now + timedelta(seconds=every) if every is not None else None
+        if every is not None and not cue.mutation.target and not self.names.get("service"):
+            raise ValueError(f"{cue.mutation.what}: a repeated happening needs targets")
+        if cue.times > 1 and cue.mutation.target:
+            cue.service = self._streams.choice(f"again/{cue.mutation.what}/{cue.times}", cue.mutation.target)
+        happen: dict[str, Callable[[_Cue, datetime], None]] = {
+            "gpu_lost": self._gpu_lost,
+            "node_down": self._node_down,
+            "hang": self._hang,
+            "restart": self._restart,
+            "release": self._bad_release,
+            "promote": self._promote,
+            "scale": self._scale,
+        }
+        happen[cue.mutation.what](cue, now)
+
+    def _victim(self, service: str) -> Pod:
+        """Return the replica of a service that is hit; always the same one of a run while it lives."""
+        pods = sorted((p for p in self._body.pods.of(service) if p.ready and p.gpu >= 0), key=lambda p: p.name)
+        if not pods:
+            pods = sorted(self._body.pods.of(service), key=lambda p: p.name)
+        place = math.floor(self._streams.uniform(f"victim/{service}") * len(pods))
+        return pods[place]
+
+    def _name_gpu(self, gpu: int) -> None:
+        node = self._body.pods.machines[gpu // GPUS_PER_NODE].name
+        self.names |= {"node": node, "gpu": f"{node}/{gpu % GPUS_PER_NODE}"}
+
+    def _gpu_lost(self, cue: _Cue, now: datetime) -> None:
+        body = self._body
+        pod = self._victim(cue.service)
+        self._name_gpu(pod.gpu)
+        self.names["replica"] = pod.name
+        body.pods.lost[pod.gpu] = True
+        body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
+        body.crash(pod)
+
+    def _node_down(self, cue: _Cue, now: datetime) -> None:
+        pod = self._victim(cue.service)
+        self._name_gpu(pod.gpu)
+        machine = self._body.pods.machine_of(pod)
+        if machine is not None:
+            machine.ready = False
+            for other in [p for p in self._body.pods.pods.values() if self._body.pods.machine_of(p) is machine]:
+                other.ready = False
+                other.ready_at = None
+
+    def _hang(self, cue: _Cue, now: datetime) -> None:
+        pod = self._victim(cue.service)
+        self.names["replica"] = pod.name
+        pod.hung = True
+        self._body.engines.hang(pod.row)
+
+    def _restart(self, cue: _Cue, now: datetime) -> None:
+        ready = [p for p in self._body.pods.of(cue.service) if p.ready]
+        if len(ready) > 1:
+            self._body.restart(self._victim(cue.service), cue.values.get("seconds", 45.0))
+
+    def _bad_release(self, cue: _Cue, now: datetime) -> None:
+        v = cue.values
+        effect = Effect(
+            errors=v.get("errors", 0.0),
+            slow=v.get("slow", 1.0),
+            output=v.get("output", 1.0),
+            prompt=v.get("prompt", 1.0),
+        )
+        self._release(cue.service, effect, cue.mutation.text, cue.mutation.actor, now)
+
+    def _release(self, service: str, effect: Effect, text: str, actor: str, now: datetime) -> None:
+        pods = self._body.pods
+        if effect == Effect():
+            # A harmless release on top of whatever runs: the code that is in there stays in there.
+            effect = pods.workloads[service].effects.get(pods.workloads[service].current, effect)
+        before, after = pods.release(service, text, effect, now)
+        self._body.changes.add(now, "release", f"service/{service}", actor, (before, after), text)
+
+    def _promote(self, cue: _Cue, now: datetime) -> None:
+        self._body.quality.promote_worse(cue.service, cue.values, cue.mutation.actor, cue.mutation.text)
+
+    def _scale(self, cue: _Cue, now: datetime) -> None:
+        workload = self._body.pods.workloads[cue.service]
+        before = workload.wanted
+        room = min(self._body.pods.free_gpus(), workload.service.max_replicas - before)
+        workload.wanted = before + max(1, min(room, round(cue.values["add"])))
+        step = (str(before), str(workload.wanted))
+        entity = f"service/{cue.service}"
+        self._body.changes.add(now, "scale", entity, cue.mutation.actor, step, cue.mutation.text)

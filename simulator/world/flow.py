@@ -1,0 +1,62 @@
+"""What one tick brings to, and takes from, the services."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.world.store import Floats
+
+
+@dataclass
+class Load:
+    """What comes in. Per service (S,) unless said otherwise."""
+
+    seconds: float  # length of the tick
+    arrivals: Floats
+    prompt: Floats  # mean tokens per request
+    output: Floats
+    errors: Floats  # probability that an answer fails, from outside the replica
+    delay: Floats  # seconds that dependencies add
+    slow: Floats  # factor on service times
+    clock: Floats  # per GPU: share of full speed
+    jitter: Floats  # per row: standard normal
+    noise: float  # sigma of latency noise
+
+
+@dataclass
+class Result:
+    """What came of it, per service (S,)."""
+
+    finished: Floats
+    failed: Floats
+    fast: Floats  # finished within the latency objective
+    tokens: Floats
+    delay: Floats  # mean seconds added for whoever depends on the service, above normal
+    errors: Floats  # share of answers that failed
+
+    def columns(self) -> tuple[Floats, ...]:
+        """Return the arrays in order of declaration."""
+        return (self.finished, self.failed, self.fast, self.tokens, self.delay, self.errors)
+
+    @classmethod
+    def empty(cls, count: int) -> "Result":
+        """Return zeros."""
+        return cls(*(np.zeros(count) for _ in range(6)))
+
+
+def normal_cdf(z: Floats) -> Floats:
+    """Return the standard normal distribution function, within 2e-4.
+
+    >>> float(normal_cdf(np.array([0.0]))[0])
+    0.5
+    """
+    out: Floats = 0.5 * (1.0 + np.tanh(0.7978845608 * (z + 0.044715 * z**3)))
+    return out
+
+
+def lognormal_share(edges: Floats, mean: Floats, sigma: float) -> Floats:
+    """Return P(x <= edge) of lognormals with the given means, shape (len(mean), len(edges) + 1), last column 1."""
+    mu = np.log(np.maximum(mean, 1e-9)) - sigma * sigma / 2
+    out = np.ones((len(mean), len(edges) + 1))
+    out[:, :-1] = normal_cdf((np.log(edges)[None, :] - mu[:, None]) / sigma)
+    return out

@@ -1,0 +1,121 @@
+"""GPUs, nodes and money, as dcgm-exporter, kube-state-metrics and OpenCost tell them."""
+
+import numpy as np
+
+from config.fleet import Fleet
+from simulator.world.pods import Pods
+from simulator.world.profile import GPU_HOURLY, GPUS_PER_NODE
+from simulator.world.rows import Rows
+from simulator.world.store import Axis, Floats, Store
+
+CLOCK = 1980.0  # MHz at full speed
+HOT = 0.95  # below this share of full speed the hardware reports thermal slow-downs
+Labels = dict[Axis, dict[int, dict[str, str]]]
+
+
+class Hardware:
+    """What the machines report. Arrays over GPUs have shape (G,)."""
+
+    def __init__(self, fleet: Fleet, pods: Pods, store: Store) -> None:
+        self.fleet = fleet
+        self.pods = pods
+        count = len(pods.owner)
+        self.clock = np.ones(count)  # share of full speed that heat leaves
+        self.xid = np.zeros(count)
+        self.flicker = np.zeros(count)  # harmless slow-downs that noise brings
+        self.events = np.zeros(count)
+        self._views = store.views
+        for name in ("SM_CLOCK", "GPU_TEMP", "GPU_UTIL", "POWER_USAGE", "XID_ERRORS"):
+            store.add(f"DCGM_FI_DEV_{name}", "gpu")
+        events = ("gpu_idle", "sw_thermal", "hw_thermal", "hw_slowdown")
+        store.add("DCGM_EXP_CLOCK_EVENTS_COUNT", "gpu", tuple((("clock_event", e),) for e in events))
+        for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"):
+            store.add(name, "service")
+        for name in ("kube_pod_container_status_restarts_total", "kube_pod_status_ready", "container_gpu_allocation"):
+            store.add(name, "pod")
+        store.add(
+            "kube_node_status_condition",
+            "node",
+            tuple((("condition", "Ready"), ("status", status)) for status in ("true", "false")),
+        )
+        for name in ("kube_node_spec_unschedulable", "node_gpu_hourly_cost", "node_gpu_count"):
+            store.add(name, "node")
+
+    def restarted(self, row: int) -> None:
+        """Count a container restart."""
+        self._views["kube_pod_container_status_restarts_total"][row, 0] += 1
+
+    def tick(self, rows: Rows, util: Floats, noise: Floats) -> None:
+        """Write every gauge. ``util`` per row 0..1, ``noise`` standard normal (G, 2)."""
+        self._gpus(rows, util, noise)
+        self._cluster()
+
+    def _gpus(self, rows: Rows, util: Floats, noise: Floats) -> None:
+        views = self._views
+        used = np.zeros(len(self.clock))
+        placed = rows.alive & (rows.gpu >= 0)
+        used[rows.gpu[placed]] = np.where(rows.ready[placed], 0.08 + 0.9 * util[placed], 0.0)
+        lost = np.array(self.pods.lost)
+        busy = np.clip(100 * used + 2 * noise[:, 0] * (used > 0), 0, 100)
+        hot = self.clock < HOT
+        self.events = np.where(hot, np.minimum(self.events + 9, 45), np.maximum(self.events - 9, 0))
+        views["DCGM_FI_DEV_GPU_UTIL"][:, 0] = np.where(lost, 0.0, np.round(busy))
+        temp = 36 + 0.36 * busy + noise[:, 1] + np.where(hot, 30 + 20 * (1 - self.clock), 0)
+        views["DCGM_FI_DEV_GPU_TEMP"][:, 0] = np.where(lost, np.nan, np.round(np.minimum(temp, 95)))
+        clock = CLOCK * self.clock * np.where(busy > 0, 1.0, 0.6)
+        views["DCGM_FI_DEV_SM_CLOCK"][:, 0] = np.where(lost, np.nan, np.round(clock / 15) * 15)
+        views["DCGM_FI_DEV_POWER_USAGE"][:, 0] = np.where(lost, np.nan, 70 + 5.6 * busy * self.clock)
+        views["DCGM_FI_DEV_XID_ERRORS"][:, 0] = self.xid
+        events = views["DCGM_EXP_CLOCK_EVENTS_COUNT"]
+        events[:] = 0.0
+        events[:, 2] = self.events + self.flicker
+
+    def _cluster(self) -> None:
+        views, pods = self._views, self.pods
+        for i, service in enumerate(self.fleet.services):
+            workload = pods.workloads.get(service.name)
+            if workload is not None:
+                views["kube_deployment_spec_replicas"][i, 0] = workload.wanted
+        ready = np.zeros(len(self.fleet.services))
+        index = {service.name: i for i, service in enumerate(self.fleet.services)}
+        for pod in pods.pods.values():
+            ready[index[pod.service]] += pod.ready
+            views["kube_pod_status_ready"][pod.row, 0] = pod.ready
+            views["container_gpu_allocation"][pod.row, 0] = pod.gpu >= 0
+        views["kube_deployment_status_replicas_ready"][:, 0] = ready
+        for i, machine in enumerate(pods.machines):
+            views["kube_node_status_condition"][i] = (machine.ready, not machine.ready)
+            views["kube_node_spec_unschedulable"][i, 0] = not machine.schedulable
+        views["node_gpu_hourly_cost"][:, 0] = GPU_HOURLY
+        views["node_gpu_count"][:, 0] = GPUS_PER_NODE
+
+    def spend(self) -> Floats:
+        """Return GPU money per hour by service, shape (S,)."""
+        held = {service.name: 0.0 for service in self.fleet.services}
+        for pod in self.pods.pods.values():
+            held[pod.service] += GPU_HOURLY * (pod.gpu >= 0)
+        return np.array(list(held.values()))
+
+    def labels(self, routes: tuple[tuple[str, str], ...]) -> Labels:
+        """Return the labels of every row that is alive."""
+        services = {service.name: service for service in self.fleet.services}
+        pods: dict[int, dict[str, str]] = {}
+        gpus: dict[int, dict[str, str]] = {}
+        names = [machine.name for machine in self.pods.machines]
+        for i in range(len(self.pods.owner)):
+            gpus[i] = {"hostname": names[i // GPUS_PER_NODE], "gpu": str(i % GPUS_PER_NODE)}
+        for pod in self.pods.pods.values():
+            service = services[pod.service]
+            mine = {"service": pod.service, "pod": pod.name, "namespace": service.namespace}
+            pods[pod.row] = {**mine, "kind": service.kind.value, "deployment": service.workload}
+            if pod.gpu >= 0:
+                gpus[pod.gpu] |= mine
+                pods[pod.row]["node"] = names[pod.gpu // GPUS_PER_NODE]
+        deployed = {
+            i: {"service": s.name, "deployment": s.workload, "namespace": s.namespace}
+            for i, s in enumerate(self.fleet.services)
+            if s.name in self.pods.workloads
+        }
+        vendors = {i: {"service": s, "vendor": v} for i, (s, v) in enumerate(routes)}
+        nodes = {i: {"node": name} for i, name in enumerate(names)}
+        return {"pod": pods, "gpu": gpus, "service": deployed, "vendor": vendors, "node": nodes}

@@ -1,0 +1,58 @@
+"""How the services of the demo fleet behave when nothing is wrong; any other fleet gets the default of its kind."""
+
+from dataclasses import dataclass
+
+from config.fleet import Service, ServiceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Size and speed of one service. Rates are per second, at the mean of a week; times in seconds."""
+
+    rate: float
+    replicas: int = 0
+    # language
+    prompt: float = 0.0  # tokens of a mean prompt
+    output: float = 0.0  # tokens of a mean answer
+    prefill: float = 9000.0  # prompt tokens per second and GPU
+    step: float = 0.018  # seconds of a decoding step at batch 0
+    step_per_request: float = 0.00025  # seconds that one more request in the batch adds to a step
+    kv_tokens: float = 60_000.0  # tokens that the KV cache holds
+    max_batch: float = 128.0
+    # tabular and vendor
+    base: float = 0.006  # seconds of an unhurried answer
+    capacity: float = 200.0  # answers per second and replica
+    # how much of a dependency's trouble comes through
+    coupling: float = 0.25
+    price: float = 0.0  # money per call to a vendor, or per 1000 tokens
+    load: float = 75.0  # seconds that image and weights take to load
+
+
+CLIENT_LIMIT = {ServiceKind.LANGUAGE: 60.0, ServiceKind.TABULAR: 2.0, ServiceKind.VENDOR: 30.0}
+BASE_ERROR = {ServiceKind.LANGUAGE: 0.001, ServiceKind.TABULAR: 0.0005, ServiceKind.VENDOR: 0.003}
+
+PROFILES: dict[str, Profile] = {
+    "chat": Profile(rate=5.0, replicas=4, prompt=1150, output=210, price=0.002),
+    "code": Profile(rate=4.2, replicas=3, prompt=2050, output=28, price=0.002, kv_tokens=50_000),
+    "search": Profile(rate=2.2, replicas=2, prompt=900, output=90, price=0.002),
+    "fraud": Profile(rate=240, replicas=3, load=65),
+    "credit": Profile(rate=120, replicas=2, load=65),
+    "recommend": Profile(rate=260, replicas=3, load=65),
+    "translate": Profile(rate=8.0, base=0.32, price=0.002),
+    "moderate": Profile(rate=12.0, base=0.22, price=0.001),
+}
+DEFAULTS: dict[ServiceKind, Profile] = {
+    ServiceKind.LANGUAGE: Profile(rate=3.0, replicas=3, prompt=1150, output=210, price=0.002),
+    ServiceKind.TABULAR: Profile(rate=200, replicas=3, load=65),
+    ServiceKind.VENDOR: Profile(rate=8.0, base=0.3, price=0.002),
+}
+
+GPUS_PER_NODE = 2
+SPARE_GPUS = 7
+GPU_HOURLY = 2.5
+ZONES = ("a", "b")
+
+
+def profile_of(service: Service) -> Profile:
+    """Return the profile of a service."""
+    return PROFILES.get(service.name, DEFAULTS[service.kind])

@@ -1,0 +1,98 @@
+"""The Cluster and Serving ports."""
+
+from datetime import datetime
+
+from simulator.world.events import Changes
+from simulator.world.pods import Pod, Pods, Workload
+from simulator.world.profile import GPUS_PER_NODE
+from simulator.world.quality import Quality
+from simulator.world.vendors import Vendors
+from tools.change import Change
+from tools.clock import Clock
+from tools.errors import Absent
+from tools.records import Probe, Split
+from tools.topology import Deployment, Node, Replica, Topology
+
+
+class WorldCluster:
+    """Reads pods, nodes, deployments and what was changed."""
+
+    def __init__(self, pods: Pods, changes: Changes, clock: Clock) -> None:
+        self._pods = pods
+        self._changes = changes
+        self._clock = clock
+
+    def topology(self) -> Topology:
+        """Return the fleet as it stands now."""
+        pods = self._pods
+        return Topology(
+            at=self._clock.now(),
+            deployments=tuple(self._deployment(w) for w in pods.workloads.values()),
+            replicas=tuple(self._replica(pod) for pod in pods.pods.values()),
+            nodes=tuple(self._node(i) for i in range(len(pods.machines))),
+        )
+
+    def _deployment(self, workload: Workload) -> Deployment:
+        return Deployment(
+            service=workload.service.name,
+            replicas=workload.wanted,
+            ready=sum(pod.ready for pod in self._pods.of(workload.service.name)),
+            current=workload.current,
+            revisions=tuple(workload.revisions),
+        )
+
+    def _replica(self, pod: Pod) -> Replica:
+        machine = self._pods.machine_of(pod)
+        return Replica(
+            name=pod.name,
+            service=pod.service,
+            node=machine.name if machine else "",
+            ready=pod.ready,
+            revision=pod.revision,
+            started_at=pod.created_at,
+        )
+
+    def _node(self, index: int) -> Node:
+        machine = self._pods.machines[index]
+        gone = sum(self._pods.lost[index * GPUS_PER_NODE : (index + 1) * GPUS_PER_NODE])
+        return Node(
+            name=machine.name,
+            ready=machine.ready,
+            schedulable=machine.schedulable,
+            gpus=GPUS_PER_NODE - gone,
+            gpus_free=len(self._pods.free(index)),
+            zone=machine.zone,
+        )
+
+    def changes(self, since: datetime) -> tuple[Change, ...]:
+        """Return what was changed at or after ``since``, oldest first; promotions are the registry's."""
+        return self._changes.since(since, promotions=False)
+
+
+class WorldServing:
+    """Looks at replicas and traffic from outside."""
+
+    def __init__(self, pods: Pods, vendors: Vendors, quality: Quality, clock: Clock) -> None:
+        self._pods = pods
+        self._vendors = vendors
+        self._quality = quality
+        self._clock = clock
+
+    def probe(self, service: str, replica: str) -> Probe:
+        """Ask health page and engine of one replica; ``Absent`` when there is none of that name."""
+        pod = self._pods.pods.get(replica)
+        if pod is None or pod.service != service:
+            raise Absent(f"{service} has no replica {replica}")
+        answers = pod.ready and not pod.hung and not pod.crashing
+        return Probe(
+            replica=replica,
+            at=self._clock.now(),
+            health_ok=pod.ready,
+            answers=answers,
+            seconds=0.2 if answers else None,
+        )
+
+    def split(self, service: str) -> Split | None:
+        """Return how the traffic is divided now: over vendors, or over model versions; None for the rest."""
+        weights = self._vendors.weights.get(service) or self._quality.weights(service)
+        return Split(service=service, weights=dict(weights)) if weights else None

@@ -1,0 +1,61 @@
+"""Coefficients of every pod row as arrays, so that the mechanics are vectorised over replicas."""
+
+import numpy as np
+
+from simulator.world.pods import ROWS, Pod, Pods
+from simulator.world.store import Floats
+
+FLAP = 2  # a crash-looping replica is in the balancer every second tick: its health page is green until the first call
+
+
+class Rows:
+    """Who lives in each row and what slows or breaks it. Arrays are float64 or bool of shape (ROWS,)."""
+
+    def __init__(self, services: tuple[str, ...]) -> None:
+        self.index = {name: i for i, name in enumerate(services)}
+        self.service = np.zeros(ROWS, dtype=np.intp)
+        self.alive = np.zeros(ROWS, dtype=bool)
+        self.ready = np.zeros(ROWS, dtype=bool)
+        self.hung = np.zeros(ROWS, dtype=bool)
+        self.crashing = np.zeros(ROWS, dtype=bool)
+        self.gpu = np.full(ROWS, -1, dtype=np.intp)
+        self.errors = np.zeros(ROWS)
+        self.slow = np.ones(ROWS)
+        self.output = np.ones(ROWS)
+        self.prompt = np.ones(ROWS)
+        self.share: Floats = np.zeros(ROWS)
+
+    def refresh(self, pods: Pods, tick: int) -> None:
+        """Read the pods anew; ``share`` becomes each row's part of its service's traffic."""
+        self.alive[:] = False
+        self.ready[:] = False
+        for pod in pods.pods.values():
+            self._row(pod, pods)
+            if pod.crashing:
+                pod.ready = tick % FLAP == 0
+            self.ready[pod.row] = pod.ready
+        self.rebalance()
+
+    def _row(self, pod: Pod, pods: Pods) -> None:
+        row = pod.row
+        effect = pods.workloads[pod.service].effects.get(pod.revision)
+        self.service[row] = self.index[pod.service]
+        self.alive[row] = True
+        self.hung[row] = pod.hung
+        self.crashing[row] = pod.crashing
+        self.gpu[row] = pod.gpu
+        self.errors[row] = effect.errors if effect else 0.0
+        self.slow[row] = effect.slow if effect else 1.0
+        self.output[row] = effect.output if effect else 1.0
+        self.prompt[row] = effect.prompt if effect else 1.0
+
+    def rebalance(self) -> None:
+        """Divide each service's traffic evenly over its ready replicas."""
+        ready = (self.alive & self.ready).astype(np.float64)
+        totals = np.bincount(self.service, weights=ready, minlength=len(self.index))
+        self.share = ready / np.maximum(totals[self.service], 1.0)
+
+    def sum(self, values: Floats) -> Floats:
+        """Add a per-row array up by service."""
+        totals: Floats = np.bincount(self.service, weights=np.where(self.alive, values, 0.0), minlength=len(self.index))
+        return totals

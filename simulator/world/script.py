@@ -1,0 +1,77 @@
+"""What happens to a world: scenarios as values. Reading them from files is ``simulator.scenario``'s work."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from config.frozen import Frozen
+
+Number = float | tuple[float, float]  # a pair is a range: the seed draws from it
+
+What = Literal[
+    # lasting, with a level that onset shapes; on the target service
+    "traffic",
+    "prompt",
+    "output",
+    "slow",
+    "errors",
+    "concept",
+    "covariate",
+    "dates",
+    # lasting, on the vendor that the target service prefers
+    "vendor_errors",
+    "vendor_slow",
+    # lasting, on the GPU beneath one replica of the target service
+    "heat",
+    # once
+    "gpu_lost",
+    "node_down",
+    "hang",
+    "restart",
+    "release",
+    "promote",
+    "scale",
+    # on measurement, everywhere
+    "noise",
+    "bursts",
+]
+
+
+class Mutation(Frozen):
+    """One change of the world's coefficients."""
+
+    what: What
+    params: dict[str, Number] = Field(default_factory=dict)
+    target: tuple[str, ...] = Field(default=(), description="candidates; empty: the scenario's target")
+    onset: Literal["step", "ramp"] = "step"
+    at: float = Field(default=0.0, ge=0, description="seconds after the scenario's onset")
+    ramp: float = Field(default=600.0, gt=0, description="seconds that a ramp takes to its full level")
+    duration: float | None = Field(default=None, gt=0, description="seconds; None: lasts")
+    every: float | None = Field(default=None, gt=0, description="seconds between repetitions, on fresh targets")
+    text: str = Field(default="", description="what the change log says, where the change is visible there")
+    actor: str = Field(default="ci", description="who the change log says did it")
+
+
+class Truth(Frozen):
+    """What is really wrong. For scoring alone: no port leads here."""
+
+    fault: str = Field(default="", description="fault id of the catalogue; empty: nothing is wrong")
+    entity: str = Field(default="", description="may name $service, $replica, $node, $gpu, $vendor, $model")
+    acceptable_playbooks: tuple[str, ...] = ()
+    forbidden_verbs: tuple[str, ...] = ()
+
+
+class Scenario(Frozen):
+    """One drill: what happens, to whom, and the truth that the scorer knows."""
+
+    id: str
+    layer: Literal["cluster", "gpu", "engine", "quality", "cost", "vendor", "quiet"]
+    about: str
+    target: tuple[str, ...] = Field(default=(), description="candidate services; the seed chooses one")
+    onset: Annotated[tuple[float, float], Field(description="seconds after the start; the seed draws from it")] = (
+        3600.0,
+        5400.0,
+    )
+    mutations: tuple[Mutation, ...] = ()
+    truth: Truth = Truth()
+    modifiers: tuple[str, ...] = ()

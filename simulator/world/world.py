@@ -1,0 +1,190 @@
+"""The pretend fleet in virtual time. ``advance`` is one tick; the ports answer as of the last one."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import numpy as np
+
+from config.fleet import Fleet, Objective, ServiceKind
+from simulator.world.actuate import WorldActuator
+from simulator.world.body import Body, VirtualClock
+from simulator.world.engines import E2E_EDGES, TTFT_EDGES
+from simulator.world.evaluate import interpolate
+from simulator.world.faults import Stage
+from simulator.world.flow import Load, Result
+from simulator.world.ledger import Ledger
+from simulator.world.metrics import WorldMetrics
+from simulator.world.profile import BASE_ERROR, profile_of
+from simulator.world.quality import WorldLog, WorldRegistry
+from simulator.world.reading import WorldCluster, WorldServing
+from simulator.world.script import Scenario
+from simulator.world.store import Floats
+from simulator.world.vendors import EDGES as VENDOR_EDGES
+
+START = datetime(2026, 1, 5, 8, tzinfo=UTC)  # a Monday morning
+NOISE = 0.04  # sigma of latencies from tick to tick
+_EDGES = {"ttft_p95": np.array(TTFT_EDGES), "latency_p95": np.array(E2E_EDGES)}
+
+
+class World:
+    """A fleet, its weather, what goes wrong in it, and the ports that look at it and act on it."""
+
+    def __init__(self, fleet: Fleet, seed: int = 7, start: datetime = START, scenario: Scenario | None = None) -> None:
+        body = Body(fleet, seed, start)
+        self._body = body
+        self._stage = Stage(body, scenario)
+        self._ledger = Ledger(fleet)
+        labels = partial(body.hardware.labels, body.vendors.routes)
+        self._metrics = WorldMetrics(body.store, labels, partial(getattr, body.pods, "version"))
+        self._cluster = WorldCluster(body.pods, body.changes, body.clock)
+        self._serving = WorldServing(body.pods, body.vendors, body.quality, body.clock)
+        self._actuator = WorldActuator(
+            body.pods, body.vendors, body.quality, body.changes, body.clock, self._ledger.actions.append
+        )
+        self._tick = 0
+        self._last = Result.empty(len(fleet.services))
+        kinds = [service.kind for service in fleet.services]
+        self._base_error = np.array([BASE_ERROR[kind] for kind in kinds])
+        self._price = np.array([profile_of(s).price if s.kind is ServiceKind.LANGUAGE else 0.0 for s in fleet.services])
+
+    @property
+    def fleet(self) -> Fleet:
+        """What runs here."""
+        return self._body.fleet
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Virtual time."""
+        return self._body.clock
+
+    @property
+    def ledger(self) -> Ledger:
+        """The truth, for scoring."""
+        return self._ledger
+
+    @property
+    def metrics(self) -> WorldMetrics:
+        """The Metrics port."""
+        return self._metrics
+
+    @property
+    def cluster(self) -> WorldCluster:
+        """The Cluster port."""
+        return self._cluster
+
+    @property
+    def registry(self) -> WorldRegistry:
+        """The Registry port."""
+        return self._body.quality.registry
+
+    @property
+    def log(self) -> WorldLog:
+        """The InferenceLog port."""
+        return self._body.quality.log
+
+    @property
+    def serving(self) -> WorldServing:
+        """The Serving port."""
+        return self._serving
+
+    @property
+    def actuator(self) -> WorldActuator:
+        """The Actuator port."""
+        return self._actuator
+
+    # -- a tick ----------------------------------------------------------------------------------------------------
+    def advance(self, seconds: float = 30.0) -> None:
+        """Let ``seconds`` of virtual time pass as one tick."""
+        body = self._body
+        body.clock.at += timedelta(seconds=seconds)
+        now = body.clock.at
+        self._tick += 1
+        self._stage.play(now)
+        body.pods.step(now)
+        body.rows.refresh(body.pods, self._tick)
+        self._serve(seconds)
+        util = np.maximum(body.engines.util, body.scoring.util)
+        body.hardware.tick(body.rows, util, body.weather.measurement())
+        body.quality.tick(now)
+        body.store.keep(now.timestamp())
+        self._metrics.remember(now)
+        self._account(seconds)
+
+    def _serve(self, seconds: float) -> None:
+        body, knobs = self._body, self._body.knobs
+        jitter = body.weather.jitter()
+        prompt, output = body.weather.lengths()
+        through, delay = body.coupling.reach(self._last)
+        load = Load(
+            seconds=seconds,
+            arrivals=np.round(body.weather.arrivals(body.clock.at, seconds, knobs.bursts) * knobs.traffic),
+            prompt=prompt * knobs.prompt,
+            output=output * knobs.output,
+            errors=1 - (1 - self._base_error) * (1 - np.minimum(knobs.errors, 1.0)) * (1 - through),
+            delay=delay,
+            slow=knobs.slow,
+            clock=body.hardware.clock,
+            jitter=jitter,
+            noise=NOISE * knobs.noise,
+        )
+        body.vendors.errors, body.vendors.slow = np.minimum(knobs.vendor_errors, 1.0), knobs.vendor_slow
+        self._arrivals = load.arrivals
+        parts = (
+            body.engines.tick(load, body.rows),
+            body.scoring.tick(load, body.rows),
+            body.vendors.tick(load, jitter),
+        )
+        unserved = load.arrivals * self._unserved()
+        self._last = Result(*(sum(column) for column in zip(*(p.columns() for p in parts), strict=True)))  # type: ignore[arg-type]
+        self._last.failed = self._last.failed + unserved
+        self._last.errors = self._last.failed / np.maximum(self._last.finished + self._last.failed, 1e-9)
+
+    def _unserved(self) -> Floats:
+        """Return 1 for services that should have a replica in the balancer and have none."""
+        ready = self._body.rows.sum(self._body.rows.share)
+        return np.array(
+            [float(name in self._body.pods.workloads and ready[i] == 0) for name, i in self._body.index.items()]
+        )
+
+    def _account(self, seconds: float) -> None:
+        """Write the truth of this tick down."""
+        body, ledger, last = self._body, self._ledger, self._last
+        values = {name: self._truths(name) for name in body.index}
+        right = np.array([self._rightness(name, values[name]) for name in body.index])
+        ledger.requests += last.finished + last.failed
+        ledger.good_requests += last.fast * right
+        ledger.failed_requests += last.failed
+        ledger.arrived += self._arrivals
+        ledger.tokens += last.tokens
+        calls = np.bincount(body.vendors.service, weights=body.vendors.money, minlength=len(body.index))
+        ledger.spend = body.hardware.spend() + calls * 3600 / seconds
+        ledger.money += ledger.spend * seconds / 3600 + last.tokens / 1000 * self._price
+        ledger.happened = self._stage.happened()
+        ledger.keep(body.clock.at, values)
+
+    def _rightness(self, name: str, values: dict[str, float]) -> float:
+        """Return the share of answers that count as right: 1, less where accuracy is below its target."""
+        target = next((o.target for o in self._body.services[name].objectives if o.signal == "accuracy"), 0.0)
+        accuracy = values.get("accuracy", float("nan"))
+        return accuracy / target if target and accuracy < target else 1.0
+
+    def _truths(self, name: str) -> dict[str, float]:
+        """Return the true reading of every objective of a service in this tick alone."""
+        return {o.signal: self._truth(name, o) for o in self._body.services[name].objectives}
+
+    def _truth(self, name: str, objective: Objective) -> float:
+        body, i = self._body, self._body.index[name]
+        if objective.signal == "error_ratio":
+            return float(self._last.errors[i])
+        if objective.signal == "latency_mean":
+            return float(body.scoring.latency[i]) if self._last.finished[i] > 0 else float("nan")
+        if objective.signal == "accuracy":
+            return body.quality.accuracy(name)
+        if body.services[name].kind is ServiceKind.VENDOR:
+            return _p95(np.array(VENDOR_EDGES), body.vendors.seen[body.vendors.service == i])
+        seen = body.engines.ttft_seen if objective.signal == "ttft_p95" else body.engines.e2e_seen
+        return _p95(_EDGES[objective.signal], seen[body.rows.alive & (body.rows.service == i)])
+
+
+def _p95(edges: Floats, seen: Floats) -> float:
+    return float(interpolate(0.95, edges, seen.sum(axis=0, keepdims=True))[0]) if len(seen) else float("nan")
