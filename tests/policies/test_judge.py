@@ -178,10 +178,13 @@ def test_refuses_a_bad_schema() -> None:
         load_rules(TEXTS, "entity {")
 
 
-def test_a_rule_that_errs_denies(rules: Rules) -> None:
-    """Cedar skips a forbid that overflows, and would allow; one error makes the whole answer void."""
+@pytest.mark.parametrize(
+    "head", ["action", *(f'action in Prunella::Action::"{group}"' for group in ("act", "propose"))]
+)
+def test_a_rule_that_errs_denies(rules: Rules, head: str) -> None:
+    """Cedar skips a forbid that overflows, and would allow; one error makes every answer void."""
     text = (
-        '@id("big") @reason("r") forbid(principal, action, resource) '
+        f'@id("big") @reason("r") forbid(principal, {head}, resource) '
         "when { context.load_percent * 9223372036854775807 > 0 };"
     )
     decision = judge(plan(), situation(), load_rules({**TEXTS, "mine": text}, SCHEMA), CAPS)
