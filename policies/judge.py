@@ -147,7 +147,7 @@ class _Account:
         return tuple(Reason(rule=_name(rule), text=atom) for rule in answer.rules for atom in _atoms(rule, self.facts))
 
     def blocked(self, answer: Answer) -> tuple[Reason, ...]:
-        """Return the forbids that denied; where none did, what the nearest permit lacked."""
+        """Return the forbids that denied, and what the nearest permit lacked."""
         broken = [Reason(rule="error", text=f"the rules could not be evaluated: {error}") for error in answer.errors]
         head = "forbidden by" if answer.question == "propose" else "not alone, by"
         forbids = [
@@ -158,7 +158,8 @@ class _Account:
             for rule in answer.rules
             if rule.effect == "forbid"
         ]
-        return tuple(broken + forbids) or self._lacking(answer)
+        said = (*broken, *forbids, *self._lacking(answer))
+        return said or (Reason(rule="default-deny", text=f"no rule lets {self.plan.playbook} pass"),)
 
     def _lacking(self, answer: Answer) -> tuple[Reason, ...]:
         names = frozenset([self.plan.class_ if answer.question == "act" else f"propose_{self.plan.class_}"])
@@ -210,9 +211,11 @@ def _atoms(rule: pst.Template, facts: Facts) -> tuple[str, ...]:
 
 
 def _missing(rule: pst.Template, facts: Facts) -> tuple[str, ...] | None:
-    """Return what a permit lacks; None where it is about another playbook."""
+    """Return what a permit lacks, nothing where it holds; None where it is about another playbook."""
     try:
         finding = explain(rule, facts)
     except Opaque:
         return (f"{_name(rule)} does not hold ({rule.annotations['reason']})",)
+    if finding.holds:
+        return ()
     return None if finding.elsewhere else finding.atoms
