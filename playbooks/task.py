@@ -1,0 +1,36 @@
+"""One operation to be carried out: a step of a plan, or the undoing of one."""
+
+from dataclasses import dataclass
+
+from playbooks.plan import Plan
+from playbooks.run import Leg, RunState
+from playbooks.walk import operation_id
+from tools.action import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One operation; ``leg`` is what is known of it so far, None before its intent."""
+
+    step: str
+    forward: Action  # the step's own action: what is read to see how its target stands
+    action: Action  # what is applied: the same, or its inverse
+    operation: str
+    undo: bool
+    leg: Leg | None
+
+    @property
+    def kind(self) -> str:
+        """The kind of its journal entries, less the ending."""
+        return "COMPENSATE" if self.undo else "STEP"
+
+
+def task(plan: Plan, run: RunState, index: int, *, undo: bool) -> Task:
+    """Return the operation of one step."""
+    step = plan.steps[index]
+    leg = run.steps.get(step.id)
+    operation = operation_id(plan, step.id, undo=undo)
+    if not undo:
+        return Task(step.id, step.action, step.action, operation, undo, leg)
+    inverse = leg.inverse if leg is not None and leg.inverse is not None else step.action
+    return Task(step.id, step.action, inverse, operation, undo, run.undone.get(step.id))

@@ -1,0 +1,147 @@
+"""What a run does next: a pure function of the plan, what happened so far, and the time."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from config.frozen import Frozen
+from playbooks.plan import Guard, Plan
+from playbooks.run import PENDING, EndState, Leg, RunState
+
+
+class GuardVerdict(Frozen):
+    """What a guard says now, with its arithmetic; inconclusive means ask again until the deadline."""
+
+    verdict: Literal["holds", "broken", "inconclusive"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Do a step for the first time."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask what became of an operation, before anything else is done about it."""
+
+    operation: str
+    index: int
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing before ``until``."""
+
+    until: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Ask the guards of a step."""
+
+    guards: tuple[Guard, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The run has failed: from here on it goes backwards."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Undo a step that was done."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Every step is done and its guards hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It is over: nothing is left to do, or nothing that may be done without a person."""
+
+    reason: str
+    state: EndState
+
+
+Move = Begin | Probe | Hold | Check | Turn | Undo | Finished | Failed
+
+
+def operation_id(plan: Plan, step: str, *, undo: bool = False) -> str:
+    """Return the id of an operation: the same after every crash and for every retry of this attempt."""
+    text = json.dumps([plan.id, step, plan.attempt, "undo" if undo else "do"])
+    return "op-" + hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def next_move(plan: Plan, run: RunState, now: datetime) -> Move:
+    """Return the next move of a run that was planned."""
+    if run.end is not None:
+        return Finished() if run.end == "done" else Failed(run.reason, run.end)
+    if run.stuck:
+        return Failed(run.stuck, "escalated")
+    if run.failed_at is not None:
+        return _back(plan, run, run.failed_at, now)
+    move = _forward(plan, run, now)
+    if not isinstance(move, Finished | Turn) and run.planned_at is not None and now > run.planned_at + plan.bounds.time:
+        return Turn(f"not finished within {plan.bounds.time}")
+    return move
+
+
+def _forward(plan: Plan, run: RunState, now: datetime) -> Move:
+    for index, step in enumerate(plan.steps):
+        leg = run.steps.get(step.id)
+        if leg is None:
+            return Begin(index)
+        if leg.state == "failed":
+            return Turn(f"step {step.id} failed: {leg.detail}")
+        if leg.state in PENDING:
+            return _pending(leg, index, now)
+        if now < leg.at + step.hold:
+            return Hold(leg.at + step.hold, f"after step {step.id}")
+        judged = run.guards.get(step.id)
+        if step.guards and (judged is None or judged.verdict != "holds"):
+            return Check(step.guards, index)
+    return Finished()
+
+
+def _back(plan: Plan, run: RunState, since: datetime, now: datetime) -> Move:
+    for index in range(len(plan.steps) - 1, -1, -1):
+        move = _undoing(plan, run, index, now)
+        if move is None:
+            continue
+        if now > since + plan.bounds.time:
+            return Failed(f"{run.why}; could not be undone within {plan.bounds.time}", "escalated")
+        return move
+    return Failed(run.why, "undone" if run.undone else "failed")
+
+
+def _undoing(plan: Plan, run: RunState, index: int, now: datetime) -> Move | None:
+    """Return what undoing one step still asks for; None when it is as it should be."""
+    step = plan.steps[index].id
+    leg, undo = run.steps.get(step), run.undone.get(step)
+    if leg is not None and leg.state in PENDING:
+        return _pending(leg, index, now)
+    if leg is None or leg.state != "done" or leg.inverse is None or plan.undo == "none":
+        return None
+    if undo is None:
+        return Undo(index)
+    return _pending(undo, index, now, undo=True) if undo.state in PENDING else None
+
+
+def _pending(leg: Leg, index: int, now: datetime, *, undo: bool = False) -> Move:
+    if leg.retry_at is not None and now < leg.retry_at:
+        return Hold(leg.retry_at, leg.detail)
+    return Probe(leg.operation, index, undo)
