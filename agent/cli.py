@@ -1,0 +1,194 @@
+"""The commands of production: guard a fleet, look at its cases, answer its questions, see the doctor.
+
+Everything heavy is imported inside the commands, so that ``--help`` is quick.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told, wiring
+from tools.journal import Journal
+
+if TYPE_CHECKING:
+    from agent.casebook import Case
+
+GUARD, LOOK, TRY = "Guard a fleet", "Look and decide", "Try it out"
+
+app = typer.Typer(
+    name="prunella",
+    help="Prunella heals machine-learning and language-model services in production, within limits that you set.\n\n"
+    "Example: prunella demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 not healed or not well, 2 wrong use.",
+)
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see config/example.yaml.", metavar="FILE")]
+SomeConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Read the journal that this file names.", metavar="FILE")
+]
+SomeJournal = Annotated[
+    str | None,
+    typer.Option("--journal", help="Read this journal: a SQLite file or an SQLAlchemy URL.", metavar="WHERE"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Headless = Annotated[bool, typer.Option("--headless", help="Plain log lines instead of the picture.")]
+
+
+class Answer(StrEnum):
+    """What a person may say to a question."""
+
+    approve = "approve"
+    reject = "reject"
+
+
+SomeAnswer = Annotated[
+    Answer | None, typer.Argument(help="What to say; left out: list the questions.", show_default=False)
+]
+SomeQuestion = Annotated[str | None, typer.Argument(metavar="[ID]", help="To which question.", show_default=False)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"prunella {version('prunella')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command(rich_help_panel=GUARD, epilog="Example: prunella run --config prunella.yaml --headless")
+def run(
+    config: Config,
+    headless: Headless = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once, show it, and leave; 1 when not well.")] = False,
+) -> None:
+    """Guard the fleet of a configuration until told to stop."""
+    with told():
+        from agent.watching import guard, look_once
+        from config.load import load
+
+        settings = load(config)
+        daemon = wiring().build(settings)
+        well = look_once(daemon) if once else guard(daemon, settings.log, headless=headless)
+    raise typer.Exit(0 if well else NOT_WELL)
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: prunella incidents inc-3 --journal prunella.db")
+def incidents(
+    incident: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this one.", show_default=False)] = None,
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the incidents of a journal, or show one. Without options: those of the last demo."""
+    with told():
+        from agent.casebook import read_cases
+        from agent.view.listing import cases_table, in_brief, print_out, show_case
+
+        records = open_records(config, journal)
+        if incident is not None:
+            case = _found(records, incident)
+            put_json(case.model_dump(mode="json")) if as_json else show_case(case)
+            return
+        cases = sorted(read_cases(records), key=lambda case: case.incident.at, reverse=True)
+        put_json([in_brief(case) for case in cases]) if as_json else print_out(cases_table(cases))
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: prunella explain last > postmortem.md")
+def explain(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or [bold]last[/bold].")],
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a case as Markdown with its figures, fit to paste into a postmortem."""
+    with told():
+        from agent.report import explain as written
+
+        case = _found(open_records(config, journal), incident)
+        put_json(case.model_dump(mode="json")) if as_json else typer.echo(written(case), nl=False)
+
+
+@app.command(
+    rich_help_panel=LOOK, epilog="Example: prunella approvals approve apr-3-1 --by dana --config prunella.yaml"
+)
+def approvals(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    answer: SomeAnswer = None,
+    question: SomeQuestion = None,
+    by: Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)] = "",
+    note: Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)] = "",
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the questions that wait for a person, or answer one."""
+    with told():
+        if answer is None:
+            _list_questions(open_records(config, journal), as_json)
+            return
+        if question is None:
+            fail(f"{answer.value} what? Give the question's id; prunella approvals lists them")
+        if not by.strip():
+            fail("who are you? Give --by NAME")
+        if config is None and journal is None:
+            fail("answers go to a running fleet: give --config FILE (a demo asks on its own terminal)")
+        _answer(open_records(config, journal), answer, question, (by.strip(), note), as_json)
+
+
+def _list_questions(records: Journal, as_json: bool) -> None:
+    from agent.approvals import pending
+    from agent.casebook import read_cases
+    from agent.view.listing import print_out, questions_table
+
+    waiting = pending(read_cases(records), now())
+    if as_json:
+        put_json([{**asked.model_dump(mode="json"), "service": case.incident.service} for case, asked in waiting])
+    else:
+        print_out(questions_table(waiting))
+
+
+def _answer(records: Journal, said: Answer, question: str, person: tuple[str, str], as_json: bool) -> None:
+    from agent.approvals import answer
+
+    by, note = person
+    given = answer(records, question, yes=said is Answer.approve, by=by, note=note, now=now())
+    put_json(given.model_dump(mode="json")) if as_json else typer.echo(f"{given.id} {given.state} by {given.by}")
+
+
+@app.command(rich_help_panel=GUARD, epilog="Example: prunella doctor --config prunella.yaml")
+def doctor(config: Config, as_json: AsJson = False) -> None:
+    """Say what is reachable, which metrics are missing, and what the role may do. Changes nothing."""
+    with told():
+        from agent.doctor import examine
+        from agent.view.listing import checks_table, print_out
+        from config.load import load
+
+        settings = load(config)
+        checks = examine(settings, wiring().reach(settings), now())
+        put_json([check.model_dump() for check in checks]) if as_json else print_out(checks_table(checks))
+    raise typer.Exit(NOT_WELL if any(check.state == "bad" for check in checks) else 0)
+
+
+def _found(records: Journal, incident: str) -> "Case":
+    """Return a case by id, or the newest for ``last``."""
+    from agent.casebook import read_case, read_cases
+
+    if incident == "last":
+        case = max(read_cases(records), key=lambda found: found.incident.at, default=None)
+    else:
+        case = read_case(records, incident)
+    return case or fail(f"no incident {incident!r} in this journal; prunella incidents lists them")

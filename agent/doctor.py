@@ -1,0 +1,147 @@
+"""The doctor: what is reachable, which metrics are missing, what the role may do. It looks and rehearses, and changes
+nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from config.fleet import Service, ServiceKind
+from config.frozen import Frozen
+from config.settings import Settings
+from tools.action import Action, SetReplicas, SetSchedulable
+from tools.catalogue import SIGNALS, named
+from tools.errors import ToolError
+from tools.journal import Journal
+from tools.ports import Actuator, Cluster, Metrics
+from tools.topology import Topology
+
+
+class Check(Frozen):
+    """One thing looked at. ``missing`` does not stop Prunella, but blinds or binds it there; ``bad`` stops it."""
+
+    name: str
+    state: Literal["ok", "missing", "bad"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the doctor may touch: read ports, the journal, and an actuator that is only ever asked to rehearse."""
+
+    metrics: Metrics
+    cluster: Cluster
+    actuator: Actuator
+    journal: Callable[[], Journal]  # opens it
+
+
+def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...]:
+    """Look at everything, in the order in which a person would mend it."""
+    return (
+        *_objectives(settings),
+        _journal(reach),
+        *_metrics(settings, reach, now),
+        *_cluster(settings, reach),
+        Check(name="language model", state="ok", text=_model(settings)),
+    )
+
+
+def _model(settings: Settings) -> str:
+    if settings.reasoner is None:
+        return "none is configured: a template writes the summaries"
+    return f"{settings.reasoner.model} at {settings.reasoner.url} writes the summaries, and a template where it fails"
+
+
+def _objectives(settings: Settings) -> Iterator[Check]:
+    for service in settings.fleet.services:
+        wrong = [o.signal for o in service.objectives if not _measurable(o.signal, service)]
+        if wrong:
+            text = f"no signal {', '.join(wrong)} for kind {service.kind.value}; known: {', '.join(_signals(service))}"
+            yield Check(name=f"objectives of {service.name}", state="bad", text=text)
+        elif not service.objectives:
+            text = "none: it is shown, and never acted on"
+            yield Check(name=f"objectives of {service.name}", state="missing", text=text)
+
+
+def _measurable(signal: str, service: Service) -> bool:
+    return any(service.kind in spec.kinds for spec in named(signal))
+
+
+def _signals(service: Service) -> list[str]:
+    return sorted({spec.name for spec in SIGNALS if service.kind in spec.kinds and spec.scope == "service"})
+
+
+def _journal(reach: Reach) -> Check:
+    try:
+        count = sum(subject.startswith("inc-") for subject in reach.journal().subjects())
+    except ToolError as error:
+        return Check(name="journal", state="bad", text=str(error))
+    return Check(name="journal", state="ok", text=f"readable, {count} incidents")
+
+
+def _metrics(settings: Settings, reach: Reach, now: datetime) -> Iterator[Check]:
+    """Read every signal once, and say for each service which are there."""
+    try:
+        frame = reach.metrics.read(SIGNALS, now)
+    except ToolError as error:
+        yield Check(name="metrics", state="bad", text=str(error))
+        return
+    for problem in frame.problems:
+        yield Check(name="metrics", state="missing", text=problem)
+    there = {key for key, value in zip(frame.keys, frame.values, strict=True) if not np.isnan(value)}
+    for service in settings.fleet.services:
+        present = {key.signal for key in there if key.entity == f"service/{service.name}"}
+        yield _signals_of(service, present)
+
+
+def _signals_of(service: Service, present: set[str]) -> Check:
+    wanted = _signals(service)
+    absent = [name for name in wanted if name not in present]
+    needed = sorted({o.signal for o in service.objectives if o.signal in absent})
+    name = f"metrics of {service.name}"
+    if needed:
+        return Check(name=name, state="bad", text=f"NO DATA for its objectives: {', '.join(needed)}")
+    if absent:
+        return Check(name=name, state="missing", text=f"NO DATA: {', '.join(absent)}")
+    return Check(name=name, state="ok", text=f"all {len(wanted)} signals")
+
+
+def _cluster(settings: Settings, reach: Reach) -> Iterator[Check]:
+    """Find every workload, and rehearse with the API server what a remedy would do there."""
+    try:
+        topology = reach.cluster.topology()
+    except ToolError as error:
+        yield Check(name="cluster", state="bad", text=str(error))
+        return
+    yield Check(name="cluster", state="ok", text=f"{len(topology.deployments)} workloads, {len(topology.nodes)} nodes")
+    for service in settings.fleet.services:
+        if service.kind is not ServiceKind.VENDOR:
+            yield _workload(service, topology, reach.actuator)
+    if topology.nodes:
+        node = topology.nodes[0]
+        yield _may("cordon nodes", SetSchedulable(node=node.name, schedulable=node.schedulable), reach.actuator)
+
+
+def _workload(service: Service, topology: Topology, actuator: Actuator) -> Check:
+    deployment = topology.deployment(service.name)
+    name = f"workload of {service.name}"
+    if deployment is None:
+        return Check(name=name, state="bad", text=f"no Deployment {service.namespace}/{service.workload}")
+    if deployment.opted_out:
+        return Check(name=name, state="missing", text="hands off: its annotation says so")
+    if deployment.owners:
+        return Check(name=name, state="missing", text=f"{', '.join(deployment.owners)} writes here: Prunella will ask")
+    return _may(name, SetReplicas(service=service.name, replicas=deployment.replicas), actuator)
+
+
+def _may(name: str, action: Action, actuator: Actuator) -> Check:
+    if action.verb not in actuator.verbs:
+        return Check(name=name, state="missing", text=f"nothing here carries out {action.verb}")
+    try:
+        actuator.rehearse(action)
+    except ToolError as error:
+        return Check(name=name, state="missing", text=f"may not {action.verb}: {error}")
+    return Check(name=name, state="ok", text=f"may {action.verb} (rehearsed)")

@@ -1,0 +1,82 @@
+"""What every command needs: one-line errors with the right exit code, JSON out, journals found and opened."""
+
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+
+from tools.journal import Journal
+
+NOT_WELL, WRONG_USE = 1, 2
+
+
+def wiring() -> Any:
+    """Return ``agent.wiring``, imported only now: it names every client library."""
+    return importlib.import_module("agent.wiring")
+
+
+def now() -> datetime:
+    """Return the present instant; the command line is outside the pure core."""
+    return datetime.now(UTC)
+
+
+def fail(message: str, code: int = WRONG_USE) -> NoReturn:
+    """Print one line per line of ``message`` on standard error and leave."""
+    for line in message.splitlines() or [message]:
+        typer.echo(f"prunella: {line}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the errors that we raise on purpose into one line and an exit code; others keep their traceback."""
+    from config.load import ConfigError
+    from tools.errors import ToolError
+
+    try:
+        yield
+    except ConfigError as error:
+        fail(str(error))
+    except ToolError as error:
+        fail(" ".join(str(error).split()), NOT_WELL)
+
+
+def put_json(value: Any) -> None:
+    """Print one JSON document."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False))
+
+
+def state_dir() -> Path:
+    """Return ``$XDG_STATE_HOME/prunella``, or the same under ``~/.local/state``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "prunella"
+
+
+def demo_journal() -> Path:
+    """Return the file that keeps the journal of the last demo."""
+    return state_dir() / "demo.db"
+
+
+def open_records(config: Path | None, journal: str | None) -> Journal:
+    """Open the journal that the options name; without any, that of the last demo. It must exist."""
+    from config.load import load
+
+    if config is not None and journal is not None:
+        fail("give --config or --journal, not both")
+    url = load(config).journal.url if config is not None else _as_url(journal or str(demo_journal()))
+    file = url.partition(":///")[2] if url.startswith("sqlite") else ""
+    if file and not Path(file).is_file():
+        hint = "" if config or journal else "; prunella demo makes one"
+        fail(f"no journal at {file}{hint}")
+    opened: Journal = wiring().open_journal(url)
+    return opened
+
+
+def _as_url(journal: str) -> str:
+    return journal if "://" in journal else f"sqlite:///{Path(journal).expanduser().resolve()}"

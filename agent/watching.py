@@ -1,0 +1,77 @@
+"""Show a daemon while it works: once, or until told to stop."""
+
+import signal
+import sys
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import FrameType
+from typing import Protocol
+
+from rich.console import Console
+
+from agent.casebook import Snapshot
+from agent.view.logs import set_up
+from agent.view.screen import Screen, screen
+from config.settings import LogSettings
+
+_REDRAW = 0.5  # seconds
+
+
+class Daemon(Protocol):
+    """What ``agent.wiring.build`` returns."""
+
+    def tick(self) -> object:
+        """Observe, reason and act once."""
+        ...
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until ``stop`` is set."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is to see now; safe to call from another thread."""
+        ...
+
+
+def look_once(daemon: Daemon) -> bool:
+    """Tick once and show what was seen; True when all is well."""
+    daemon.tick()
+    console = Console()
+    seen = daemon.snapshot()
+    with screen(console, headless=False) as shown:
+        shown.show(seen)
+    if not console.is_terminal:
+        for row in seen.services:
+            console.print(f"{row.name} {row.state}", markup=False, highlight=False)
+    return all(row.state == "ok" for row in seen.services) and not any(case.is_open for case in seen.cases)
+
+
+def guard(daemon: Daemon, log: LogSettings, *, headless: bool) -> bool:
+    """Run the daemon until SIGINT or SIGTERM; True when it stopped as told. Its own failure is raised here."""
+    console = Console()
+    plain = headless or not console.is_terminal
+    set_up(log if plain else log.model_copy(update={"level": "error"}), sys.stderr)
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    with ThreadPoolExecutor(1, thread_name_prefix="daemon") as pool, screen(console, headless=plain) as shown:
+        running = pool.submit(daemon.run, stop)
+        try:
+            _watch(daemon, running, shown, stop)
+        finally:
+            stop.set()
+        running.result()
+    return True
+
+
+def _watch(daemon: Daemon, running: "Future[None]", shown: Screen, stop: threading.Event) -> None:
+    while not running.done() and not stop.wait(_REDRAW):
+        shown.show(daemon.snapshot())
+    shown.show(daemon.snapshot())
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)

@@ -1,0 +1,255 @@
+"""The ``prunella`` command: production's commands, and those that play: demo, drill, lab.
+
+Everything heavy is imported inside the commands, so that ``--help`` is quick.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli import TRY, AsJson, Headless, app
+from agent.terminal import NOT_WELL, demo_journal, fail, put_json, told, wiring
+
+
+class LabVerb(StrEnum):
+    """What can be done with the lab."""
+
+    up = "up"
+    break_ = "break"
+    status = "status"
+    run = "run"
+    down = "down"
+
+
+def _length(text: str) -> float:
+    from config.duration import parse_duration
+
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@app.command(rich_help_panel=TRY, epilog="Example: prunella demo --scenario bad_rollout_errors --speed 120")
+def demo(
+    scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
+    speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per second; 0: as fast as it goes.")] = 60.0,
+    length: Annotated[
+        float | None,
+        typer.Option(
+            "--for", parser=_length, metavar="DURATION", help="Simulated time, such as 30m; else until healed."
+        ),
+    ] = None,
+    headless: Headless = False,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same story.")] = 1,
+) -> None:
+    """Watch Prunella heal a simulated fleet: no cluster, GPU, key or server needed."""
+    with told():
+        from datetime import timedelta
+
+        from simulator.stage import Pace, closing, perform
+
+        play = _demo(scenario, seed)
+        pace = Pace(speed, None if length is None else timedelta(seconds=length), headless)
+        words, well = closing(perform(play, pace, _fresh_journal()), "")
+        typer.echo(words)
+    raise typer.Exit(0 if well else NOT_WELL)
+
+
+def _demo(scenario: str, seed: int) -> Any:
+    from simulator.scenario import load_scenarios
+
+    known = load_scenarios()
+    if scenario and scenario not in known:
+        raise typer.BadParameter(f"no scenario {scenario!r}; there are {', '.join(known)}", param_hint="--scenario")
+    made = importlib.import_module("simulator.demo").Demo
+    return made(scenario, seed) if scenario else made(seed=seed)
+
+
+def _fresh_journal() -> Any:
+    """Open an empty journal for ``prunella explain`` to read later; the last demo's gives way."""
+    file = demo_journal()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for old in file.parent.glob(f"{file.name}*"):
+            old.unlink()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}: the demo keeps its journal there; set XDG_STATE_HOME elsewhere")
+    return wiring().open_journal(f"sqlite:///{file}")
+
+
+@app.command(rich_help_panel=TRY, epilog="Example: prunella drill --suite first --seeds 5 --json build/drill.json")
+def drill(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Scenarios.", show_default=False)] = None,
+    suite: Annotated[str | None, typer.Option(help="A named set of scenarios.", show_default=False)] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 1, 2, ...")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write every episode there; - prints it.", show_default=False),
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Say what there is, and run nothing.")] = False,
+) -> None:
+    """Drill the controller on simulated faults and score it; 1 when anything was not healed or not safe."""
+    with told():
+        from simulator.scorecard_view import card, names, passed
+
+        backend = importlib.import_module("simulator.drill")
+        known = backend.listing()
+        if listing:
+            _write_json(known, as_json) if as_json else names(known)
+            return
+        _known(ids or [], suite, known)
+        result = _drill(backend, ids or [], suite, (seeds, jobs))
+        if as_json:
+            _write_json(result, as_json)
+        if as_json != "-":
+            card(result)
+    raise typer.Exit(0 if passed(result) else NOT_WELL)
+
+
+def _known(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
+    """Refuse what does not exist, and nothing at all: an empty selection is never everything."""
+    if not ids and suite is None:
+        fail(f"drill what? Give scenarios, or --suite {' or '.join(known['suites'])}; drill --list shows them")
+    scenarios = {*known["faults"], *known["modifiers"]}
+    if unknown := sorted(set(ids) - scenarios):
+        fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
+    if suite is not None and suite not in known["suites"]:
+        fail(f"no suite {suite!r}; there are {', '.join(known['suites'])}")
+
+
+def _drill(backend: Any, ids: list[str], suite: str | None, numbers: tuple[int, int]) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    seeds, jobs = numbers
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("drilling", total=None)
+
+        def progress(done: int, total: int, label: str) -> None:
+            bars.update(task, completed=done, total=total, description=label)
+
+        result: dict[str, Any] = backend.run_drill(ids, suite, seeds, jobs, progress)
+    return result
+
+
+def _write_json(value: dict[str, Any], where: str) -> None:
+    if where == "-":
+        put_json(value)
+        return
+    import json
+
+    try:
+        Path(where).parent.mkdir(parents=True, exist_ok=True)
+        Path(where).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        fail(f"{where}: cannot be written: {error.strerror}")
+
+
+@app.command(rich_help_panel=TRY, epilog="Example: prunella lab up && prunella lab break bad_release")
+def lab(
+    verb: Annotated[LabVerb, typer.Argument(help="up, break, status, run or down.")],
+    fault: Annotated[str | None, typer.Argument(metavar="[ID]", help="What to break.", show_default=False)] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Where the lab lives.", show_default=False)] = None,
+    headless: Headless = False,
+    as_json: AsJson = False,
+) -> None:
+    """A small fleet that is real: control plane, Prometheus, model servers, load. The verb run guards it."""
+    with told(), _lab_told():
+        from simulator.lab.lab import default_run_dir
+
+        folder = run_dir or default_run_dir()
+        match verb:
+            case LabVerb.up:
+                _lab_up(folder, as_json)
+            case LabVerb.break_:
+                _lab_break(folder, fault, as_json)
+            case LabVerb.status:
+                raise typer.Exit(0 if _lab_status(folder, as_json) else NOT_WELL)
+            case LabVerb.down:
+                _lab_down(folder)
+            case LabVerb.run:
+                raise typer.Exit(0 if _lab_run(folder, headless) else NOT_WELL)
+
+
+@contextmanager
+def _lab_told() -> Iterator[None]:
+    from simulator.lab.binaries import LabError
+
+    try:
+        yield
+    except LabError as error:
+        fail(str(error), NOT_WELL)
+
+
+def _lab_up(folder: Path, as_json: bool) -> None:
+    from simulator.lab.lab import up
+
+    handle = up(folder, progress=lambda text: typer.echo(text, err=True))
+    if as_json:
+        put_json(handle.facts())
+        return
+    typer.echo(f"The lab is up. Guard it:  prunella lab run    Break it:  prunella lab break {' | '.join(_breaks())}")
+
+
+def _breaks() -> list[str]:
+    from simulator.lab.breaks import BREAKS
+
+    return sorted(BREAKS)
+
+
+def _lab_break(folder: Path, fault: str | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from simulator.lab.breaks import break_
+
+    if fault is None or fault not in _breaks():
+        fail(f"break what? There are {', '.join(_breaks())}")
+    done = break_(folder, fault)
+    put_json(asdict(done)) if as_json else typer.echo(f"{done.id}: {done.target}")
+
+
+def _lab_status(folder: Path, as_json: bool) -> bool:
+    from dataclasses import asdict
+
+    from simulator.lab.lab import status
+
+    found = status(folder)
+    if as_json:
+        put_json(asdict(found))
+    else:
+        typer.echo(
+            f"{'up' if found.up else 'down'}: {len(found.processes)} processes, revision {found.revision or '-'}"
+        )
+        for pod in found.pods:
+            typer.echo("  " + "  ".join(f"{key} {value}" for key, value in pod.items()))
+        typer.echo(f"last 30 s: {found.ok} good answers, {found.bad} bad")
+    return found.up and found.bad == 0
+
+
+def _lab_down(folder: Path) -> None:
+    from simulator.lab.lab import down
+
+    typer.echo(f"{down(folder)} processes stopped")
+
+
+def _lab_run(folder: Path, headless: bool) -> bool:
+    """Guard the lab with the production daemon; it is told what an owner would tell it, and nothing else."""
+    from agent.watching import guard
+    from config.load import load
+    from simulator.lab.lab import LabHandle
+    from simulator.lab_config import write_config
+
+    settings = load(write_config(LabHandle.read(folder.resolve())))
+    return guard(wiring().build(settings), settings.log, headless=headless)
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="prunella")

@@ -1,0 +1,74 @@
+"""A drill's result on the terminal. Renders values and decides nothing but the exit code."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent.view.style import BAD, GOOD, QUIET
+
+Json = Mapping[str, Any]
+
+
+def passed(result: Json) -> bool:
+    """Whether every fault was healed and nothing unsafe was done. A quiet run has nothing to heal (``healed`` null)."""
+    return bool(result["episodes"]) and all(_good(episode) for episode in result["episodes"])
+
+
+def _good(episode: Json) -> bool:
+    harmless = not (episode["unsafe"] or episode["collateral"])
+    return harmless and episode["healed"] is not False
+
+
+def card(result: Json) -> None:
+    """Print a row for every scenario, and the summary."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "asked", "unsafe"):
+        table.add_column(head, justify="left" if head in ("", "scenario") else "right")
+    for scenario in dict.fromkeys(episode["scenario"] for episode in result["episodes"]):
+        table.add_row(*_row(scenario, [item for item in result["episodes"] if item["scenario"] == scenario]))
+    console = Console()
+    console.print(table)
+    for name, value in result["summary"].items():
+        console.print(Text(f"{name}  {value:.4g}" if isinstance(value, float) else f"{name}  {value}"))
+
+
+def _row(scenario: str, runs: Sequence[Json]) -> tuple[Text | str, ...]:
+    good = all(_good(run) for run in runs)
+    return (
+        Text("✔" if good else "✖", style=GOOD if good else BAD),
+        Text(scenario),
+        str(len(runs)),
+        _share(runs, "detected"),
+        _mean(runs, "detect_s"),
+        _share(runs, "top1"),
+        _share(runs, "healed"),
+        _mean(runs, "heal_s"),
+        str(sum(run["asked"] for run in runs)),
+        str(sum(run["unsafe"] for run in runs)),
+    )
+
+
+def _share(runs: Sequence[Json], key: str) -> str:
+    known = [bool(run[key]) for run in runs if run[key] is not None]
+    return f"{sum(known)}/{len(known)}" if known else "–"
+
+
+def _mean(runs: Sequence[Json], key: str) -> str:
+    known = [float(run[key]) for run in runs if run[key] is not None]
+    return f"{sum(known) / len(known):.0f} s" if known else "–"
+
+
+def names(known: Json) -> None:
+    """Print what can be drilled."""
+    console = Console()
+    for group in ("faults", "modifiers"):
+        console.print(Text(group, style="bold"))
+        for name in known[group]:
+            console.print(Text(f"  {name}"))
+    console.print(Text("suites", style="bold"))
+    for name, members in known["suites"].items():
+        console.print(Text.assemble(f"  {name}", (f"  {len(members)} scenarios", QUIET)))
