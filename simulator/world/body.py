@@ -96,17 +96,20 @@ class Body:
         self.store.born("pod", pod.row, kind.value)
 
     def _removed(self, pod: Pod, graceful: bool) -> None:
+        self._hand_over(pod, graceful)
+        self.store.died("pod", pod.row)
+        self.rows.alive[pod.row] = False
+
+    def _hand_over(self, pod: Pod, graceful: bool) -> None:
+        """Give the pod's requests to its ready mates, or lose them."""
         mates = [p.row for p in self.pods.of(pod.service) if p.ready and not p.hung and not p.crashing]
         heirs = [row for row in mates if row != pod.row] if graceful and not pod.hung else []
         self.engines.removed(pod.row, self.index[pod.service], heirs)
         self.scoring.removed(pod.row, self.index[pod.service], heirs)
-        self.store.died("pod", pod.row)
-        self.rows.alive[pod.row] = False
 
     def restart(self, pod: Pod, seconds: float) -> None:
-        """Restart the container in place: its work dies with it, its own counters begin again."""
-        self.engines.removed(pod.row, self.index[pod.service], [])
-        self.scoring.removed(pod.row, self.index[pod.service], [])
+        """Restart the container in place, drained first: its own counters begin again."""
+        self._hand_over(pod, graceful=True)
         self.store.reset("pod", pod.row)
         self.hardware.restarted(pod.row)
         pod.hung = False
@@ -115,6 +118,5 @@ class Body:
 
     def crash(self, pod: Pod) -> None:
         """The replica's GPU is gone: it will start and fail for as long as it stays where it is."""
-        self.engines.removed(pod.row, self.index[pod.service], [])
-        self.scoring.removed(pod.row, self.index[pod.service], [])
+        self._hand_over(pod, graceful=False)
         pod.crashing = True

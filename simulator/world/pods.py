@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from config.fleet import Fleet, Service
-from simulator.world.profile import GPUS_PER_NODE, SPARE_GPUS, ZONES, Profile, profile_of
+from simulator.world.profile import GPUS_PER_NODE, SPARE_GPUS, WARM_LOAD, ZONES, Profile, profile_of
 from tools.topology import Revision
 
 ROWS = 64  # pods that may exist at once
@@ -163,8 +163,11 @@ class Pods:
             return
         self.owner[place] = pod
         pod.gpu = place
+        workload = self.workloads[pod.service]
+        rolling_back = int(pod.revision) < int(workload.revisions[-1].number)
+        load = WARM_LOAD if rolling_back else workload.profile.load
         jitter = 0.8 + 0.4 * (zlib.crc32(f"{self.seed}/load/{pod.name}".encode()) % 1000) / 1000
-        pod.ready_at = now + timedelta(seconds=self.workloads[pod.service].profile.load * jitter)
+        pod.ready_at = now + timedelta(seconds=load * jitter)
         self.version += 1
 
     def _choose(self, pod: Pod) -> int | None:

@@ -28,16 +28,16 @@ class Profile:
     load: float = 75.0  # seconds that image and weights take to load
 
 
-CLIENT_LIMIT = {ServiceKind.LANGUAGE: 60.0, ServiceKind.TABULAR: 2.0, ServiceKind.VENDOR: 30.0}
+CLIENT_LIMIT = {ServiceKind.LANGUAGE: 30.0, ServiceKind.TABULAR: 2.0, ServiceKind.VENDOR: 30.0}
 BASE_ERROR = {ServiceKind.LANGUAGE: 0.001, ServiceKind.TABULAR: 0.0005, ServiceKind.VENDOR: 0.003}
 
 PROFILES: dict[str, Profile] = {
-    "chat": Profile(rate=5.0, replicas=4, prompt=1150, output=210, price=0.002),
-    "code": Profile(rate=4.2, replicas=3, prompt=2050, output=28, price=0.002, kv_tokens=50_000),
+    "chat": Profile(rate=4.2, replicas=4, prompt=1150, output=210, price=0.002),
+    "code": Profile(rate=4.2, replicas=3, prompt=2050, output=28, price=0.002, kv_tokens=50_000, prefill=14_000),
     "search": Profile(rate=2.2, replicas=2, prompt=900, output=90, price=0.002),
-    "fraud": Profile(rate=240, replicas=3, load=65),
-    "credit": Profile(rate=120, replicas=2, load=65),
-    "recommend": Profile(rate=260, replicas=3, load=65),
+    "fraud": Profile(rate=170, replicas=3, load=65),
+    "credit": Profile(rate=90, replicas=2, load=65),
+    "recommend": Profile(rate=180, replicas=3, load=65),
     "translate": Profile(rate=8.0, base=0.32, price=0.002),
     "moderate": Profile(rate=12.0, base=0.22, price=0.001),
 }
@@ -47,6 +47,7 @@ DEFAULTS: dict[ServiceKind, Profile] = {
     ServiceKind.VENDOR: Profile(rate=8.0, base=0.3, price=0.002),
 }
 
+WARM_LOAD = 25.0  # seconds where image and weights are still in the node's cache: a revision that ran here before
 GPUS_PER_NODE = 2
 SPARE_GPUS = 7
 GPU_HOURLY = 2.5

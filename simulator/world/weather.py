@@ -1,6 +1,7 @@
 """What the world does to the fleet whether or not anything is wrong: traffic, lengths, noise.
 
-Every source draws from its own stream and the same amount each tick, so that a fault changes nothing before its onset.
+Every source draws from its own stream and never looks at the fleet, so that a fault changes nothing before its onset,
+nor the arrivals that it does not itself multiply after.
 """
 
 from datetime import datetime
@@ -12,6 +13,9 @@ from simulator.world.pods import ROWS
 from simulator.world.profile import profile_of
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
+from simulator.world.traffic import counts, length_moments, seasonal, shipped_fit, start
+
+TENANTS = 100.0  # independent customers, each as bursty as the trace, whose sum is the traffic of a service; at least
 
 
 class Weather:
@@ -23,23 +27,32 @@ class Weather:
         self._prompt = np.array([p.prompt for p in profiles])
         self._output = np.array([p.output for p in profiles])
         self._gpus = gpus
-        self._traffic = [streams.named(f"traffic/{service.name}") for service in fleet.services]
+        self._fit = shipped_fit()
+        self._state = start(len(profiles))
+        self._tenants = np.maximum(TENANTS, self.rate / self._fit.rate)
+        moments = length_moments(self._fit)
+        self._spread = (  # standard deviation over mean of one request's tokens
+            np.sqrt(moments.prompt_square / moments.prompt**2 - 1),
+            np.sqrt(moments.output_square / moments.output**2 - 1),
+        )
+        self._traffic = streams.named("traffic")
         self._lengths = streams.named("lengths")
         self._jitter = streams.named("jitter")
         self._measure = streams.named("measure")
 
     def arrivals(self, at: datetime, seconds: float, bursts: float) -> Floats:
-        """Return requests that arrive in the tick, per service."""
-        hour = at.hour + at.minute / 60
-        season = (1 + 0.3 * np.cos((hour - 14) / 24 * 2 * np.pi)) * (0.75 if at.weekday() >= 5 else 1.0)
-        mean = self.rate * season * seconds
-        shape = 60.0 / bursts
-        return np.array([float(g.poisson(g.gamma(shape, m / shape))) for g, m in zip(self._traffic, mean, strict=True)])
+        """Return requests that arrive in the tick, per service; ``bursts`` above 1 has fewer, larger customers."""
+        hour = at.weekday() * 24 + at.hour + at.minute / 60
+        rates = self.rate * seasonal(hour)
+        drawn, self._state = counts(self._fit, self._state, self._traffic, rates, seconds, self._tenants / bursts)
+        return drawn.astype(np.float64)
 
-    def lengths(self) -> tuple[Floats, Floats]:
+    def lengths(self, arrivals: Floats) -> tuple[Floats, Floats]:
         """Return mean prompt and answer tokens of this tick's requests, per service."""
-        wobble = np.exp(0.04 * self._lengths.standard_normal((2, len(self._prompt))))
-        return self._prompt * wobble[0], self._output * wobble[1]
+        z = self._lengths.standard_normal((2, len(self._prompt)))
+        scale = 1 / np.sqrt(np.maximum(arrivals, 4.0))
+        prompt = self._prompt * np.maximum(0.3, 1 + self._spread[0] * scale * z[0])
+        return prompt, self._output * np.maximum(0.3, 1 + self._spread[1] * scale * z[1])
 
     def jitter(self) -> Floats:
         """Return standard normals per pod row."""

@@ -113,11 +113,12 @@ class World:
     def _serve(self, seconds: float) -> None:
         body, knobs = self._body, self._body.knobs
         jitter = body.weather.jitter()
-        prompt, output = body.weather.lengths()
+        arrivals = body.weather.arrivals(body.clock.at, seconds, knobs.bursts)
+        prompt, output = body.weather.lengths(arrivals)
         through, delay = body.coupling.reach(self._last)
         load = Load(
             seconds=seconds,
-            arrivals=np.round(body.weather.arrivals(body.clock.at, seconds, knobs.bursts) * knobs.traffic),
+            arrivals=np.round(arrivals * knobs.traffic),
             prompt=prompt * knobs.prompt,
             output=output * knobs.output,
             errors=1 - (1 - self._base_error) * (1 - np.minimum(knobs.errors, 1.0)) * (1 - through),
