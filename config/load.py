@@ -156,10 +156,12 @@ def _line(source: _Source, item: ErrorDetails, root: type[BaseModel]) -> str:
 
 def _problem(item: ErrorDetails, root: type[BaseModel]) -> str:
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), _fields(root, item["loc"][:-1]), n=1)
+        near = difflib.get_close_matches(str(item["loc"][-1]), _fields(root, item["loc"][:-1]), n=1, cutoff=0.7)
         return "unknown field" + (f"; did you mean {near[0]}?" if near else "")
     if item["type"] == "missing":
         return "is missing"
+    if item["type"] == "too_short":
+        return "is empty; give at least one"
     message = " ".join(str(item["msg"]).removeprefix("Value error, ").split())
     return message[:1].lower() + message[1:]
 

@@ -32,13 +32,23 @@ _NAMES = {str: "text", int: "whole number", float: "number", Path: "path", timed
 
 def reference() -> str:
     """Return the whole page."""
-    sections = (_section(name, model) for name, model in _groups("", Settings))
+    sections = (_section(name, model) for name, model in groups())
     return "\n".join((_INTRODUCTION, *sections))
 
 
 def write(path: Path = Path("docs/configuration.md")) -> None:
     """Write the page to a file."""
     path.write_text(reference(), encoding="utf-8")
+
+
+def groups() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield every group of settings with its path, the top first."""
+    yield from _groups("", Settings)
+
+
+def about(info: FieldInfo) -> str:
+    """Return what a field means: its own words, or else those of the group that it holds."""
+    return info.description or " ".join(_first_line(model) for model in _models(info.annotation))
 
 
 def _groups(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -58,11 +68,10 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _section(name: str, model: type[BaseModel]) -> str:
-    about = _first_line(model)
     title = f"## `{name}`" if name else "## The top"
     rows = [_row(field, info) for field, info in model.model_fields.items()]
     head = "| field | type | default | meaning |\n|---|---|---|---|"
-    return f"{title}\n\n{about}\n\n{head}\n" + "\n".join(rows) + "\n"
+    return f"{title}\n\n{_first_line(model)}\n\n{head}\n" + "\n".join(rows) + "\n"
 
 
 def _first_line(model: type[BaseModel]) -> str:
@@ -70,8 +79,8 @@ def _first_line(model: type[BaseModel]) -> str:
 
 
 def _row(name: str, info: FieldInfo) -> str:
-    about = (info.description or " ".join(_first_line(model) for model in _models(info.annotation))).replace("|", "\\|")
-    return f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {about} |"
+    meaning = about(info).replace("|", "\\|")
+    return f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {meaning} |"
 
 
 def _default(info: FieldInfo) -> str:

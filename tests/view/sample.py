@@ -10,7 +10,10 @@ from policies.decision import Approval, Decision, Reason, Verdict
 from tools.action import RestoreRevision
 
 T0 = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-HOSTILE = "[bold red]</x>[/] \x1b[31mred\x1b]8;;http://evil\x07 \u202eflip\nnew | line <script>alert(1)</script> @everyone `rm`"
+HOSTILE = (
+    "[bold red]</x>[/] \x1b[31mred\x1b]8;;http://evil\x07 \u202eflip\n"
+    "new | line <script>alert(1)</script> @everyone `rm`"
+)
 
 
 def at(seconds: float) -> datetime:
