@@ -15,6 +15,8 @@ import typer
 from agent.cli import TRY, AsJson, Headless, app
 from agent.terminal import NOT_WELL, demo_journal, fail, put_json, told, wiring
 
+__all__ = ["app", "main"]
+
 
 class LabVerb(StrEnum):
     """What can be done with the lab."""
