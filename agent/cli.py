@@ -150,22 +150,23 @@ def approvals(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 def _list_questions(records: Journal, as_json: bool) -> None:
-    from agent.approvals import pending
-    from agent.casebook import read_cases
-    from agent.view.listing import print_out, questions_table
+    from agent.casebook import read_case
+    from agent.view.listing import print_out, question_in_brief, questions_table
+    from policies.approvals import KIND, pending
 
-    waiting = pending(read_cases(records), now())
+    asked = pending(records.entries(kinds=(KIND,)), now())
+    waiting = [(read_case(records, question.incident), question) for question in asked]
     if as_json:
-        put_json([{**asked.model_dump(mode="json"), "service": case.incident.service} for case, asked in waiting])
+        put_json([question_in_brief(case, question) for case, question in waiting])
     else:
         print_out(questions_table(waiting))
 
 
 def _answer(records: Journal, said: Answer, question: str, person: tuple[str, str], as_json: bool) -> None:
-    from agent.approvals import answer
+    from policies.approvals import answer
 
     by, note = person
-    given = answer(records, question, yes=said is Answer.approve, by=by, note=note, now=now())
+    given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now())
     put_json(given.model_dump(mode="json")) if as_json else typer.echo(f"{given.id} {given.state} by {given.by}")
 
 

@@ -170,12 +170,25 @@ def _week_instant(text: str) -> timedelta:
     return timedelta(days=[*_DAYS].index(day), hours=hour, minutes=minute)  # type: ignore[arg-type]
 
 
+class CapSettings(Frozen):
+    """Hard caps, tightened. Left out, the cap in the code holds; no file can raise one above its ceiling there."""
+
+    service_actions_per_hour: int | None = Field(default=None, ge=0, description="steps on one service in an hour")
+    fleet_actions_per_hour: int | None = Field(default=None, ge=0, description="steps on all services in an hour")
+    blast_percent: int | None = Field(
+        default=None, ge=0, le=100, description="share of a service's ready replicas that may be away at once"
+    )
+    replicas: int | None = Field(default=None, ge=1, description="replicas that may be asked for")
+    train_seconds: float | None = Field(default=None, gt=0, description="length of one training")
+
+
 class PolicySettings(Frozen):
     """What may be done without a person."""
 
     rules: Path | None = Field(
         default=None, description="folder with Cedar rules of your own; left out: the rules that ship with Prunella"
     )
+    caps: CapSettings = CapSettings()
     freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which nothing is changed by itself")
 
     def freeze_at(self, now: datetime) -> Freeze | None:

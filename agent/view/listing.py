@@ -12,7 +12,7 @@ from rich.text import Text
 from agent.casebook import Case
 from agent.doctor import Check
 from agent.view.casefile import heading, labelled, onset, sections
-from agent.view.figures import span
+from agent.view.figures import deed, span
 from agent.view.plain import plain
 from agent.view.style import ASK, BAD, GOOD, PHASE, QUIET, UNKNOWN
 from policies.decision import Approval
@@ -72,18 +72,32 @@ def cases_table(cases: Sequence[Case]) -> RenderableType:
     return table
 
 
-def questions_table(waiting: Sequence[tuple[Case, Approval]]) -> RenderableType:
+def question_in_brief(case: Case | None, asked: Approval) -> dict[str, Any]:
+    """Return a question and what it is about as JSON."""
+    plan = case.plan if case else None
+    return {
+        **asked.model_dump(mode="json"),
+        "service": case.incident.service if case else None,
+        "playbook": plan.playbook if plan else None,
+        "steps": [deed(step.action) for step in plan.steps] if plan else [],
+        "predicted": plan.predicted if plan else None,
+    }
+
+
+def questions_table(waiting: Sequence[tuple[Case | None, Approval]]) -> RenderableType:
     """Return the open questions as a table."""
     if not waiting:
         return Text("nothing waits for a person", style=QUIET)
-    table = _table("id", "service", "answer before", "playbook", "expected effect")
+    table = _table("id", "service", "answer before", "playbook", "steps", "expected effect")
     for case, asked in waiting:
+        plan = case.plan if case else None
         table.add_row(
             Text(plain(asked.id, 60), style=ASK),
-            Text(plain(case.incident.service, 63)),
+            Text(plain(case.incident.service, 63) if case else "–"),
             f"{asked.expires_at:%Y-%m-%d %H:%M:%S}",
-            Text(plain(case.plan.playbook, 40) if case.plan else "–"),
-            Text(plain(case.plan.predicted, 120) if case.plan else "–"),
+            Text(plain(plan.playbook, 40) if plan else "–"),
+            Text("; ".join(plain(deed(step.action), 80) for step in plan.steps[:6]) if plan else "–"),
+            Text(plain(plan.predicted, 120) if plan else "–"),
         )
     return table
 

@@ -118,12 +118,14 @@ def test_a_question_is_listed_answered_once_and_journalled(prunella: Run, tmp_pa
     where = f"sqlite:///{tmp_path}/j.db"
     write_case(SqlJournal(where), asked())
     listed = json.loads(prunella("approvals", "--journal", where, "--json").stdout)
-    assert [(row["id"], row["service"]) for row in listed] == [("apr-7-1", "chat")]
+    assert [(row["id"], row["service"], row["steps"]) for row in listed] == [
+        ("apr-7-1", "chat", ["restore revision 3 of chat"])
+    ]
     words = ("approvals", "approve", "apr-7-1", "--by", "dana", "--note", "looks right", "--journal", where)
     assert prunella(*words).stdout == "apr-7-1 approved by dana\n"
     again = prunella(*words)
     assert again.exit_code == 1
-    assert again.stderr == "prunella: apr-7-1 was approved already by dana\n"
+    assert again.stderr == "prunella: apr-7-1 is approved by dana\n"
     entries = SqlJournal(where).entries("inc-7", kinds=("APPROVAL",))
     assert [(entry.body["state"], entry.body["by"], entry.body["note"]) for entry in entries] == [
         ("pending", "", ""),
@@ -138,7 +140,8 @@ def test_a_lapsed_question_is_neither_listed_nor_answered(prunella: Run, tmp_pat
     assert json.loads(prunella("approvals", "--journal", where, "--json").stdout) == []
     late = prunella("approvals", "reject", "apr-7-1", "--by", "dana", "--journal", where)
     assert late.exit_code == 1
-    assert "lapsed" in late.stderr
+    assert "apr-7-1 is expired" in late.stderr
+    assert prunella("approvals", "approve", "apr-0", "--by", "dana", "--journal", where).exit_code == 1
 
 
 def test_run_once_says_whether_all_is_well(prunella: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
