@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from simulator.world.events import Changes, Kind
 from simulator.world.ledger import Applied
@@ -159,8 +160,8 @@ class WorldActuator:
         self._epochs[target] = operation.epoch
         now = self._clock.now()
         self._do(action, operation, now)
-        state = "running" if isinstance(action, TrainModel) else "done"
-        receipt = Receipt(operation=operation.id, state=state, at=now)  # type: ignore[arg-type]
+        state: Literal["running", "done"] = "running" if isinstance(action, TrainModel) else "done"
+        receipt = Receipt(operation=operation.id, state=state, at=now)
         self._receipts[operation.id] = receipt
         self._record(Applied(action.verb, target, now, operation.id))
         return receipt
@@ -193,12 +194,12 @@ class WorldActuator:
             case SetSchedulable():
                 self._cordon(action, now)
             case SetAlias():
-                before_version = self._quality.set_alias(action.service, action.model, action.alias, action.version)
+                before_version = self._quality.set_alias(action.model, action.alias, action.version)
                 self._log(now, "promotion", f"model/{action.model}", (before_version, action.version))
             case SetSplit():
                 self._set_split(action, now)
             case TrainModel():
-                self._quality.train(action, operation.id)
+                self._quality.train(action, operation.id, operation.incident)
 
     def _cordon(self, action: SetSchedulable, now: datetime) -> None:
         machine = self._pods.machine(action.node)

@@ -60,7 +60,7 @@ class _Compiler:
         self.sources: dict[float, _Segments] = {}  # window seconds; 0 is the present
         self.products: tuple[list[int], list[int], list[int]] = ([], [], [])  # left, right, starts
         self.keys: list[SeriesKey] = []
-        self.plans: list[tuple[Ints, Callable[["_Totals"], Floats]]] = []
+        self.plans: list[tuple[Ints, Callable[[_Totals], Floats]]] = []
 
     # -- selection -------------------------------------------------------------------------------------------------
     def _rows(self, family: Family) -> Iterable[tuple[int, Mapping[str, str]]]:

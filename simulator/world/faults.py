@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-
 from simulator.world.body import Body
 from simulator.world.ledger import Happened
 from simulator.world.pods import Effect, Pod
@@ -17,7 +16,19 @@ from simulator.world.profile import GPUS_PER_NODE
 from simulator.world.script import Mutation, Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
-_LASTING = ("traffic", "prompt", "output", "slow", "errors", "concept", "covariate", "dates", "noise", "bursts")
+_LASTING = (
+    "traffic",
+    "prompt",
+    "output",
+    "slow",
+    "errors",
+    "concept",
+    "covariate",
+    "dates",
+    "nulls",
+    "noise",
+    "bursts",
+)
 _ROUTE = ("vendor_errors", "vendor_slow")
 
 
@@ -120,7 +131,7 @@ class Stage:
             setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
         elif what in ("vendor_errors", "vendor_slow"):
             self._vendor(cue, level)
-        elif what in ("concept", "covariate", "dates"):
+        elif what in ("concept", "covariate", "dates", "nulls"):
             body.quality.shift(cue.service, what, level * cue.values["amount"])
         elif what == "errors":
             knobs.errors[body.index[cue.service]] += level * cue.values["rate"]
@@ -222,7 +233,7 @@ class Stage:
         self._body.changes.add(now, "release", f"service/{service}", actor, (before, after), text)
 
     def _promote(self, cue: _Cue, now: datetime) -> None:
-        self._body.quality.promote_worse(cue.service, cue.values, cue.mutation.actor, cue.mutation.text)
+        self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
 
     def _scale(self, cue: _Cue, now: datetime) -> None:
         workload = self._body.pods.workloads[cue.service]

@@ -18,6 +18,7 @@ What = Literal[
     "concept",
     "covariate",
     "dates",
+    "nulls",
     # lasting, on the vendor that the target service prefers
     "vendor_errors",
     "vendor_slow",

@@ -1,0 +1,37 @@
+"""What the pretend services learn: one problem per service, and the models that its team trained before we came.
+
+Both belong to the service's name alone, so that every world of a process shares them and pays for the training once.
+"""
+
+import zlib
+from functools import cache
+
+from simulator.world.store import Floats
+from simulator.world.streams import Streams
+from simulator.world.tabular import TabularProblem, problem
+from tools.training import TabularModel, fit
+
+PAST = {"1": 1500, "2": 8000}  # rows that each version of the past was trained on
+CHAMPION = "2"
+EVALUATED = 2000
+
+
+@cache
+def problem_of(service: str) -> TabularProblem:
+    """Return the problem that a service solves."""
+    return problem(zlib.crc32(service.encode()) % 1000)
+
+
+@cache
+def past_model(service: str, version: str) -> TabularModel:
+    """Return a model that was trained before the world began."""
+    features, labels = fresh_rows(service, f"past/{version}", PAST[version])
+    return fit(features, labels, seed=int(version), epochs=20)
+
+
+@cache
+def fresh_rows(service: str, name: str, count: int) -> tuple[Floats, Floats]:
+    """Return rows and labels from before anything drifted, over a whole week."""
+    rng = Streams(0).named(f"{name}/{service}")
+    features, _, labels = problem_of(service).draw(rng, count, rng.uniform(0, 168, count))
+    return features, labels

@@ -1,0 +1,69 @@
+"""The inference log of one service as ring arrays: fixed memory, oldest rows forgotten."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.world.store import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRows:
+    """Some rows, oldest first. ``truth`` is what the label is or will be; ``version`` indexes the known names."""
+
+    at: Floats
+    features: Floats
+    scores: Floats
+    truth: Floats
+    version: NDArray[np.int16]
+
+
+class RowLog:
+    """Rows in order of time."""
+
+    def __init__(self, capacity: int, width: int) -> None:
+        # Written once in full, so that a long run takes no more memory than a short one.
+        self._at = np.full(capacity, np.nan)
+        self._features = np.full((capacity, width), np.nan, dtype=np.float32)
+        self._scores = np.full(capacity, np.nan, dtype=np.float32)
+        self._truth = np.full(capacity, -1, dtype=np.int8)
+        self._version = np.full(capacity, -1, dtype=np.int16)
+        self._written = 0
+
+    def append(self, rows: LoggedRows) -> None:
+        """Add rows that are later than every row before."""
+        places = (self._written + np.arange(len(rows.at))) % len(self._at)
+        self._at[places] = rows.at
+        self._features[places] = rows.features
+        self._scores[places] = rows.scores
+        self._truth[places] = rows.truth
+        self._version[places] = rows.version
+        self._written += len(rows.at)
+
+    def between(self, start: float, end: float) -> LoggedRows:
+        """Return the rows with ``start <= at < end``."""
+        capacity = len(self._at)
+        held = min(self._written, capacity)
+        first = self._written - held
+        # Times rise along the ring from its oldest row: find both ends by bisection, without copying the ring.
+        low, high = (first + self._before(first, held, moment) for moment in (start, end))
+        places = np.arange(low, max(low, high)) % capacity
+        return LoggedRows(
+            self._at[places],
+            self._features[places].astype(np.float64),
+            self._scores[places].astype(np.float64),
+            self._truth[places].astype(np.float64),
+            self._version[places],
+        )
+
+    def _before(self, first: int, held: int, moment: float) -> int:
+        """Count held rows earlier than ``moment``."""
+        low, high = 0, held
+        while low < high:
+            middle = (low + high) // 2
+            if self._at[(first + middle) % len(self._at)] < moment:
+                low = middle + 1
+            else:
+                high = middle
+        return low
