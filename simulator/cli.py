@@ -38,7 +38,7 @@ def _length(text: str) -> float:
 
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella demo --scenario bad_rollout_errors --speed 120")
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
     scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
     speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per second; 0: as fast as it goes.")] = 60.0,
     length: Annotated[
@@ -49,6 +49,9 @@ def demo(
     ] = None,
     headless: Headless = False,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same story.")] = 1,
+    svg: Annotated[
+        Path | None, typer.Option(help="Save the last picture as SVG.", metavar="FILE", show_default=False)
+    ] = None,
 ) -> None:
     """Watch Prunella heal a simulated fleet: no cluster, GPU, key or server needed."""
     with told():
@@ -58,7 +61,12 @@ def demo(
 
         play = _demo(scenario, seed)
         pace = Pace(speed, None if length is None else timedelta(seconds=length), headless)
-        words, well = closing(perform(play, pace, _fresh_journal()), "")
+        last = perform(play, pace, _fresh_journal())
+        if svg is not None:
+            from agent.view.picture import svg as drawn
+
+            _write(str(svg), drawn(last))
+        words, well = closing(last)
         typer.echo(words)
     raise typer.Exit(0 if well else NOT_WELL)
 
@@ -147,9 +155,13 @@ def _write_json(value: dict[str, Any], where: str) -> None:
         return
     import json
 
+    _write(where, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write(where: str, text: str) -> None:
     try:
         Path(where).parent.mkdir(parents=True, exist_ok=True)
-        Path(where).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(where).write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"{where}: cannot be written: {error.strerror}")
 

@@ -114,11 +114,11 @@ def _ask(case: Case | None, question: Approval) -> bool:
     return typer.confirm(f"Approve{what} ({plain(question.id, 60)})?")
 
 
-def closing(seen: Snapshot, where: str) -> tuple[str, bool]:
+def closing(seen: Snapshot) -> tuple[str, bool]:
     """Return the last words of a demo, and whether it went well."""
     cases = sorted(seen.cases, key=lambda case: case.incident.at)
     if not cases:
         return "No incident: a healthy fleet stays silent.", all(row.state != "bad" for row in seen.services)
     lines = [verdict(case) for case in cases]
-    lines.append(f"The whole story:  prunella explain {plain(cases[-1].incident.id, 40)}{where}")
+    lines.append(f"The whole story:  prunella explain {plain(cases[-1].incident.id, 40)}")
     return "\n".join(lines), all(case.phase in ("recovered", "closed") for case in cases)

@@ -174,6 +174,15 @@ def test_a_demo_heals_says_so_and_can_be_explained(prunella: Run, play: type[Pla
     assert refused.exit_code == 2
 
 
+def test_a_demo_leaves_its_last_picture_where_asked(prunella: Run, play: type[Play], tmp_path: Path) -> None:
+    file = tmp_path / "img" / "demo.svg"
+    assert prunella("demo", "--speed", "0", "--headless", "--svg", str(file)).exit_code == 0
+    picture = file.read_text()
+    assert picture.startswith("<svg")
+    assert "recovered" in picture
+    assert "url(http" not in picture
+
+
 def test_a_demo_of_a_given_length_ends_there(prunella: Run, play: type[Play]) -> None:
     done = prunella("demo", "--speed", "0", "--for", "1m", "--headless")
     assert done.exit_code == 1  # the question is still open
@@ -191,7 +200,7 @@ def test_a_person_is_asked_once_and_the_journal_is_kept() -> None:
         questions.append(question.id)
         return True
 
-    words, well = closing(perform(play, Pace(0, None, headless=True), kept, ask), "")
+    words, well = closing(perform(play, Pace(0, None, headless=True), kept, ask))
     assert well
     assert questions == ["apr-7-1"]
     assert play.answers == [("apr-7-1", True, "you")]
@@ -200,7 +209,7 @@ def test_a_person_is_asked_once_and_the_journal_is_kept() -> None:
 
 
 def test_a_demo_that_is_not_healed_is_not_well() -> None:
-    words, well = closing(snapshot(waiting()), "")
+    words, well = closing(snapshot(waiting()))
     assert not well
     assert "waiting approval" in words
 
