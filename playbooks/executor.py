@@ -156,8 +156,11 @@ class Executor:
 
     def _absent(self, plan: Plan, run: RunState, now: Task) -> Hold | None:
         """Go on from an operation that certainly did not happen."""
-        if now.leg is not None and now.leg.tries >= MOST_TRIES:
-            return self._settle(plan, now, "failed", f"gave up after {now.leg.tries} tries: {now.leg.detail}")
+        tries = now.leg.tries if now.leg else 0
+        if now.leg is not None and now.leg.state == "running":  # it was, and left no trace: that was a try as well
+            return self._settle(plan, now, "ambiguous", "was running, and is not known any more", tries=tries + 1)
+        if now.leg is not None and tries >= MOST_TRIES:
+            return self._settle(plan, now, "failed", f"gave up after {tries} tries: {now.leg.detail}")
         if now.undo:
             return self._undo(plan, run, [step.id for step in plan.steps].index(now.step))
         if run.failed_at is not None:
