@@ -38,9 +38,12 @@ def _length(text: str) -> float:
 
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella demo --scenario bad_rollout_errors --speed 120")
-def demo(  # noqa: PLR0913, PLR0917 - one parameter for each option
+def demo(
     scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
-    speed: Annotated[float, typer.Option(min=0, help="Simulated seconds per second; 0: as fast as it goes.")] = 60.0,
+    speed: Annotated[
+        float,
+        typer.Option(min=0, help="Simulated seconds per second, tenfold while all is quiet; 0: as fast as it goes."),
+    ] = 60.0,
     length: Annotated[
         float | None,
         typer.Option(

@@ -17,6 +17,7 @@ from policies.decision import Approval
 from tools.journal import Journal
 
 _LINGER = timedelta(minutes=2)  # simulated, after the last case closed: the eye needs the picture of health
+_HASTE = 10  # times faster while nothing happens
 _PATIENCE = timedelta(hours=6)  # simulated, after which an open-ended demo ends whatever happened
 
 
@@ -44,7 +45,9 @@ class Play(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """``speed`` is simulated seconds per second, 0 as fast as it goes; ``length`` None is until healed."""
+    """``speed`` is simulated seconds per second while a case is open, ten times that while none is, 0 as fast as it
+    goes; ``length`` None is until healed.
+    """
 
     speed: float
     length: timedelta | None
@@ -79,8 +82,14 @@ def _next(play: Play, seen: Snapshot, speed: float) -> Snapshot:
     began = time.monotonic()
     after = play.tick()
     if speed > 0:
-        time.sleep(max(0.0, (after.at - seen.at).total_seconds() / speed - (time.monotonic() - began)))
+        time.sleep(max(0.0, wait(seen, after, speed) - (time.monotonic() - began)))
     return after
+
+
+def wait(seen: Snapshot, after: Snapshot, speed: float) -> float:
+    """Return the seconds that the time between two snapshots should take."""
+    busy = any(case.is_open for case in after.cases)
+    return (after.at - seen.at).total_seconds() / (speed if busy else speed * _HASTE)
 
 
 def _settled(seen: Snapshot) -> bool:

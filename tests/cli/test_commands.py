@@ -13,7 +13,7 @@ import pytest
 
 from agent.doctor import Reach
 from agent.terminal import demo_journal
-from simulator.stage import Pace, closing, perform
+from simulator.stage import Pace, closing, perform, wait
 from tests.cli.conftest import Play, Run, asked, wiring, write_case
 from tests.view.sample import healed, snapshot, waiting
 from tools.live.journal import SqlJournal
@@ -206,6 +206,12 @@ def test_a_person_is_asked_once_and_the_journal_is_kept() -> None:
     assert play.answers == [("apr-7-1", True, "you")]
     assert [entry.kind for entry in kept.entries()] == ["INCIDENT"]
     assert "recovered" in words
+
+
+def test_quiet_time_passes_ten_times_faster() -> None:
+    later = {"at": snapshot().at + timedelta(seconds=30)}
+    assert wait(snapshot(), snapshot(waiting()).model_copy(update=later), speed=60) == pytest.approx(0.5)
+    assert wait(snapshot(), snapshot(healed()).model_copy(update=later), speed=60) == pytest.approx(0.05)
 
 
 def test_a_demo_that_is_not_healed_is_not_well() -> None:
