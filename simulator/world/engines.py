@@ -43,7 +43,6 @@ class Constants:
     step_per_request: Floats
     kv_tokens: Floats
     max_batch: Floats
-    target: Floats  # whole-answer latency objective, seconds
 
 
 def _constants(services: tuple[Service, ...]) -> Constants:
@@ -52,9 +51,8 @@ def _constants(services: tuple[Service, ...]) -> Constants:
     def column(name: str) -> Floats:
         return np.array([getattr(p, name) for p in profiles], dtype=np.float64)
 
-    targets = [next((o.target for o in s.objectives if o.signal == "latency_p95"), 1e9) for s in services]
     names = ("prefill", "step", "step_per_request", "kv_tokens", "max_batch")
-    return Constants(*(column(name) for name in names), np.array(targets))
+    return Constants(*(column(name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)

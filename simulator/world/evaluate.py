@@ -216,7 +216,7 @@ class _Totals:
         row = program.store.ring[place]
         for seconds, source in program.sources.items():
             x = row[source.columns] if seconds == 0 else rates(program.store, source.columns, at, seconds)
-            present = x == x
+            present = ~np.isnan(x)
             counts = np.add.reduceat(present, source.starts, dtype=np.float64)
             sums = np.add.reduceat(np.where(present, x, 0.0), source.starts)
             sums[counts == 0] = np.nan
@@ -247,7 +247,7 @@ def rates(store: Store, columns: Ints, at: float, seconds: float) -> Floats:
     steps = np.diff(store.times[places])
     rise = values[1:] - values[:-1]
     rise = np.where(rise < 0, values[1:], rise)
-    known = rise == rise
+    known = ~np.isnan(rise)
     span = steps @ known
     return np.where(span > 0, np.where(known, rise, 0.0).sum(axis=0) / np.where(span > 0, span, 1.0), np.nan)
 

@@ -118,7 +118,7 @@ class Stage:
         gap, pick = self._routine.random(2)
         self._next_routine = now + timedelta(seconds=ROUTINE * (0.5 + float(gap)))
         names = sorted(self._body.pods.workloads)
-        self._release(names[int(pick * len(names))], Effect(), "routine release", "ci", now)
+        self._release(names[int(pick * len(names))], Effect(), ("routine release", "ci"), now)
 
     def _hold(self, cue: _Cue, now: datetime) -> None:
         level = cue.level(now)
@@ -161,7 +161,7 @@ class Stage:
             raise ValueError(f"{cue.mutation.what}: a repeated happening needs targets")
         if cue.times > 1 and cue.mutation.target:
             cue.service = self._streams.choice(f"again/{cue.mutation.what}/{cue.times}", cue.mutation.target)
-        happen: dict[str, Callable[[_Cue, datetime], None]] = {
+        happen: dict[str, Callable[[_Cue], None]] = {
             "gpu_lost": self._gpu_lost,
             "node_down": self._node_down,
             "hang": self._hang,
@@ -170,7 +170,7 @@ class Stage:
             "promote": self._promote,
             "scale": self._scale,
         }
-        happen[cue.mutation.what](cue, now)
+        happen[cue.mutation.what](cue)
 
     def _victim(self, service: str) -> Pod:
         """Return the replica of a service that is hit; always the same one of a run while it lives."""
@@ -184,7 +184,7 @@ class Stage:
         node = self._body.pods.machines[gpu // GPUS_PER_NODE].name
         self.names |= {"node": node, "gpu": f"{node}/{gpu % GPUS_PER_NODE}"}
 
-    def _gpu_lost(self, cue: _Cue, now: datetime) -> None:
+    def _gpu_lost(self, cue: _Cue) -> None:
         body = self._body
         pod = self._victim(cue.service)
         self._name_gpu(pod.gpu)
@@ -193,7 +193,7 @@ class Stage:
         body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
         body.crash(pod)
 
-    def _node_down(self, cue: _Cue, now: datetime) -> None:
+    def _node_down(self, cue: _Cue) -> None:
         pod = self._victim(cue.service)
         self._name_gpu(pod.gpu)
         machine = self._body.pods.machine_of(pod)
@@ -203,18 +203,18 @@ class Stage:
                 other.ready = False
                 other.ready_at = None
 
-    def _hang(self, cue: _Cue, now: datetime) -> None:
+    def _hang(self, cue: _Cue) -> None:
         pod = self._victim(cue.service)
         self.names["replica"] = pod.name
         pod.hung = True
         self._body.engines.hang(pod.row)
 
-    def _restart(self, cue: _Cue, now: datetime) -> None:
+    def _restart(self, cue: _Cue) -> None:
         ready = [p for p in self._body.pods.of(cue.service) if p.ready]
         if len(ready) > 1:
             self._body.restart(self._victim(cue.service), cue.values.get("seconds", 45.0))
 
-    def _bad_release(self, cue: _Cue, now: datetime) -> None:
+    def _bad_release(self, cue: _Cue) -> None:
         v = cue.values
         effect = Effect(
             errors=v.get("errors", 0.0),
@@ -222,24 +222,25 @@ class Stage:
             output=v.get("output", 1.0),
             prompt=v.get("prompt", 1.0),
         )
-        self._release(cue.service, effect, cue.mutation.text, cue.mutation.actor, now)
+        now = self._body.clock.now()
+        self._release(cue.service, effect, (cue.mutation.text, cue.mutation.actor), now)
 
-    def _release(self, service: str, effect: Effect, text: str, actor: str, now: datetime) -> None:
-        pods = self._body.pods
+    def _release(self, service: str, effect: Effect, told: tuple[str, str], now: datetime) -> None:
+        pods, (text, actor) = self._body.pods, told
         if effect == Effect():
             # A harmless release on top of whatever runs: the code that is in there stays in there.
             effect = pods.workloads[service].effects.get(pods.workloads[service].current, effect)
         before, after = pods.release(service, text, effect, now)
         self._body.changes.add(now, "release", f"service/{service}", actor, (before, after), text)
 
-    def _promote(self, cue: _Cue, now: datetime) -> None:
+    def _promote(self, cue: _Cue) -> None:
         self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
 
-    def _scale(self, cue: _Cue, now: datetime) -> None:
+    def _scale(self, cue: _Cue) -> None:
         workload = self._body.pods.workloads[cue.service]
         before = workload.wanted
         room = min(self._body.pods.free_gpus(), workload.service.max_replicas - before)
         workload.wanted = before + max(1, min(room, round(cue.values["add"])))
         step = (str(before), str(workload.wanted))
         entity = f"service/{cue.service}"
-        self._body.changes.add(now, "scale", entity, cue.mutation.actor, step, cue.mutation.text)
+        self._body.changes.add(self._body.clock.now(), "scale", entity, cue.mutation.actor, step, cue.mutation.text)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.world.store import Floats
 
@@ -42,6 +43,11 @@ class Result:
     def empty(cls, count: int) -> "Result":
         """Return zeros."""
         return cls(*(np.zeros(count) for _ in range(6)))
+
+
+def tally(groups: NDArray[np.intp], values: Floats, count: int) -> Floats:
+    """Add values up by group, shape (count,)."""
+    return np.bincount(groups, weights=values, minlength=count).astype(np.float64)
 
 
 def normal_cdf(z: Floats) -> Floats:

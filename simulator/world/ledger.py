@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import isnan
 
 import numpy as np
 
@@ -100,4 +101,4 @@ class Ledger:
 
 def _holds(value: float, bound: str, target: float) -> bool:
     """No traffic is no breach."""
-    return value != value or (value <= target if bound == "below" else value >= target)
+    return isnan(value) or (value <= target if bound == "below" else value >= target)

@@ -68,8 +68,8 @@ class Pods:
         self.version = 0
         self.pods: dict[str, Pod] = {}
         self.workloads: dict[str, Workload] = {}
-        self.removed: Callable[[Pod, bool], None] = lambda pod, graceful: None
-        self.born: Callable[[Pod], None] = lambda pod: None
+        self.removed: Callable[[Pod, bool], None] = _ignored
+        self.born: Callable[[Pod], None] = _ignored
         self._rows = list(range(ROWS - 1, -1, -1))
         self._made = 0
         for service in fleet.services:
@@ -199,6 +199,10 @@ class Pods:
         workload.effects[number] = effect
         workload.current = number
         return before, number
+
+
+def _ignored(*_: object) -> None:
+    """Nobody listens yet."""
 
 
 def _expendable(pod: Pod) -> tuple[bool, float]:

@@ -52,7 +52,7 @@ class Scorer:
     problem: TabularProblem
     rng: np.random.Generator
     log: RowLog
-    drift: Drift = Drift()
+    drift: Drift = field(default_factory=Drift)
     versions: list[ModelVersion] = field(default_factory=list)
     models: dict[str, TabularModel] = field(default_factory=dict)
     references: dict[str, InferenceWindow] = field(default_factory=dict)
@@ -235,7 +235,7 @@ class Quality:
         if what == "dates":
             scorer.drift = replace(scorer.drift, date_flip=amount > 0)
         else:
-            scorer.drift = replace(scorer.drift, **{what: amount})
+            scorer.drift = replace(scorer.drift, **{what: amount})  # type: ignore[arg-type]
 
     def accuracy(self, service: str) -> float:
         """Return the true share of right answers now; NaN for services without a model."""

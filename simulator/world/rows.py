@@ -3,9 +3,11 @@
 import numpy as np
 
 from simulator.world.pods import ROWS, Pod, Pods
+from simulator.world.flow import tally
 from simulator.world.store import Floats
 
-FLAP = 2  # a crash-looping replica is in the balancer every second tick: its health page is green until the first call
+FLAP = 2  # ticks of one turn of a crash loop
+FLAP_SHARE = 0.5  # of the time it is in the balancer: its health page is green until the first call
 
 
 class Rows:
@@ -51,11 +53,10 @@ class Rows:
 
     def rebalance(self) -> None:
         """Divide each service's traffic evenly over its ready replicas."""
-        ready = (self.alive & self.ready).astype(np.float64)
-        totals = np.bincount(self.service, weights=ready, minlength=len(self.index))
+        ready = np.where(self.crashing, FLAP_SHARE, self.ready) * self.alive
+        totals = tally(self.service, ready, len(self.index))
         self.share = ready / np.maximum(totals[self.service], 1.0)
 
     def sum(self, values: Floats) -> Floats:
         """Add a per-row array up by service."""
-        totals: Floats = np.bincount(self.service, weights=np.where(self.alive, values, 0.0), minlength=len(self.index))
-        return totals
+        return tally(self.service, np.where(self.alive, values, 0.0), len(self.index))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from config.fleet import Service, ServiceKind
-from simulator.world.flow import Load, Result, lognormal_share
+from simulator.world.flow import Load, Result, lognormal_share, tally
 from simulator.world.profile import profile_of
 from simulator.world.store import Floats, Store
 
@@ -61,11 +61,11 @@ class Vendors:
         return self._result(good, bad, mean)
 
     def _result(self, good: Floats, bad: Floats, mean: Floats) -> Result:
-        finished = np.bincount(self.service, weights=good, minlength=self.count)
-        failed = np.bincount(self.service, weights=bad, minlength=self.count)
+        finished = tally(self.service, good, self.count)
+        failed = tally(self.service, bad, self.count)
         limits = lognormal_share(np.array([1.0]), mean / self.target[self.service], SIGMA)[:, 0]
-        fast = np.bincount(self.service, weights=good * limits, minlength=self.count)
-        extra = np.bincount(self.service, weights=good * (mean - self.base), minlength=self.count)
+        fast = tally(self.service, good * limits, self.count)
+        extra = tally(self.service, good * (mean - self.base), self.count)
         answered = np.maximum(finished + failed, 1e-9)
         delay = np.maximum(0.0, extra) / np.maximum(finished, 1e-9)
         return Result(finished, failed, fast, np.zeros(self.count), delay, failed / answered)

@@ -15,7 +15,8 @@ from simulator.world.store import Floats
 from simulator.world.streams import Streams
 from simulator.world.traffic import counts, length_moments, seasonal, shipped_fit, start
 
-TENANTS = 100.0  # independent customers, each as bursty as the trace, whose sum is the traffic of a service; at least
+TENANTS = 300.0  # independent customers, each as bursty as the trace, whose sum is the traffic of a service; at least
+OUTPUT_SPREAD = 0.8  # over the mean, at most: the trace is of code completion, whose answers vary more than a chat's
 
 
 class Weather:
@@ -33,7 +34,7 @@ class Weather:
         moments = length_moments(self._fit)
         self._spread = (  # standard deviation over mean of one request's tokens
             np.sqrt(moments.prompt_square / moments.prompt**2 - 1),
-            np.sqrt(moments.output_square / moments.output**2 - 1),
+            min(OUTPUT_SPREAD, np.sqrt(moments.output_square / moments.output**2 - 1)),
         )
         self._traffic = streams.named("traffic")
         self._lengths = streams.named("lengths")

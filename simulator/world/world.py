@@ -11,7 +11,7 @@ from simulator.world.body import Body, VirtualClock
 from simulator.world.engines import E2E_EDGES, TTFT_EDGES
 from simulator.world.evaluate import interpolate
 from simulator.world.faults import Stage
-from simulator.world.flow import Load, Result
+from simulator.world.flow import Load, Result, tally
 from simulator.world.ledger import Ledger
 from simulator.world.metrics import WorldMetrics
 from simulator.world.profile import BASE_ERROR, profile_of
@@ -136,7 +136,7 @@ class World:
             body.vendors.tick(load, jitter),
         )
         unserved = load.arrivals * self._unserved()
-        self._last = Result(*(sum(column) for column in zip(*(p.columns() for p in parts), strict=True)))  # type: ignore[arg-type]
+        self._last = Result(*(sum(column) for column in zip(*(p.columns() for p in parts), strict=True)))
         self._last.failed = self._last.failed + unserved
         self._last.errors = self._last.failed / np.maximum(self._last.finished + self._last.failed, 1e-9)
 
@@ -157,7 +157,7 @@ class World:
         ledger.failed_requests += last.failed
         ledger.arrived += self._arrivals
         ledger.tokens += last.tokens
-        calls = np.bincount(body.vendors.service, weights=body.vendors.money, minlength=len(body.index))
+        calls = tally(body.vendors.service, body.vendors.money, len(body.index))
         ledger.spend = body.hardware.spend() + calls * 3600 / seconds
         ledger.money += ledger.spend * seconds / 3600 + last.tokens / 1000 * self._price
         ledger.happened = self._stage.happened()
