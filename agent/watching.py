@@ -3,7 +3,9 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
@@ -52,8 +54,11 @@ def guard(daemon: Daemon, log: LogSettings, *, headless: bool) -> bool:
     plain = headless or not console.is_terminal
     set_up(log if plain else log.model_copy(update={"level": "error"}), sys.stderr)
     stop = threading.Event()
-    _stop_on_signals(stop)
-    with ThreadPoolExecutor(1, thread_name_prefix="daemon") as pool, screen(console, headless=plain) as shown:
+    with (
+        _stopping_on_signals(stop),
+        ThreadPoolExecutor(1, thread_name_prefix="daemon") as pool,
+        screen(console, headless=plain) as shown,
+    ):
         running = pool.submit(daemon.run, stop)
         try:
             _watch(daemon, running, shown, stop)
@@ -69,9 +74,16 @@ def _watch(daemon: Daemon, running: "Future[None]", shown: Screen, stop: threadi
     shown.show(daemon.snapshot())
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
+@contextmanager
+def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Set ``stop`` on SIGINT and SIGTERM for the length of a block."""
+
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,13 +2,14 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from agent.casebook import Case, Snapshot
@@ -21,6 +22,13 @@ from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Leave no log of a command behind."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
