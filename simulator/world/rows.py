@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from simulator.world.pods import ROWS, Pod, Pods
 from simulator.world.flow import tally
+from simulator.world.pods import ROWS, Pod, Pods
 from simulator.world.store import Floats
 
 FLAP = 2  # ticks of one turn of a crash loop
