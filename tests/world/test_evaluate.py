@@ -153,9 +153,7 @@ def test_frames_share_their_keys_until_the_set_of_series_changes(fleet: object) 
     world.advance(30.0)
     assert world.metrics.read(SIGNALS, world.clock.now()).keys is first.keys
     victim = world.cluster.topology().of("chat")[0]
-    world.actuator.apply(
-        EvictReplica(service="chat", replica=victim.name), Operation(id="1", incident="i", epoch=1)
-    )
+    world.actuator.apply(EvictReplica(service="chat", replica=victim.name), Operation(id="1", incident="i", epoch=1))
     world.advance(30.0)
     after = world.metrics.read(SIGNALS, world.clock.now())
     assert f"replica/chat/{victim.name}" not in {key.entity for key in after.keys}

@@ -1,0 +1,120 @@
+"""Models in the world: late labels, versions by split, drift that a new model cures."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from config.fleet import Fleet
+from simulator.world.quality import LABEL_DELAY, ROWS_PER_TICK
+from simulator.world.rowlog import LoggedRows, RowLog
+from simulator.world.world import World
+from tests.world.conftest import Play
+from tools.action import Operation, SetAlias, SetSplit, TrainModel
+from tools.errors import Absent
+
+
+def op(name: str) -> Operation:
+    return Operation(id=name, incident="inc-1", epoch=1)
+
+
+def test_labels_come_late(fleet: Fleet) -> None:
+    world = World(fleet)
+    for _ in range(120):
+        world.advance(30.0)
+    now = world.clock.now()
+    rows = world.log.window("fraud", now - timedelta(hours=1), now)
+    assert len(rows.at) == 120 * ROWS_PER_TICK
+    assert (np.diff(rows.at) > 0).all()
+    assert rows.features.shape == (len(rows.at), len(rows.names))
+    known = np.isfinite(rows.labels)
+    assert (known == (rows.at <= (now - LABEL_DELAY).timestamp())).all()
+    accuracy = ((rows.scores >= 0.5) == rows.labels)[known].mean()
+    assert accuracy == pytest.approx(world.ledger.values["fraud"]["accuracy"], abs=0.03)
+
+
+def test_a_split_decides_which_version_answers(fleet: Fleet) -> None:
+    world = World(fleet)
+    world.actuator.apply(SetSplit(service="fraud", weights={"1": 25, "2": 75}), op("a"))
+    for _ in range(60):
+        world.advance(30.0)
+    now = world.clock.now()
+    version = world.log.window("fraud", now - timedelta(hours=1), now).version
+    assert (version == "1").mean() == pytest.approx(0.25, abs=0.03)
+    split = world.serving.split("fraud")
+    assert split is not None
+    assert split.weights == {"1": 25, "2": 75}
+    world.actuator.apply(SetAlias(service="fraud", model="fraud", version="1"), op("b"))
+    after = world.serving.split("fraud")
+    assert after is not None
+    assert after.weights == {"1": 100}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_retraining_on_the_drifted_world_cures_it_and_the_old_version_does_not(play: Play, seed: int) -> None:
+    world = play("concept_drift", seed, 95)
+    happened = world.ledger.happened
+    assert happened is not None
+    assert happened.onset_at is not None
+    service, now = happened.service, world.clock.now()
+    world.actuator.apply(SetAlias(service=service, model=service, version="1"), op("wrong"))
+    world.advance(30.0)
+    assert not world.ledger.objectives_hold(service)
+    start = happened.onset_at + timedelta(minutes=20)
+    world.actuator.apply(
+        TrainModel(service=service, model=service, version="3", start_at=start, end_at=now), op("train")
+    )
+    for _ in range(8):
+        world.advance(30.0)
+    compared = world.registry.compare(service, "2", "3", now - timedelta(minutes=60), now)
+    assert compared.gain_low > 0
+    assert compared.accuracy["3"] > 0.8 > compared.accuracy["2"]
+    world.actuator.apply(SetAlias(service=service, model=service, version="3"), op("promote"))
+    world.advance(30.0)
+    assert world.ledger.objectives_hold(service)
+
+
+def test_a_promoted_bad_version_is_worse_on_the_same_rows_and_its_promotion_is_on_record(play: Play) -> None:
+    world = play("canary_quality_regression", 0, 60)
+    happened = world.ledger.happened
+    assert happened is not None
+    now = world.clock.now()
+    (change,) = world.registry.changes(now - timedelta(hours=2))
+    assert (change.actor, change.before, change.after) == ("ml-team", "2", "3")
+    compared = world.registry.compare(happened.service, "3", "2", now - timedelta(minutes=40), now)
+    assert compared.gain_low > 0  # going from 3 back to 2 gains
+    assert world.registry.model(happened.service).aliases["champion"] == "3"
+
+
+def test_the_reference_is_labelled_and_older_than_the_log(fleet: Fleet) -> None:
+    world = World(fleet)
+    world.advance(30.0)
+    rows = world.log.reference("credit")
+    assert np.isfinite(rows.labels).all()
+    assert rows.at.max() < world.clock.now().timestamp() - 86400
+
+
+def test_what_is_not_there_is_absent(fleet: Fleet) -> None:
+    world = World(fleet)
+    now = world.clock.now()
+    for ask in (
+        lambda: world.registry.model("nothing"),
+        lambda: world.registry.compare("chat", "1", "2", now, now),
+        lambda: world.registry.compare("fraud", "1", "9", now, now),
+        lambda: world.registry.compare("fraud", "1", "2", now, now),
+        lambda: world.log.window("chat", now, now),
+        lambda: world.log.reference("chat"),
+        lambda: world.serving.probe("chat", "nobody"),
+    ):
+        with pytest.raises(Absent):
+            ask()
+
+
+def test_the_log_forgets_its_oldest_rows_and_finds_a_window_across_the_seam() -> None:
+    log = RowLog(10, 1)
+    for start in range(0, 24, 4):
+        at = np.arange(start, start + 4, dtype=float)
+        log.append(LoggedRows(at, at[:, None], at, np.ones(4), np.zeros(4, dtype=np.int16)))
+    assert log.between(0, 100).at.tolist() == list(range(14, 24))
+    assert log.between(17, 21).features[:, 0].tolist() == [17, 18, 19, 20]
+    assert log.between(50, 60).at.size == 0
