@@ -32,7 +32,7 @@ CLIENT_LIMIT = {ServiceKind.LANGUAGE: 30.0, ServiceKind.TABULAR: 2.0, ServiceKin
 BASE_ERROR = {ServiceKind.LANGUAGE: 0.001, ServiceKind.TABULAR: 0.0005, ServiceKind.VENDOR: 0.003}
 
 PROFILES: dict[str, Profile] = {
-    "chat": Profile(rate=4.2, replicas=4, prompt=1150, output=210, price=0.002),
+    "chat": Profile(rate=4.2, replicas=4, prompt=1150, output=210, price=0.002, kv_tokens=56_000),
     "code": Profile(rate=4.2, replicas=3, prompt=2050, output=28, price=0.002, kv_tokens=50_000, prefill=14_000),
     "search": Profile(rate=2.2, replicas=2, prompt=900, output=90, price=0.002),
     "fraud": Profile(rate=170, replicas=3, load=65),
@@ -42,7 +42,7 @@ PROFILES: dict[str, Profile] = {
     "moderate": Profile(rate=12.0, base=0.22, price=0.001),
 }
 DEFAULTS: dict[ServiceKind, Profile] = {
-    ServiceKind.LANGUAGE: Profile(rate=3.0, replicas=3, prompt=1150, output=210, price=0.002),
+    ServiceKind.LANGUAGE: Profile(rate=3.0, replicas=3, prompt=1150, output=210, price=0.002, kv_tokens=56_000),
     ServiceKind.TABULAR: Profile(rate=200, replicas=3, load=65),
     ServiceKind.VENDOR: Profile(rate=8.0, base=0.3, price=0.002),
 }

@@ -136,7 +136,7 @@ def test_history_reaches_back_beyond_the_ring(fleet: Fleet) -> None:
 
 
 def reachable(root: object) -> list[object]:
-    """Return every object that can be reached from ``root`` without going through modules, classes or functions' globals."""
+    """Return every object that can be reached from ``root``, but for modules, classes and globals."""
     seen: dict[int, object] = {}
     queue = [root]
     while queue:
