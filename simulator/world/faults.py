@@ -163,7 +163,6 @@ class Stage:
             cue.service = self._streams.choice(f"again/{cue.mutation.what}/{cue.times}", cue.mutation.target)
         happen: dict[str, Callable[[_Cue], None]] = {
             "gpu_lost": self._gpu_lost,
-            "node_down": self._node_down,
             "hang": self._hang,
             "restart": self._restart,
             "release": self._bad_release,
@@ -192,16 +191,6 @@ class Stage:
         body.pods.lost[pod.gpu] = True
         body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
         body.crash(pod)
-
-    def _node_down(self, cue: _Cue) -> None:
-        pod = self._victim(cue.service)
-        self._name_gpu(pod.gpu)
-        machine = self._body.pods.machine_of(pod)
-        if machine is not None:
-            machine.ready = False
-            for other in [p for p in self._body.pods.pods.values() if self._body.pods.machine_of(p) is machine]:
-                other.ready = False
-                other.ready_at = None
 
     def _hang(self, cue: _Cue) -> None:
         pod = self._victim(cue.service)

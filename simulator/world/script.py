@@ -26,7 +26,6 @@ What = Literal[
     "heat",
     # once
     "gpu_lost",
-    "node_down",
     "hang",
     "restart",
     "release",

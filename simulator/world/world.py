@@ -34,6 +34,7 @@ class World:
         self._body = body
         self._stage = Stage(body, scenario)
         self._ledger = Ledger(fleet)
+        self._ledger.happened = self._stage.happened()
         labels = partial(body.hardware.labels, body.vendors.routes)
         self._metrics = WorldMetrics(body.store, labels, partial(getattr, body.pods, "version"))
         self._cluster = WorldCluster(body.pods, body.changes, body.clock)
