@@ -1,0 +1,45 @@
+"""Ports of deployments that have no registry or no inference log: everything is ``Absent``, nothing is pretended."""
+
+from datetime import datetime
+from typing import NoReturn
+
+from tools.change import Change
+from tools.errors import Absent
+from tools.records import Comparison, InferenceWindow, ModelState
+
+
+def _absent(what: str) -> NoReturn:
+    raise Absent(f"no {what} is configured")
+
+
+class NoRegistry:
+    """Implements ``tools.ports.Registry`` where there is none."""
+
+    def model(self, name: str) -> ModelState:
+        """Raise ``Absent``."""
+        del name
+        _absent("model registry")
+
+    def changes(self, since: datetime) -> tuple[Change, ...]:
+        """Raise ``Absent``."""
+        del since
+        _absent("model registry")
+
+    def compare(self, service: str, first: str, second: str, start: datetime, end: datetime) -> Comparison:
+        """Raise ``Absent``."""
+        del service, first, second, start, end
+        _absent("model registry")
+
+
+class NoLog:
+    """Implements ``tools.ports.InferenceLog`` where there is none."""
+
+    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+        """Raise ``Absent``."""
+        del service, start, end
+        _absent("inference log")
+
+    def reference(self, service: str) -> InferenceWindow:
+        """Raise ``Absent``."""
+        del service
+        _absent("inference log")
