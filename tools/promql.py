@@ -57,11 +57,14 @@ def entity(scope: Scope, labels: LabelNames, series: Mapping[str, str]) -> str |
     return "/".join((scope, *parts)) if all(parts) else None
 
 
-def promql(spec: SignalSpec, labels: LabelNames, selector: Selector) -> str:
-    """Return the query of a signal; ``ValueError`` for an empty selector, which would be everything."""
+def promql(spec: SignalSpec, labels: LabelNames, selector: Selector, fresh: float = 0.0) -> str:
+    """Return the query of a signal; ``ValueError`` for an empty selector, which would be everything.
+
+    Gauges older than ``fresh`` seconds are left out (0: than the server's own lookback); rates see to their windows.
+    """
     if not selector or any(value in ("", ()) for value in selector.values()):
         raise ValueError(f"{spec.name}: the selector is empty, and would select everything")
-    return _Compiler(labels, selector, spec.scope).compile(spec.expr)
+    return _Compiler(labels, selector, spec.scope, fresh).compile(spec.expr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class _Compiler:
     labels: LabelNames
     selector: Selector
     scope: Scope
+    fresh: float
 
     def compile(self, expr: Gauge | Rate | Quantile | Ratio | Join) -> str:
         match expr:
@@ -91,12 +95,14 @@ class _Compiler:
             return f"sum by ({self._by()}) (rate({series}[{leaf.seconds}s]))"
         if leaf.metric.name.startswith("DCGM_"):
             series = f"{series} < {DCGM_BLANK}"
+        if self.fresh:
+            series = f"{series} unless timestamp({self._series(leaf.metric)}) < time() - {self.fresh:g}"
         return f"{leaf.over} by ({self._by()}) ({series})"
 
     def _join(self, join: Join) -> str:
         # The right side belongs to no service, and may be exported more than once: one value per label of the match.
         others = {name: value for name, value in self.selector.items() if name != self.labels.service}
-        right = _Compiler(self.labels, {**others, join.on: None}, self.scope)
+        right = _Compiler(self.labels, {**others, join.on: None}, self.scope, self.fresh)
         priced = f"max by ({_label(join.on)}) ({right._series(join.right)})"
         product = f"{self._series(join.left)} * on ({_label(join.on)}) group_left () {priced}"
         return f"sum by ({self._by()}) ({product})"

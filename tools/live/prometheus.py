@@ -98,7 +98,7 @@ class PrometheusMetrics:
 
     def query(self, spec: SignalSpec) -> str:
         """Return the PromQL that a signal is read by, fit to be cited."""
-        return promql(spec, self._labels, self._selector(spec))
+        return promql(spec, self._labels, self._selector(spec), self._settings.lookback.total_seconds())
 
     # -- one query -------------------------------------------------------------------------------------------------
     def _one(self, spec: SignalSpec, at: float, deadline: Deadline) -> _Read:

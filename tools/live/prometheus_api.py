@@ -64,15 +64,13 @@ class PrometheusApi:
 
     def query(self, text: str, at: float, deadline: Deadline) -> Answer:
         """Evaluate at one instant (POSIX seconds)."""
-        lookback = f"{self._settings.lookback.total_seconds():g}s"
-        return self._ask("/api/v1/query", {"query": text, "time": f"{at:.3f}", "lookback_delta": lookback}, deadline)
+        return self._ask("/api/v1/query", {"query": text, "time": f"{at:.3f}"}, deadline)
 
     def query_range(self, text: str, span: tuple[float, float, float], deadline: Deadline) -> Answer:
         """Evaluate at every step of (start, end, step), both ends included."""
         start, end, step = span
-        lookback = f"{self._settings.lookback.total_seconds():g}s"
         form = {"query": text, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
-        return self._ask("/api/v1/query_range", {**form, "lookback_delta": lookback}, deadline)
+        return self._ask("/api/v1/query_range", form, deadline)
 
     def _ask(self, path: str, form: Mapping[str, str], deadline: Deadline) -> Answer:
         return again(lambda: _answer(self._post(path, form, deadline)), deadline.left())
@@ -83,7 +81,7 @@ class PrometheusApi:
             # A redirect could lead the token to another host.
             response = self._session().post(
                 self._settings.url + path,
-                data={**form, "timeout": f"{seconds:.3f}s"},
+                data={**form, "timeout": f"{seconds:.3f}"},
                 timeout=(min(3.0, seconds), seconds),
                 allow_redirects=False,
             )
