@@ -1,0 +1,50 @@
+# Every target needs nothing but Python 3.11 (or newer) and make; each does its own set-up.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+# A CPU build of torch is enough; where pip finds none by itself, name an index: make TORCH_ARGS='--index-url URL'
+TORCH_ARGS ?=
+UNIT := -m "not real" -n 2 --dist loadgroup
+REAL := -m real --dist no
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lab format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(STAMP) ## create .venv with everything
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "prunella needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,lab]'
+	@touch $(STAMP)
+
+run: setup ## watch Prunella heal an embedded fleet
+	$(BIN)/prunella demo
+
+test: setup ## the whole test suite, real servers included where they can be had
+	$(BIN)/python -m pytest $(UNIT)
+	$(BIN)/python -m pytest $(REAL)
+
+check: setup ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## benchmarks; figures in build/bench.json
+	$(BIN)/python -m tests.bench.run
+
+lab: setup ## a real control plane, Prometheus and model servers, with Prunella watching
+	$(BIN)/prunella lab run
+
+format: setup ## format and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
