@@ -136,6 +136,7 @@ class HttpServing:
     def split(self, service: str) -> Split | None:
         """Return None: no router is configured."""
         del service
+        return None
 
 
 def _host(host: str) -> str:
