@@ -14,6 +14,7 @@ from config.settings import MetricsSettings
 from tests.live.conftest import Exporter
 from tools.catalogue import SIGNALS
 from tools.live.prometheus import PrometheusMetrics
+from tools.promql import LabelNames, Selector, promql
 from tools.signal import Frame, Gauge, Metric, SignalSpec
 
 pytestmark = [pytest.mark.real, pytest.mark.enable_socket]
@@ -255,3 +256,14 @@ def test_an_old_reading_is_no_data(reader: PrometheusMetrics, exporter: Exporter
     finally:
         made.close()
     assert any(np.isnan(reading["waiting", "service/chat"]) for reading in seen)
+
+
+def test_labels_are_escaped_and_an_empty_selector_is_an_error() -> None:
+    spec = SignalSpec("x", "service", Gauge(Metric("m", (("a", 'q"\\\n'),))), "1", "")
+    assert promql(spec, LabelNames(), {"b": 'r"'}) == 'sum by (service) (m{b="r\\"", a="q\\"\\\\\\n"})'
+    empties: list[Selector] = [{}, {"service": ()}, {"service": ""}]
+    for empty in empties:
+        with pytest.raises(ValueError, match="everything"):
+            promql(spec, LabelNames(), empty)
+    with pytest.raises(ValueError, match="no label name"):
+        promql(spec, LabelNames(), {"a}": "1"})

@@ -1,0 +1,192 @@
+"""The two implementations that every contract is held against: the pretend world, and a real API server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.fleet import Fleet, Service, ServiceKind
+from config.load import load_fleet
+from config.settings import ClusterSettings
+from simulator.lab.binaries import LabError
+from simulator.lab.processes import ProcessBook, held, python_env
+from simulator.lab.rest import Json
+from simulator.lab.rest import KubeApi as AdminApi
+from simulator.lab.servers import ControlPlane, free_port, start_control_plane, wait_until
+from simulator.world.world import World
+from tools.live.clock import SystemClock
+from tools.live.kube_actuator import KubernetesActuator
+from tools.live.kube_api import KubeApi
+from tools.live.kubernetes import KubernetesCluster
+from tools.ports import Actuator, Cluster
+
+NAMESPACE = "serving"
+APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
+FLEET = Fleet(
+    services=(
+        Service(name="chat", kind=ServiceKind.LANGUAGE, namespace=NAMESPACE),
+        Service(name="spare", kind=ServiceKind.LANGUAGE, namespace=NAMESPACE),
+        Service(name="translate", kind=ServiceKind.VENDOR, vendors=("acme",)),
+    )
+)
+
+
+class Stage:
+    """A fleet with a service ``chat`` of some replicas and two revisions, seen and moved through the ports."""
+
+    cluster: Cluster
+    actuator: Actuator
+    node: str
+
+    def settle(self) -> None:
+        """Let what was asked for happen."""
+        raise NotImplementedError
+
+    def now(self) -> datetime:
+        """The time there."""
+        raise NotImplementedError
+
+
+class PretendStage(Stage):
+    def __init__(self) -> None:
+        demo = Path(__file__).parents[2] / "config" / "demo.yaml"
+        self.world = World(load_fleet(demo))
+        self.cluster, self.actuator = self.world.cluster, self.world.actuator
+        self.settle()
+        self.node = self.cluster.topology().nodes[0].name
+
+    def settle(self) -> None:
+        for _ in range(30):
+            self.world.advance(30.0)
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+
+@dataclass
+class RealCluster:
+    """A control plane whose kubelet runs pods that sleep."""
+
+    plane: ControlPlane
+    admin: AdminApi
+
+    def api(self, kubeconfig: Path | None = None, timeout: str = "10s") -> KubeApi:
+        config = {"kubeconfig": kubeconfig or self.plane.admin_kubeconfig, "timeout": timeout}
+        return KubeApi(ClusterSettings.model_validate(config))
+
+
+def deployment(name: str, label: str, replicas: int) -> Json:
+    """A Deployment of pods that sleep; ``label`` makes its template differ."""
+    labels = {"app.kubernetes.io/name": name}
+    container = {
+        "name": "server",
+        "image": "registry.example/sleeper:1",
+        "command": ["sleep", "600"],
+        "env": [{"name": "RELEASE", "value": label}],
+        "resources": {"limits": {"nvidia.com/gpu": 1}},
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": name, "annotations": {"kubernetes.io/change-cause": f"dana: release {label}"}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+class RealStage(Stage):
+    def __init__(self, real: RealCluster) -> None:
+        self.real = real
+        self.api = real.api()
+        clock = SystemClock()
+        self.cluster, self.actuator = (
+            KubernetesCluster(self.api, FLEET, clock),
+            KubernetesActuator(self.api, FLEET, clock),
+        )
+        self.node = "gpu-0"
+        self._fresh()
+
+    def _fresh(self) -> None:
+        admin = self.real.admin
+        for found in admin.items(APPS):
+            admin.delete(f"{APPS}/{found['metadata']['name']}")
+        wait_until(lambda: not admin.items(f"/api/v1/namespaces/{NAMESPACE}/pods"), "an empty namespace")
+        wait_until(lambda: not admin.items(APPS.replace("deployments", "replicasets")), "no ReplicaSet")
+        admin.patch(f"/api/v1/nodes/{self.node}", {"spec": {"unschedulable": None}, "metadata": {"annotations": None}})
+        admin.post(APPS, deployment("chat", "a", 3))
+        self.settle()
+        second = deployment("chat", "b", 3)
+        admin.patch(f"{APPS}/chat", {"metadata": second["metadata"], "spec": second["spec"]}, "strategic-merge")
+        self.settle()
+
+    def settle(self) -> None:
+        admin = self.real.admin
+
+        def stands() -> bool:
+            for item in admin.items(APPS):
+                wanted, status = item["spec"]["replicas"], item["status"]
+                whole = [status.get(k, 0) for k in ("replicas", "readyReplicas", "updatedReplicas")] == [wanted] * 3
+                if status.get("observedGeneration") != item["metadata"]["generation"] or not whole:
+                    return False
+            pods = admin.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+            return not any("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+        wait_until(stands, "a settled rollout", limit_s=40.0)
+
+    def now(self) -> datetime:
+        return SystemClock().now()
+
+
+@pytest.fixture(scope="session")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    """A control plane and a kubelet, for the whole session; skips with the reason, but never under CI=true."""
+    run_dir: Path = tmp_path_factory.mktemp("plane")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(run_dir))
+            plane = start_control_plane(run_dir)
+        except LabError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(str(error))
+        argv = [sys.executable, "-m", "simulator.lab.kubelet", "--kubeconfig", str(plane.kubelet_kubeconfig)]
+        argv += ["--run-dir", str(run_dir), "--metrics-port", str(free_port())]
+        ProcessBook(run_dir).start("kubelet", argv, python_env())
+        admin = stack.enter_context(AdminApi.from_kubeconfig(plane.admin_kubeconfig))
+        admin.ensure("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
+        wait_until(lambda: _there(admin, account), "a service account")
+        wait_until(lambda: len(admin.items("/api/v1/nodes")) > 0, "a node")
+        yield RealCluster(plane, admin)
+
+
+def _there(admin: AdminApi, path: str) -> bool:
+    from simulator.lab.rest import ApiError
+
+    try:
+        admin.get(path)
+    except ApiError:
+        return False
+    return True
+
+
+@pytest.fixture
+def real_stage(real_cluster: RealCluster) -> Iterator[RealStage]:
+    made = RealStage(real_cluster)
+    yield made
+    made.api.close()
+
+
+@pytest.fixture(params=["world", pytest.param("kubernetes", marks=[pytest.mark.real, pytest.mark.enable_socket])])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """Either implementation, fresh."""
+    if request.param == "world":
+        return PretendStage()
+    made: Any = request.getfixturevalue("real_stage")
+    assert isinstance(made, Stage)
+    return made
