@@ -111,7 +111,7 @@ def kube(tmp_path: Path) -> Iterator[Callable[[str], KubeApi]]:
     made: list[KubeApi] = []
 
     def connect(url: str) -> KubeApi:
-        path = write_kubeconfig(tmp_path / f"config-{len(made)}", url, "", "token")
+        path = write_kubeconfig(tmp_path / f"config-{len(made)}", url, tmp_path / "none", "token")
         made.append(KubeApi(ClusterSettings.model_validate({"kubeconfig": path, "timeout": SHORT})))
         return made[-1]
 
