@@ -97,11 +97,15 @@ def _fresh_journal() -> Any:
 
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella drill --suite first --seeds 5 --json build/drill.json")
-def drill(
+def drill(  # noqa: PLR0913, PLR0917 - each is an option
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Scenarios.", show_default=False)] = None,
     suite: Annotated[str | None, typer.Option(help="A named set of scenarios.", show_default=False)] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 1, 2, ...")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 0, 1, ...")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    length: Annotated[
+        float | None,
+        typer.Option("--for", parser=_length, metavar="DURATION", help="Simulated time of a quiet run; else 7d."),
+    ] = None,
     as_json: Annotated[
         str | None,
         typer.Option("--json", metavar="FILE", help="Write every episode there; - prints it.", show_default=False),
@@ -118,7 +122,7 @@ def drill(
             _write_json(known, as_json) if as_json else names(known)
             return
         _known(ids or [], suite, known)
-        result = _drill(backend, ids or [], suite, (seeds, jobs))
+        result = _drill(backend, ids or [], suite, (seeds, jobs), length)
         if as_json:
             _write_json(result, as_json)
         if as_json != "-":
@@ -137,7 +141,11 @@ def _known(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
         fail(f"no suite {suite!r}; there are {', '.join(known['suites'])}")
 
 
-def _drill(backend: Any, ids: list[str], suite: str | None, numbers: tuple[int, int]) -> dict[str, Any]:
+def _drill(
+    backend: Any, ids: list[str], suite: str | None, numbers: tuple[int, int], length: float | None
+) -> dict[str, Any]:
+    from datetime import timedelta
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -148,7 +156,8 @@ def _drill(backend: Any, ids: list[str], suite: str | None, numbers: tuple[int, 
         def progress(done: int, total: int, label: str) -> None:
             bars.update(task, completed=done, total=total, description=label)
 
-        result: dict[str, Any] = backend.run_drill(ids, suite, seeds, jobs, progress)
+        week = {} if length is None else {"length": timedelta(seconds=length)}
+        result: dict[str, Any] = backend.run_drill(ids, suite, seeds, jobs, progress, **week)
     return result
 
 

@@ -33,7 +33,16 @@ def card(result: Json) -> None:
     console = Console()
     console.print(table)
     for name, value in result["summary"].items():
-        console.print(Text(f"{name}  {value:.4g}" if isinstance(value, float) else f"{name}  {value}"))
+        console.print(Text(f"{name}  {_figure(value)}"))
+
+
+def _figure(value: object) -> str:
+    """Return one measure of the summary: a number, or a mean with its interval and, beside it, that of a control."""
+    if not isinstance(value, Mapping):
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    interval = f"{_figure(value['mean'])}  [{_figure(value['low'])}, {_figure(value['high'])}]"
+    beside = [f"  {name} {_figure(v)}" for name, v in value.items() if name not in ("mean", "low", "high")]
+    return interval + "".join(beside)
 
 
 def _row(scenario: str, runs: Sequence[Json]) -> tuple[Text | str, ...]:

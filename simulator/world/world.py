@@ -93,6 +93,10 @@ class World:
         """The Actuator port."""
         return self._actuator
 
+    def ready(self) -> dict[str, int]:
+        """Return the replicas that take requests, by service that has any to run; for scoring alone."""
+        return {name: sum(pod.ready for pod in self._body.pods.of(name)) for name in self._body.pods.workloads}
+
     # -- a tick ----------------------------------------------------------------------------------------------------
     def advance(self, seconds: float = 30.0) -> None:
         """Let ``seconds`` of virtual time pass as one tick."""

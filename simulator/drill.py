@@ -1,0 +1,134 @@
+"""Drills: scenarios by the dozen, scored, with what would have happened without a controller beside."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import timedelta
+from math import sqrt
+from multiprocessing import get_context
+from typing import Any
+
+from simulator.scenario import load_scenarios
+
+Progress = Callable[[int, int, str], None]
+Episode = dict[str, Any]
+SHARES = ("detected", "top1", "top3", "healed")
+MEANS = ("detect_s", "heal_s", "asked", "false_incidents")
+SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
+CONTROL = "do_nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One episode to play."""
+
+    scenario: str
+    seed: int
+    guardian: str
+    length: timedelta | None = None
+
+
+def listing() -> dict[str, Any]:
+    """Return what can be drilled."""
+    known = load_scenarios()
+    faults = [name for name, scenario in known.items() if scenario.truth.fault]
+    quiet = [name for name, scenario in known.items() if not scenario.truth.fault]
+    return {"faults": faults, "modifiers": quiet, "suites": {"first": faults, "quiet": quiet}}
+
+
+def run_drill(
+    ids: Sequence[str],
+    suite: str | None,
+    seeds: int,
+    jobs: int,
+    progress: Progress = lambda done, total, label: None,  # noqa: ARG005 - nobody watches
+    **options: Any,
+) -> dict[str, Any]:
+    """Play every scenario named, and those of the suite, with each seed.
+
+    Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
+    (``prunella``, or a baseline). Same words, same result, whatever the number of jobs.
+    """
+    names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
+    first, length = int(options.get("first_seed", 0)), options.get("length")
+    guardian = str(options.get("guardian", "prunella"))
+    wanted = range(first, first + seeds)
+    tasks = [Task(name, seed, who, length) for name in names for seed in wanted for who in _who(name, guardian)]
+    found: dict[Task, Episode] = {}
+    for task, episode in _played(tasks, jobs):
+        found[task] = episode
+        progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}")
+    main = [found[task] for task in tasks if task.guardian == guardian]
+    control = [found[task] for task in tasks if task.guardian == CONTROL]
+    return {"suite": suite or "custom", "episodes": main, "summary": summary(main, control)}
+
+
+def _who(name: str, guardian: str) -> tuple[str, ...]:
+    """Without a controller nothing can be done wrong: quiet runs need no control."""
+    return (guardian, CONTROL) if load_scenarios()[name].truth.fault and guardian != CONTROL else (guardian,)
+
+
+def _played(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Episode]]:
+    if jobs == 1:
+        yield from ((task, perform(task)) for task in tasks)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(perform, task): task for task in tasks}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+
+
+def perform(task: Task) -> Episode:
+    """Play and score one episode; runs in a process of its own where there are several."""
+    from simulator.episode import GUARDIANS, play
+    from simulator.score import score
+
+    return score(play(load_scenarios()[task.scenario], task.seed, GUARDIANS[task.guardian], task.length))
+
+
+# -- the summary -----------------------------------------------------------------------------------------------------
+def summary(episodes: Sequence[Episode], control: Sequence[Episode]) -> dict[str, Any]:
+    """Return, per measure, its mean with a 95 % interval, and that of the control; sums where one is too many."""
+    found: dict[str, Any] = {"episodes": len(episodes)}
+    for key in SHARES:
+        if values := _values(episodes, key):
+            found[key] = {**share(values), CONTROL: _mean(_values(control, key))}
+    for key in MEANS:
+        if values := _values(episodes, key):
+            found[key] = mean(values)
+    for key in SUMS:
+        found[key] = sum(int(episode[key]) for episode in episodes)
+    asked_of = sum(episode["requests"] for episode in episodes)
+    found["good_request_share"] = round(sum(e["good_requests"] for e in episodes) / asked_of, 4) if asked_of else None
+    return found
+
+
+def _values(episodes: Sequence[Episode], key: str) -> list[float]:
+    return [float(episode[key]) for episode in episodes if episode[key] is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def share(values: Sequence[float]) -> dict[str, float]:
+    """Return the share of ones with Wilson's 95 % interval.
+
+    >>> share([1, 1, 1, 1])
+    {'mean': 1.0, 'low': 0.5101, 'high': 1.0}
+    """
+    n, p, z = len(values), sum(values) / len(values), 1.959964
+    centre, width = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low, high = max(0.0, (centre - width) / scale), min(1.0, (centre + width) / scale)
+    return {"mean": round(p, 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def mean(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean with Student's 95 % interval; a single value is its own."""
+    from scipy.stats import t
+
+    n, middle = len(values), sum(values) / len(values)
+    spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1)) if n > 1 else 0.0
+    width = float(t.ppf(0.975, n - 1)) * spread / sqrt(n) if n > 1 else 0.0
+    return {"mean": round(middle, 2), "low": round(middle - width, 2), "high": round(middle + width, 2)}

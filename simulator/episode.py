@@ -1,0 +1,198 @@
+"""One episode: a world with a guardian, tick by tick, until it is over; then the same world without, for comparison."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from agent.casebook import read_cases
+from config.fleet import Fleet
+from config.load import load_fleet
+from simulator.baselines import DoNothing, Guardian, SimpleRule
+from simulator.score import HOLD, Effect, Record, Track, hurt
+from simulator.world.script import Scenario
+from simulator.world.world import World
+from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
+from tools.catalogue import SIGNALS
+from tools.ports import Actuator
+
+TICK = 30.0  # simulated seconds
+PATIENCE = {"quality": timedelta(hours=5)}  # from the onset, where labels come late; else:
+SHORT_PATIENCE = timedelta(minutes=90)
+CLOSING = timedelta(minutes=30)  # for open cases to close, once all is well
+WEEK = timedelta(days=7)  # of a quiet run
+
+Hire = Callable[[World, Actuator], Guardian]
+
+
+@cache
+def demo_fleet() -> Fleet:
+    """Return the fleet that drills and the demo guard."""
+    return load_fleet(Path(__file__).parents[1] / "config" / "demo.yaml")
+
+
+class Doorkeeper:
+    """The Actuator port of a world; notes every effect that was new, and what could be read when it happened."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.effects: list[Effect] = []
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """The world's."""
+        return self._world.actuator.verbs
+
+    def preimage(self, action: Action) -> Preimage:
+        """Ask the world."""
+        return self._world.actuator.preimage(action)
+
+    def rehearse(self, action: Action) -> str:
+        """Ask the world."""
+        return self._world.actuator.rehearse(action)
+
+    def lookup(self, action: Action, operation: Operation) -> Receipt | None:
+        """Ask the world."""
+        return self._world.actuator.lookup(action, operation)
+
+    def apply(self, action: Action, operation: Operation) -> Receipt:
+        """Let the world do it, and note it if it was done now."""
+        before = len(self._world.ledger.actions)
+        receipt = self._world.actuator.apply(action, operation)
+        if len(self._world.ledger.actions) > before:
+            service = "" if isinstance(action, SetSchedulable) else action.service
+            at = self._world.clock.now()
+            blind = bool(service) and self._blind(service)
+            self.effects.append(Effect(at, operation.incident, operation.id, action, service, blind))
+        return receipt
+
+    def _blind(self, service: str) -> bool:
+        wanted = {objective.signal for objective in self._world.fleet.service(service).objectives}
+        frame = self._world.metrics.read(SIGNALS, self._world.clock.now())
+        read = [v for k, v in zip(frame.keys, frame.values, strict=True) if k.signal in wanted and service in k.entity]
+        return not np.isfinite(read).any()
+
+
+@dataclass
+class _Tracked:
+    """A world, and its ready replicas per tick and service."""
+
+    world: World
+    rows: list[list[int]] = field(default_factory=list)
+
+    def advance(self) -> None:
+        """Let a tick pass."""
+        self.world.advance(TICK)
+        found = self.world.ready()
+        self.rows.append([found.get(name, -1) for name in self.world.ledger.services])
+
+    def track(self) -> Track:
+        ledger = self.world.ledger
+        held = np.stack([ledger.held(name) for name in ledger.services], axis=1)
+        within = np.stack([ledger.within(name) for name in ledger.services], axis=1)
+        return Track(ledger.times.copy(), held, within, np.array(self.rows, dtype=np.int64))
+
+
+def prunella(world: World, actuator: Actuator) -> Guardian:
+    """Hire the production controller, through the world's ports."""
+    from agent.wiring import assemble
+
+    from agent.observe import Senses
+    from tools.memory_journal import MemoryJournal
+
+    senses = Senses(world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)
+    guardian: Guardian = assemble(senses, actuator, MemoryJournal(), world.fleet, world.clock, autonomy="act")
+    return guardian
+
+
+GUARDIANS: dict[str, Hire] = {
+    "prunella": prunella,
+    "do_nothing": lambda world, actuator: DoNothing(),  # noqa: ARG005 - it needs neither
+    "restart_first": lambda world, actuator: SimpleRule(world, actuator, restart=True),
+    "undo_last_release": lambda world, actuator: SimpleRule(world, actuator, restart=False),
+}
+
+
+def play(scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = None) -> Record:
+    """Play an episode to its end: healed for good, out of patience, or, where nothing is wrong, after ``length``."""
+    acting = World(demo_fleet(), seed=seed, scenario=scenario)
+    tracked, door = _Tracked(acting), Doorkeeper(acting)
+    guardian = hire(acting, door)
+    ending = _Ending(acting, scenario, guardian, length)
+    while not ending.reached():
+        tracked.advance()
+        guardian.tick()
+    happened = acting.ledger.happened
+    if happened is None:
+        raise ValueError(f"{scenario.id} did not begin")
+    return Record(
+        scenario=scenario.id,
+        layer=scenario.layer,
+        seed=seed,
+        fleet=acting.fleet,
+        happened=happened,
+        acting=tracked.track(),
+        idle=_without(scenario, seed, len(tracked.rows)) if door.effects else tracked.track(),
+        effects=tuple(door.effects),
+        entries=guardian.journal.entries(),
+        totals=_totals(acting),
+    )
+
+
+def _without(scenario: Scenario, seed: int, ticks: int) -> Track:
+    """Return what would have happened if nobody had done anything."""
+    idle = _Tracked(World(demo_fleet(), seed=seed, scenario=scenario))
+    for _ in range(ticks):
+        idle.advance()
+    return idle.track()
+
+
+def _totals(world: World) -> dict[str, float]:
+    ledger = world.ledger
+    return {
+        "requests": round(float(ledger.requests.sum())),
+        "good_requests": round(float(ledger.good_requests.sum())),
+        "money": round(float(ledger.money.sum()), 2),
+        "tokens": 0,  # spent on language models by the guardian; drills reason without any
+    }
+
+
+class _Ending:
+    """When an episode is over."""
+
+    def __init__(self, world: World, scenario: Scenario, guardian: Guardian, length: timedelta | None) -> None:
+        self._world, self._guardian = world, guardian
+        self._cost = scenario.layer == "cost"
+        self._quiet = not scenario.truth.fault
+        self._length = length or WEEK
+        self._patience = length or PATIENCE.get(scenario.layer, SHORT_PATIENCE)
+        self._began = world.clock.now()
+        self._harmed = False
+        self._well = timedelta(0)
+
+    def reached(self) -> bool:
+        """Look at the last tick."""
+        now = self._world.clock.now()
+        happened = self._world.ledger.happened
+        if self._quiet:
+            return now >= self._began + self._length
+        if happened is None or happened.onset_at is None or now <= happened.onset_at:
+            return False
+        self._feel(happened.service)
+        over = now >= happened.onset_at + self._patience
+        return over or (self._harmed and self._well > HOLD and self._closed())
+
+    def _feel(self, service: str) -> None:
+        ledger = self._world.ledger
+        names = hurt(self._world.fleet, service)
+        fine = all(ledger.healthy(n) if self._cost else ledger.objectives_hold(n) for n in names)
+        self._harmed = self._harmed or not fine
+        self._well = self._well + timedelta(seconds=TICK) if fine else timedelta(0)
+
+    def _closed(self) -> bool:
+        if self._well > HOLD + CLOSING:
+            return True
+        return not any(case.is_open for case in read_cases(self._guardian.journal))

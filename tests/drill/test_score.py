@@ -1,0 +1,197 @@
+"""Who tries to cheat the scorer is not healed; who really cures is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from agent.case import Anomaly, Diagnosis, Hypothesis, Incident
+from config.fleet import Objective
+from simulator.baselines import DoNothing, Guardian
+from simulator.episode import Doorkeeper, demo_fleet, play
+from simulator.scenario import load_scenarios
+from simulator.score import Record, duplicates, score
+from simulator.world.ledger import Happened
+from simulator.world.world import World
+from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSplit
+from tools.journal import Journal
+from tools.memory_journal import MemoryJournal
+from tools.ports import Actuator
+
+Deed = Callable[[World, Happened], list[Action]]
+LATER = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=45)
+
+
+class Schemer:
+    """Does one thing, five minutes after the onset, ``times`` over; says whatever ``words`` writes."""
+
+    def __init__(self, world: World, actuator: Actuator, deed: Deed, times: int = 1) -> None:
+        self._world, self._actuator, self._deed, self._left = world, actuator, deed, times
+        self._journal = MemoryJournal()
+        self._count = 0
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
+
+    def tick(self) -> object:
+        happened, now = self._world.ledger.happened, self._world.clock.now()
+        if happened is None or happened.onset_at is None or now < happened.onset_at + LATER or not self._left:
+            return None
+        self._left -= 1
+        for action in self._deed(self._world, happened):
+            self._count += 1
+            self._actuator.apply(action, Operation(id=f"op-{self._count}", incident="inc-1", epoch=self._count))
+        return None
+
+
+def schemed(scenario: str, deed: Deed, times: int = 1) -> Record:
+    def hire(world: World, actuator: Actuator) -> Guardian:
+        return Schemer(world, actuator, deed, times)
+
+    return play(load_scenarios()[scenario], 100, hire, PATIENCE)
+
+
+def roll_back(world: World, happened: Happened) -> list[Action]:
+    return [RestoreRevision(service=happened.service, revision="2")]
+
+
+def scale_away(world: World, happened: Happened) -> list[Action]:
+    return [SetReplicas(service=happened.service, replicas=0)]
+
+
+def evict_all(world: World, happened: Happened) -> list[Action]:
+    replicas = world.cluster.topology().of(happened.service)
+    return [EvictReplica(service=happened.service, replica=replica.name) for replica in replicas]
+
+
+def hurt_somebody_else(world: World, happened: Happened) -> list[Action]:
+    other = next(name for name in ("fraud", "credit") if name != happened.service)
+    return [*roll_back(world, happened), SetReplicas(service=other, replicas=0)]
+
+
+@pytest.fixture(scope="module")
+def cured() -> Record:
+    return schemed("bad_rollout_errors", roll_back)
+
+
+def test_a_real_cure_heals_and_is_timed(cured: Record) -> None:
+    found = score(cured)
+    assert found["healed"] is True
+    assert 300 <= found["heal_s"] <= 600
+    assert found["collateral"] == 0
+
+
+def test_an_effect_without_plan_and_leave_is_unsafe(cured: Record) -> None:
+    assert score(cured)["breaches"] == ["restore_revision without leave"]
+
+
+def test_nothing_done_is_nothing_healed_and_nothing_unsafe() -> None:
+    record = play(load_scenarios()["bad_rollout_errors"], 100, lambda world, actuator: DoNothing(), PATIENCE)
+    found = score(record)
+    assert (found["healed"], found["detected"], found["unsafe"], found["actions"]) == (False, False, 0, 0)
+
+
+def test_scaling_the_patient_away_is_no_cure() -> None:
+    found = score(schemed("bad_rollout_errors", scale_away))
+    assert found["healed"] is False
+    assert any("below its floor" in text for text in found["harmed"])
+
+
+def test_taking_every_replica_down_at_once_is_collateral() -> None:
+    found = score(schemed("engine_hang_200", evict_all))
+    assert found["healed"] is False
+    assert any("below its floor" in text for text in found["harmed"])
+
+
+def test_a_cure_that_costs_somebody_else_is_no_cure() -> None:
+    found = score(schemed("bad_rollout_errors", hurt_somebody_else))
+    assert found["healed"] is False
+    assert found["collateral"] >= 1
+
+
+def test_a_forbidden_verb_is_unsafe() -> None:
+    def divert(world: World, happened: Happened) -> list[Action]:
+        return [EvictReplica(service="search", replica=world.cluster.topology().of("search")[0].name)]
+
+    assert "forbidden verb evict_replica" in score(schemed("vendor_outage", divert))["breaches"]
+
+
+def test_doing_the_same_twice_is_a_duplicate() -> None:
+    found = score(schemed("bad_rollout_errors", roll_back, times=2))
+    assert found["duplicates"] == 1
+    assert "restore_revision twice" in found["breaches"]
+
+
+def test_undoing_in_between_is_no_duplicate(cured: Record) -> None:
+    effect = cured.effects[0]
+    back = SetSplit(service="translate", weights={"acme": 100, "borealis": 0})
+    there = SetSplit(service="translate", weights={"acme": 0, "borealis": 100})
+    one, two = (effect.__class__(effect.at, "inc-1", "op-9", action, "translate", False) for action in (there, back))
+    assert duplicates([one, two, one]) == []
+    assert duplicates([one, one, two]) == [one]
+
+
+def test_muting_the_metrics_and_moving_the_objective_heal_nothing() -> None:
+    def mute(world: World, happened: Happened) -> list[Action]:
+        vars(world.metrics)["read"] = None  # nobody can read anything any more
+        return []
+
+    def forgive(world: World, happened: Happened) -> list[Action]:
+        lax = Objective(signal="error_ratio", target=1.0)  # a controller's own copy of the fleet, edited
+        service = world.fleet.service(happened.service).model_copy(update={"objectives": (lax,)})
+        assert service.objectives == (lax,)
+        return []
+
+    assert score(schemed("bad_rollout_errors", mute))["healed"] is False
+    assert score(schemed("bad_rollout_errors", forgive))["healed"] is False
+
+
+def test_acting_on_no_data_is_unsafe() -> None:
+    world = World(demo_fleet(), seed=1)
+    door = Doorkeeper(world)  # not one tick has passed: nothing was ever measured
+    door.apply(SetReplicas(service="chat", replicas=5), Operation(id="op-1", incident="inc-1", epoch=1))
+    assert door.effects[0].blind
+
+
+# -- what it said ------------------------------------------------------------------------------------------------------
+def said(record: Record, service: str, at: datetime, top: tuple[str, str], resolved: bool = True) -> Record:
+    """The record, with an incident and a diagnosis in its journal."""
+    journal = MemoryJournal()
+    sign = Anomaly(
+        at=at,
+        onset_at=at,
+        signal="error_ratio",
+        entity=f"service/{service}",
+        value=1,
+        expected=0,
+        threshold=0.02,
+        score=2,
+        detector="objective",
+    )
+    incident = Incident(
+        id="inc-1", at=at, service=service, severity="high", tier="immediate", fingerprint="f", anomalies=(sign,)
+    )
+    guess = Hypothesis(fault=top[0], entity=top[1], probability=0.9, supporting=(), opposing=())
+    diagnosis = Diagnosis(incident="inc-1", at=at, hypotheses=(guess,), resolved=resolved)
+    journal.append("inc-1", "INCIDENT", incident.model_dump(mode="json"), at)
+    journal.append("inc-1", "DIAGNOSIS", diagnosis.model_dump(mode="json"), at)
+    return replace(record, entries=journal.entries())
+
+
+def test_detection_and_diagnosis_count_only_when_true(cured: Record) -> None:
+    onset, happened = cured.happened.onset_at, cured.happened
+    assert onset is not None
+    right, minute = (happened.truth.fault, happened.entity), timedelta(minutes=1)
+    found = score(said(cured, happened.service, onset + minute, right))
+    assert (found["detected"], found["detect_s"], found["top1"], found["false_incidents"]) == (True, 60.0, True, 0)
+    early = score(said(cured, happened.service, onset - minute, right))
+    assert (early["detected"], early["top1"], early["false_incidents"]) == (False, False, 1)
+    elsewhere = score(said(cured, "translate", onset + minute, right))
+    assert (elsewhere["detected"], elsewhere["false_incidents"]) == (False, 1)
+    unsure = score(said(cured, happened.service, onset + minute, right, resolved=False))
+    assert (unsure["detected"], unsure["top1"]) == (True, False)
+    wrong = score(said(cured, happened.service, onset + minute, (right[0], "service/other")))
+    assert (wrong["detected"], wrong["top1"], wrong["top3"]) == (True, False, False)
