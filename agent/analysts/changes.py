@@ -1,0 +1,65 @@
+"""The changes analyst: who changed what, shortly before."""
+
+from datetime import timedelta
+
+from agent.analysts.evidence import Notes, onset
+from agent.case import Evidence, Incident
+from agent.observe import Scene
+from tools.change import Change
+from tools.errors import ToolError
+
+OURS = "prunella"
+LOOK_BACK = {"release": timedelta(minutes=20), "promotion": timedelta(hours=3), "scale": timedelta(hours=6)}
+FINDINGS = {"release": "recent_release", "promotion": "recent_promotion", "scale": "recent_scaling"}
+
+
+def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
+    """Bring the changes of the patient that others made before the onset."""
+    notes = Notes("changes", incident, scene.now)
+    service = scene.fleet.service(incident.service)
+    since = onset(incident)
+    for kind, finding in FINDINGS.items():
+        entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
+        if kind == "promotion" and not service.model:
+            continue
+        found = [
+            change
+            for change in _changes(scene, kind)
+            if change.kind == kind
+            and change.actor != OURS
+            and change.entity in (entity, f"service/{service.name}")
+            and since - LOOK_BACK[kind] <= change.at <= since + timedelta(minutes=1)
+        ]
+        if not found:
+            notes.add(finding, entity, -2.0, f"no {kind} of {service.name} before {since:%H:%M:%S}")
+            continue
+        last = found[-1]
+        minutes = max((since - last.at).total_seconds() / 60, 0.0)
+        weight = 3.0 - 1.5 * minutes / (LOOK_BACK[kind].total_seconds() / 60)
+        notes.add(
+            finding,
+            entity,
+            weight,
+            f"{kind} {last.before} > {last.after} by {last.actor or 'somebody'}, {minutes:.0f} min before",
+            _bindings(last),
+        )
+    return notes.done()
+
+
+def _changes(scene: Scene, kind: str) -> tuple[Change, ...]:
+    start = scene.now - timedelta(hours=8)
+    try:
+        source = scene.senses.registry if kind == "promotion" else scene.senses.cluster
+        return source.changes(start)
+    except ToolError:
+        return ()
+
+
+def _bindings(change: Change) -> dict[str, str]:
+    match change.kind:
+        case "release":
+            return {"good_revision": change.before}
+        case "promotion":
+            return {"good_version": change.before}
+        case _:
+            return {}

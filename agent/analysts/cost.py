@@ -1,0 +1,21 @@
+"""The cost analyst: money against budget, and capacity that nobody uses."""
+
+from agent.analysts.evidence import Notes
+from agent.case import Evidence, Incident
+from agent.observe import Scene
+
+IDLE = 30.0  # per cent of GPU utilisation
+
+
+def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
+    """Bring what money and utilisation say about the patient."""
+    notes = Notes("cost", incident, scene.now)
+    service, entity = scene.fleet.service(incident.service), f"service/{incident.service}"
+    spend, use = scene.observation.value("spend", entity), scene.observation.value("gpu_utilisation", entity)
+    if not service.hourly_budget or spend is None or use is None:
+        return ()
+    over = spend > service.hourly_budget
+    notes.add("over_budget", entity, 2.0 if over else -1.0, f"{spend:.2f} an hour, budget {service.hourly_budget:.2f}")
+    idle = over and use < IDLE and not any(a.detector != "cost" for a in incident.anomalies)
+    notes.add("capacity_idle", entity, 2.5 if idle else -1.5, f"GPUs are {use:.0f} % busy, idle below {IDLE:.0f} %")
+    return notes.done()

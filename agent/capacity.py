@@ -1,0 +1,75 @@
+"""Capacity arithmetic: how much of what is ready is used, and how many replicas a load wants."""
+
+import math
+
+from agent.observe import Observation
+from config.fleet import Service
+
+TARGET = 0.6  # use of a replica that leaves room for its neighbour's share
+MOST_AT_ONCE = 2  # times the present replicas in one plan: a queue says more than the load that will stay
+PREEMPTING = 0.9  # a cache so full makes requests wait
+
+
+def use_of(observation: Observation, service: Service) -> float | None:
+    """Return how much of the ready capacity is used, 1.0 is all of it; None where nothing says so.
+
+    The busiest part counts: computing, or the cache that holds the requests. Requests in the queue count as load.
+    """
+    entity = f"service/{service.name}"
+    busy = observation.value("gpu_utilisation", entity)
+    parts = [busy / 100 if busy is not None else None, observation.value("kv_cache", entity)]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    return max(known) * _queueing(observation, entity)
+
+
+def _queueing(observation: Observation, entity: str) -> float:
+    """Return how much more than what runs is wanted."""
+    running, waiting = observation.value("running", entity), observation.value("waiting", entity)
+    return 1 + waiting / running if running and waiting else 1.0
+
+
+def ready_of(observation: Observation, service: str) -> int:
+    """Return how many replicas are ready, as the cluster says."""
+    deployment = observation.topology.deployment(service) if observation.topology else None
+    return deployment.ready if deployment else 0
+
+
+def wanted_of(observation: Observation, service: str) -> int:
+    """Return how many replicas are wanted."""
+    deployment = observation.topology.deployment(service) if observation.topology else None
+    return deployment.replicas if deployment else 0
+
+
+def enough(ready: int, use: float) -> int:
+    """Return how many replicas carry at ``TARGET`` what ``ready`` carry at ``use``; at least one."""
+    return max(1, math.ceil(ready * use / TARGET - 1e-9))
+
+
+def more(observation: Observation, service: Service) -> int | None:
+    """Return the replicas that the load wants, at least one more than now; None where that is not known."""
+    use, ready, wanted = (
+        use_of(observation, service),
+        ready_of(observation, service.name),
+        wanted_of(observation, service.name),
+    )
+    if use is None or not ready or not wanted:
+        return None
+    fit = sum(node.gpus_free for node in observation.topology.nodes if node.ready and node.schedulable)
+    ceiling = min(service.max_replicas, wanted + fit, wanted * MOST_AT_ONCE)
+    count = min(max(enough(ready, use), wanted + 1), ceiling)
+    return count if count > wanted else None
+
+
+def fewer(observation: Observation, service: Service) -> tuple[int, ...]:
+    """Return the falling numbers of replicas that still carry the load; empty where there is nothing to give back."""
+    use, ready, wanted = (
+        use_of(observation, service),
+        ready_of(observation, service.name),
+        wanted_of(observation, service.name),
+    )
+    if use is None or not ready:
+        return ()
+    least = max(service.min_replicas, enough(ready, use))
+    return tuple(range(wanted - 1, least - 1, -1))

@@ -1,0 +1,74 @@
+"""The diagnostician: evidence and fault profiles become ranked hypotheses."""
+
+import math
+from collections.abc import Sequence
+
+from agent.case import Diagnosis, Evidence, Hypothesis, Incident
+from playbooks.faults import FaultProfile
+
+RESOLVED = 0.6  # probability of the best hypothesis
+NONE_OF_THESE = 1.5  # score of "something that we do not know"
+
+
+def diagnose(incident: Incident, evidence: Sequence[Evidence], faults: Sequence[FaultProfile]) -> Diagnosis:
+    """Rank every (fault, entity) that the evidence allows. Unresolved is a valid answer."""
+    scored = [
+        (fault, entity, *_score(fault, entity, evidence))
+        for fault in faults
+        for entity in _entities(fault, incident, evidence)
+        if _has_needs(fault, entity, evidence)
+    ]
+    scored.sort(key=lambda item: (-item[2], item[0].id, item[1]))
+    weights = [math.exp(min(score, 30.0)) for _, _, score, _, _ in scored]
+    whole = sum(weights) + math.exp(NONE_OF_THESE)
+    ranked = tuple(
+        Hypothesis(
+            fault=fault.id, entity=entity, probability=weight / whole, supporting=tuple(pro), opposing=tuple(contra)
+        )
+        for (fault, entity, _, pro, contra), weight in zip(scored, weights, strict=True)
+    )
+    resolved = bool(ranked) and ranked[0].probability >= RESOLVED
+    at = max((item.at for item in evidence), default=incident.at)
+    wants = "" if resolved else _wanted(faults, evidence)
+    return Diagnosis(incident=incident.id, at=at, hypotheses=ranked[:6], resolved=resolved, wants=wants)
+
+
+def _entities(fault: FaultProfile, incident: Incident, evidence: Sequence[Evidence]) -> list[str]:
+    if fault.scope == "service":
+        return [f"service/{incident.service}"]
+    return sorted({item.entity for item in evidence if item.entity.startswith(f"{fault.scope}/") and item.weight > 0})
+
+
+def _speaks(item: Evidence, entity: str) -> bool:
+    """Evidence of the patient speaks to every entity; evidence of one replica, GPU or vendor to that one and above."""
+    return item.entity == entity or item.entity.startswith(("service/", "model/")) or entity.startswith("service/")
+
+
+def _has_needs(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> bool:
+    seen = {item.finding for item in evidence if item.weight > 0 and _speaks(item, entity)}
+    return set(fault.needs) <= seen
+
+
+def _score(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> tuple[float, list[str], list[str]]:
+    score, pro, contra = fault.prior, [], []
+    best: dict[str, Evidence] = {}
+    for item in evidence:
+        if item.finding in fault.signs and _speaks(item, entity):
+            known = best.get(item.finding)
+            if known is None or item.weight > known.weight:
+                best[item.finding] = item
+    for finding, item in sorted(best.items()):
+        part = fault.signs[finding] * item.weight
+        score += part
+        (pro if part > 0 else contra).append(item.id)
+    return score, pro, contra
+
+
+def _wanted(faults: Sequence[FaultProfile], evidence: Sequence[Evidence]) -> str:
+    """Name the finding that is missing from the fault that lacks least."""
+    seen = {item.finding for item in evidence if item.weight > 0}
+    lacking = [(len(set(f.needs) - seen), f.id, sorted(set(f.needs) - seen)) for f in faults if set(f.needs) - seen]
+    if not lacking:
+        return "more of the same readings"
+    _, fault, names = min(lacking)
+    return f"{', '.join(names)} (would speak for {fault})"

@@ -1,0 +1,135 @@
+"""Looking: one tick reads metrics and topology, and now and then the inference log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from config.fleet import Cadence, Fleet, Service
+from tools.catalogue import SIGNALS
+from tools.clock import Clock
+from tools.errors import ToolError
+from tools.ports import Cluster, InferenceLog, Metrics, Registry, Serving
+from tools.signal import Frame, SeriesKey
+from tools.topology import Topology
+
+QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
+LABEL_DELAY = timedelta(hours=1)  # how far back labelled answers are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Senses:
+    """The read ports, handed in. Registry, log and serving may raise ``Absent``."""
+
+    metrics: Metrics
+    cluster: Cluster
+    registry: Registry
+    log: InferenceLog
+    serving: Serving
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReading:
+    """Accuracy of one service on its newest labelled answers."""
+
+    at: datetime
+    rows: int
+    accuracy: float
+    low: float  # 95 % interval
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one tick saw."""
+
+    at: datetime
+    frame: Frame
+    topology: Topology
+    quality: Mapping[str, QualityReading] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    places: Mapping[SeriesKey, int] = field(default_factory=dict)
+
+    def value(self, signal: str, entity: str) -> float | None:
+        """Return a reading; None for NO DATA."""
+        if signal == "accuracy":
+            reading = self.quality.get(entity.removeprefix("service/"))
+            return reading.accuracy if reading else None
+        place = self.places.get(SeriesKey(signal, entity))
+        if place is None:
+            return None
+        value = float(self.frame.values[place])
+        return value if np.isfinite(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an analyst is shown: the fleet, the newest observation and some before it, and the senses."""
+
+    fleet: Fleet
+    observation: Observation
+    history: tuple[Observation, ...]  # oldest first, the newest included
+    senses: Senses
+    now: datetime
+
+
+class Observer:
+    """Looks once per tick; keeps what changes slowly."""
+
+    def __init__(self, senses: Senses, fleet: Fleet, cadence: Cadence) -> None:
+        self._senses, self._fleet, self._cadence = senses, fleet, cadence
+        self._keys: tuple[SeriesKey, ...] = ()
+        self._places: dict[SeriesKey, int] = {}
+        self._quality: dict[str, QualityReading] = {}
+        self._looked_at: datetime | None = None
+
+    def look(self) -> Observation:
+        """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""
+        now = self._senses.clock.now()
+        frame = self._senses.metrics.read(SIGNALS, now)
+        topology = self._senses.cluster.topology()
+        if frame.keys is not self._keys:
+            self._keys = frame.keys
+            self._places = {key: place for place, key in enumerate(frame.keys)}
+        if self._looked_at is None or now - self._looked_at >= self._cadence.quality:
+            self._looked_at = now
+            self._quality = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
+        return Observation(now, frame, topology, self._quality, frame.problems, self._places)
+
+    def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
+        if not any(objective.signal == "accuracy" for objective in service.objectives):
+            return []
+        reading = accuracy(self._senses.log, service.name, now)
+        return [(service.name, reading)] if reading else []
+
+
+def accuracy(log: InferenceLog, service: str, now: datetime, version: str = "") -> QualityReading | None:
+    """Return accuracy on the newest ``QUALITY_WINDOW`` of labelled answers, optionally of one version."""
+    try:
+        rows = log.window(service, now - LABEL_DELAY, now)
+    except ToolError:
+        return None
+    known = np.isfinite(rows.labels)
+    if version:
+        known &= rows.version == version
+    if not known.any():
+        return None
+    known &= rows.at > float(rows.at[known].max()) - QUALITY_WINDOW.total_seconds()
+    right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
+    count, share = int(known.sum()), float(right.mean())
+    low, high = wilson(share, count)
+    return QualityReading(now, count, share, low, high)
+
+
+def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the Wilson interval of a share.
+
+    >>> tuple(round(x, 3) for x in wilson(0.5, 100))
+    (0.404, 0.596)
+    """
+    scale = 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / scale
+    half = z * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))) / scale
+    return middle - half, middle + half

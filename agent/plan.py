@@ -1,0 +1,105 @@
+"""The planner: a diagnosis and the library become one plan, or the reasons why there is none."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from agent.case import Hypothesis
+from agent.casebook import Case
+from playbooks.bind import Bindings, bind
+from playbooks.plan import Plan, Playbook
+
+LEAST_LIKELY = 0.2  # a hypothesis below is no ground for a plan
+PATIENT = frozenset(("labels_are_enough",))  # preconditions that time alone brings about
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the world says about one hypothesis: whom it would heal, what is bound, and what is not so."""
+
+    service: str
+    bindings: Bindings
+    unmet: Callable[[str], str]  # precondition -> why it does not hold, empty: it does
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A plan, or none and why. ``worth_waiting``: only time is missing."""
+
+    plan: Plan | None
+    reasons: tuple[str, ...] = ()
+    worth_waiting: bool = False
+
+
+def propose(
+    case: Case, playbooks: Sequence[Playbook], find: Callable[[Hypothesis], Facts], attempt: int, now: datetime
+) -> Proposal:
+    """Return the plan of the likeliest hypothesis that a playbook cures and whose preconditions hold.
+
+    A playbook that was tried in this case is not tried again.
+    """
+    reasons: list[str] = []
+    tried = {plan.playbook for plan in case.plans if plan.attempt < attempt}
+    for hypothesis in _likely(case):
+        facts = find(hypothesis)
+        for playbook in _curing(hypothesis.fault, playbooks):
+            if playbook.id in tried:
+                reasons.append(f"{playbook.id} was tried and did not help")
+                continue
+            if lacks := tuple(_lacks(playbook, facts)):
+                reasons += [f"{playbook.id}: {text}" for _, text in lacks]
+                if {name for name, _ in lacks} <= PATIENT:
+                    return Proposal(None, tuple(reasons), worth_waiting=True)
+                continue
+            return _bound(case, playbook, hypothesis, facts, (attempt, now))
+        if not _curing(hypothesis.fault, playbooks):
+            reasons.append(f"no playbook cures {hypothesis.fault}")
+    return Proposal(None, tuple(reasons) or ("no hypothesis is likely enough",))
+
+
+def _likely(case: Case) -> tuple[Hypothesis, ...]:
+    found = case.diagnosis.hypotheses if case.diagnosis else ()
+    return tuple(item for item in found if item.probability >= LEAST_LIKELY)
+
+
+def _curing(fault: str, playbooks: Sequence[Playbook]) -> list[Playbook]:
+    return sorted((each for each in playbooks if fault in each.cures), key=lambda each: each.id)
+
+
+def _lacks(playbook: Playbook, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield what a playbook lacks: (name, why)."""
+    refused = [(name, facts.unmet(name)) for name in playbook.preconditions]
+    yield from ((name, why) for name, why in refused if why)
+    explained = {"train_start", "train_end"} if any(name in PATIENT and why for name, why in refused) else set()
+    for name in playbook.requires:
+        if not facts.bindings.get(name) and name not in explained:
+            yield name, f"no value for {name}"
+
+
+def _bound(
+    case: Case, playbook: Playbook, hypothesis: Hypothesis, facts: Facts, when: tuple[int, datetime]
+) -> Proposal:
+    attempt, now = when
+    try:
+        plan = bind(
+            playbook,
+            incident=case.incident.id,
+            plan_id=f"{case.incident.id}-plan-{attempt}",
+            at=now,
+            service=facts.service,
+            fault=hypothesis.fault,
+            bindings=facts.bindings,
+            predicted=predicted(case, playbook, facts.service),
+            attempt=attempt,
+        )
+    except ValueError as error:
+        return Proposal(None, (str(error),))
+    return Proposal(plan)
+
+
+def predicted(case: Case, playbook: Playbook, service: str) -> str:
+    """Return the effect that is expected, in words and numbers."""
+    own = [anomaly for anomaly in case.incident.anomalies if anomaly.entity == f"service/{service}"]
+    first = max(own or case.incident.anomalies, key=lambda anomaly: anomaly.score)
+    minutes = playbook.verification.deadline.total_seconds() / 60
+    return f"{first.signal} of {service} from {first.value:.4g} back to {first.expected:.4g} within {minutes:.0f} min"
