@@ -4,6 +4,7 @@ All series of a tick are judged at once on arrays. A reading must be bad for sev
 blip is no alarm; NO DATA neither raises nor clears anything.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from agent.case import Anomaly
 from agent.hardware import FATAL
 from agent.observe import Observation
-from config.fleet import Cadence, Fleet, Objective, Service, ServiceKind
+from config.fleet import Cadence, Fleet, Objective, ServiceKind
 from tools.signal import SeriesKey
 
 WINDOW = 5  # ticks looked at
 BAD_OF = 3  # bad ones among them that raise an alarm
 GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
 HEALED = 4  # good ticks in a row that clear an alarm
+SPARE = 2  # replicas
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
 
 
@@ -49,7 +51,7 @@ class Watch:
         self._since: dict[Rule, datetime] = {}
         self._alarms: dict[Rule, Anomaly] = {}
         self._idle: dict[str, datetime] = {}
-        self._base: dict[SeriesKey, float] = {}
+        self._marked: NDArray[np.bool_] = np.empty(0, dtype=bool)
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
         """Take one observation; return every alarm that stands."""
@@ -69,8 +71,7 @@ class Watch:
     def _compile(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
         objectives = {s.name: {o.signal: o for o in s.objectives} for s in self._fleet.services}
-        budgets = {s.name: s.hourly_budget for s in self._fleet.services if s.hourly_budget}
-        rules = [(place, rule) for place, key in enumerate(keys) for rule in _rules_for(key, objectives, budgets)]
+        rules = [(place, rule) for place, key in enumerate(keys) for rule in _rules_for(key, objectives)]
         self._rules = tuple(rule for _, rule in rules)
         self._index = np.array([place for place, _ in rules], dtype=np.intp)
         self._limit = np.array([rule.limit for rule in self._rules])
@@ -138,7 +139,7 @@ class Watch:
             wanted = seen.value("replicas", entity)
             if not service.hourly_budget or spend is None or use is None or wanted is None:
                 continue
-            if spend > service.hourly_budget and use < 30 and wanted > service.min_replicas + 1:
+            if spend > service.hourly_budget and spare(use, wanted) >= SPARE:
                 onset = self._idle.setdefault(f"spare/{entity}", seen.at)
                 if seen.at - onset >= IDLE_FOR:
                     rule = Rule(SeriesKey("spend", entity), service.hourly_budget, 1.0, np.inf, "cost", "daily")
@@ -154,7 +155,7 @@ def _has_work(seen: Observation, entity: str) -> bool:
     return held > 0 or (seen.value("requests", f"service/{service}") or 0) > 0.5
 
 
-def _rules_for(key: SeriesKey, objectives: dict[str, dict[str, Objective]], budgets: dict[str, float]) -> list[Rule]:
+def _rules_for(key: SeriesKey, objectives: dict[str, dict[str, Objective]]) -> list[Rule]:
     kind, *rest = key.entity.split("/")
     if kind == "service" and (objective := objectives.get(rest[0], {}).get(key.signal)):
         sign = 1.0 if objective.bound == "below" else -1.0
@@ -185,11 +186,15 @@ def _anomaly(rule: Rule, value: float, since: datetime, at: datetime, expected: 
     )
 
 
+def spare(use_percent: float, replicas: float) -> int:
+    """Return how many replicas the load leaves unused, were the others 60 % busy.
+
+    >>> spare(20.0, 9.0)
+    6
+    """
+    return int(replicas) - math.ceil(replicas * use_percent / 60.0)
+
+
 def is_fatal(anomaly: Anomaly) -> bool:
     """Whether an XID alarm is one that a machine may act on."""
     return anomaly.signal != "xid" or int(anomaly.value) in FATAL
-
-
-def patient_of(service: Service) -> str:
-    """Return the entity name of a service."""
-    return f"service/{service.name}"

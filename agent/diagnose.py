@@ -50,7 +50,9 @@ def _has_needs(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -
 
 
 def _score(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> tuple[float, list[str], list[str]]:
-    score, pro, contra = fault.prior, [], []
+    score = fault.prior
+    pro: list[str] = []
+    contra: list[str] = []
     best: dict[str, Evidence] = {}
     for item in evidence:
         if item.finding in fault.signs and _speaks(item, entity):

@@ -2,9 +2,8 @@
 
 from agent.analysts.evidence import Notes
 from agent.case import Evidence, Incident
+from agent.detect import SPARE, spare
 from agent.observe import Scene
-
-IDLE = 30.0  # per cent of GPU utilisation
 
 
 def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
@@ -16,6 +15,12 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         return ()
     over = spend > service.hourly_budget
     notes.add("over_budget", entity, 2.0 if over else -1.0, f"{spend:.2f} an hour, budget {service.hourly_budget:.2f}")
-    idle = over and use < IDLE and not any(a.detector != "cost" for a in incident.anomalies)
-    notes.add("capacity_idle", entity, 2.5 if idle else -1.5, f"GPUs are {use:.0f} % busy, idle below {IDLE:.0f} %")
+    replicas = scene.observation.value("replicas", entity) or 0.0
+    idle = over and spare(use, replicas) >= SPARE and not any(a.detector != "cost" for a in incident.anomalies)
+    notes.add(
+        "capacity_idle",
+        entity,
+        2.5 if idle else -1.5,
+        f"{replicas:.0f} replicas {use:.0f} % busy, {spare(use, replicas)} spare",
+    )
     return notes.done()

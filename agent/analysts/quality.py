@@ -47,10 +47,10 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
         notes.add("older_version_better", entity, 0.0, f"no comparison: {error}")
         return
     better = found.accuracy.get(older, 0.0) - found.accuracy.get(champion, 0.0)
-    clear = found.gain_low > 0 and better > 0.03
+    clear = found.gain_high < 0 and better > 0.03
     text = (
         f"on {found.rows} rows {older} scores {found.accuracy.get(older, 0):.1%}, {champion} "
-        f"{found.accuracy.get(champion, 0):.1%} (log-loss gain {found.gain:.3f}, from {found.gain_low:.3f})"
+        f"{found.accuracy.get(champion, 0):.1%} (log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f})"
     )
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
 

@@ -1,0 +1,68 @@
+"""Guards: the readings that must hold before a plan goes on."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import numpy as np
+
+from agent.observe import Scene
+from agent.verify import standing
+from playbooks.plan import Guard, Plan
+from playbooks.walk import GuardVerdict
+from tools.errors import ToolError
+
+SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
+
+
+def checker(scene: Callable[[], Scene]) -> Callable[[Guard, Plan], GuardVerdict]:
+    """Return what the executor asks; ``scene`` gives the newest look at the world."""
+
+    def check(guard: Guard, plan: Plan) -> GuardVerdict:
+        match guard.kind:
+            case "objectives" | "not_worse":
+                return _objectives(plan, scene())
+            case "better_model":
+                return _better(guard, plan, scene())
+            case "live_split":
+                return _live(guard, plan, scene())
+
+    return check
+
+
+def _objectives(plan: Plan, scene: Scene) -> GuardVerdict:
+    service = scene.fleet.service(plan.service)
+    state = standing(scene.observation, service, quality=False)
+    words = {"holds": "holds", "broken": "broken", "no_data": "inconclusive"}
+    return GuardVerdict.model_validate({"verdict": words[state], "text": f"objectives of {service.name}: {state}"})
+
+
+def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
+    service = scene.fleet.service(plan.service)
+    first, second = guard.args["version"], guard.args["than"]
+    try:
+        found = scene.senses.registry.compare(service.name, first, second, scene.now - timedelta(minutes=35), scene.now)
+    except ToolError as error:
+        return GuardVerdict(verdict="inconclusive", text=str(error))
+    better = found.gain_high < 0
+    text = f"{first} against {second} on {found.rows} rows: log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f}"
+    return GuardVerdict(verdict="holds" if better else "broken", text=text)
+
+
+def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
+    """Compare the answers of both versions where labels are known; before that, that it answers at all."""
+    try:
+        rows = scene.senses.log.window(plan.service, scene.now - timedelta(minutes=45), scene.now)
+    except ToolError as error:
+        return GuardVerdict(verdict="inconclusive", text=str(error))
+    shares = []
+    for version in (guard.args["version"], guard.args["than"]):
+        known = (rows.version == version) & np.isfinite(rows.labels)
+        right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
+        shares.append((int(known.sum()), float(right.mean()) if known.any() else float("nan")))
+    (count, share), (_, other) = shares
+    odd = int(((rows.version == guard.args["version"]) & ~np.isfinite(rows.scores)).sum())
+    if odd:
+        return GuardVerdict(verdict="broken", text=f"{odd} answers that are no numbers")
+    if count >= 30 and np.isfinite(other) and share < other - SLACK:
+        return GuardVerdict(verdict="broken", text=f"accuracy {share:.1%} on {count} rows, beside {other:.1%}")
+    return GuardVerdict(verdict="holds", text=f"{count} labelled answers, accuracy {share:.1%}, beside {other:.1%}")

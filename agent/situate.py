@@ -1,0 +1,119 @@
+"""Situating: what a plan would do to capacity, money and others, as the whole numbers that rules may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from agent.capacity import ready_of, use_of, wanted_of
+from agent.casebook import Case
+from agent.observe import Scene
+from playbooks.plan import Plan
+from policies.decision import Situation
+from tools.action import EvictReplica, SetReplicas
+from tools.journal import Entry, Journal
+
+DEAD = frozenset(("engine_hang_200", "xid_79_off_bus", "node_not_ready", "thermal_throttle"))
+STORM = 0.6  # share of the services with an incident of their own at one time
+SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
+DEFAULT_LOAD = 60  # per cent, where nothing measures the load of an outside service
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the worst step leaves of one service."""
+
+    blast_percent: int
+    floor_margin: int
+    load_percent: int
+
+
+def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, frozen: bool) -> Situation:
+    """Return the facts that the judge may see about one plan, now."""
+    service = scene.fleet.service(plan.service)
+    deployment = scene.observation.topology.deployment(service.name)
+    effect = _effect(plan, scene)
+    recent = [entry for entry in journal.entries(kinds=("STEP_INTENT",)) if entry.at > scene.now - timedelta(hours=1)]
+    return Situation(
+        incident=case.incident.id,
+        at=scene.now,
+        environment=service.environment,
+        tier=service.tier,
+        severity=case.incident.severity,
+        confidence_percent=round(100 * _confidence(case, plan)),
+        data_fresh=_fresh(scene, service.name),
+        storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))),
+        frozen=frozen,
+        paused=False,
+        opted_out=bool(deployment and deployment.opted_out),
+        other_owner=bool(deployment and _owned(deployment.owners, plan)),
+        attempts=len(case.plans) - 1 if plan in case.plans else len(case.plans),
+        service_actions_last_hour=_count(recent, service.name),
+        fleet_actions_last_hour=len(recent),
+        blast_percent=effect.blast_percent,
+        floor_margin=effect.floor_margin,
+        load_percent=effect.load_percent,
+        money_per_hour=_money(plan, scene),
+        reversible=plan.undo == "inverse",
+    )
+
+
+def _confidence(case: Case, plan: Plan) -> float:
+    ranked = case.diagnosis.hypotheses if case.diagnosis else ()
+    return max((item.probability for item in ranked if item.fault == plan.fault), default=0.0)
+
+
+def _fresh(scene: Scene, service: str) -> bool:
+    wanted = [objective.signal for objective in scene.fleet.service(service).objectives]
+    known = [scene.observation.value(name, f"service/{service}") for name in wanted]
+    return not scene.observation.problems and any(value is not None for value in known)
+
+
+def _owned(owners: Sequence[str], plan: Plan) -> bool:
+    """Whether another controller writes what the plan would write."""
+    scaling = any(isinstance(step.action, SetReplicas) for step in plan.steps)
+    return any(scaling or owner not in SCALERS for owner in owners)
+
+
+def _count(recent: Sequence[Entry], service: str) -> int:
+    return sum(1 for entry in recent if entry.subject.endswith(f"-{service}"))
+
+
+def _effect(plan: Plan, scene: Scene) -> Effect:
+    worst = Effect(0, *_unchanged(plan.service, scene))
+    for step in plan.steps:
+        match step.action:
+            case EvictReplica(service=name) if not (name == plan.service and plan.fault in DEAD):
+                found = _after(name, ready_of(scene.observation, name) - 1, scene)
+            case SetReplicas(service=name, replicas=count):
+                found = _after(name, count, scene)
+            case _:
+                continue
+        if found.blast_percent >= worst.blast_percent and (found.blast_percent or isinstance(step.action, SetReplicas)):
+            worst = found
+    return worst
+
+
+def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
+    service = scene.fleet.service(name)
+    use = use_of(scene.observation, service)
+    margin = max(ready_of(scene.observation, name), wanted_of(scene.observation, name)) - service.min_replicas
+    return margin, DEFAULT_LOAD if use is None else round(100 * use)
+
+
+def _after(name: str, left: int, scene: Scene) -> Effect:
+    service = scene.fleet.service(name)
+    ready = ready_of(scene.observation, name)
+    use = use_of(scene.observation, service)
+    load = 100 if use is None else round(100 * use * ready / max(left, 1))
+    blast = round(100 * max(ready - left, 0) / ready) if ready else 0
+    return Effect(min(blast, 100), left - service.min_replicas, load)
+
+
+def _money(plan: Plan, scene: Scene) -> float:
+    spend = scene.observation.value("spend", f"service/{plan.service}")
+    wanted = wanted_of(scene.observation, plan.service)
+    targets = [step.action.replicas for step in plan.steps if isinstance(step.action, SetReplicas)]
+    if not targets or not wanted or spend is None:
+        return 0.0
+    return round(spend / wanted * (targets[-1] - wanted), 2)
