@@ -106,6 +106,11 @@ class Authority:
         with self._lock:
             return _holder(self._grants, action, operation.incident)
 
+    def plans(self) -> tuple[Plan, ...]:
+        """Return the plans that are granted now."""
+        with self._lock:
+            return tuple(grant.plan for grant in self._grants.values())
+
     def started(self, plan_id: str, now: datetime) -> None:
         """Note the first effect of a plan: from here on its approval does not lapse half-way."""
         with self._lock:

@@ -1,0 +1,298 @@
+"""The graph of agents, one thread per incident.
+
+::
+
+    analysts (five, in parallel) > diagnostician > planner > judge > approve > act > verify > report
+          ^                            |              |                                |
+          +---------- wait <-----------+--------------+------------- next round <------+
+
+State holds the incident's id and where to go; everything else is in the journal. ``wait`` and ``approve`` interrupt and
+have no other effect, because a node is run again from its top on resume.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
+
+from agent.analysts import changes, cost, hardware, quality, serving
+from agent.bindings import bindings_for, subject_of
+from agent.case import Evidence, Hypothesis, Incident, Outcome
+from agent.casebook import Case
+from agent.desk import Desk, recall
+from agent.diagnose import diagnose
+from agent.observe import Scene
+from agent.plan import Facts, propose
+from agent.preconditions import Ground, unmet
+from agent.situate import situate
+from agent.verify import held_for, labelled_well, measured, standing
+from playbooks.plan import Execution, Plan
+from policies.approvals import ask, fold
+from policies.decision import Verdict
+from policies.judge import judge
+from policies.windows import restrain
+from tools.errors import ToolError
+
+ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
+    "serving": serving.examine,
+    "hardware": hardware.examine,
+    "quality": quality.examine,
+    "cost": cost.examine,
+    "changes": changes.examine,
+}
+PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
+LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
+MOST_ATTEMPTS = 3
+
+
+class State(TypedDict, total=False):
+    """Only ids and short words: the journal keeps the rest."""
+
+    incident: str
+    go: str
+
+
+def build(desk: Desk) -> "StateGraph[State, None, State, State]":
+    """Return the uncompiled graph over one desk."""
+    graph = StateGraph(State)
+    agents = Agents(desk)
+    graph.add_node("begin", agents.begin)
+    for name in ANALYSTS:
+        graph.add_node(name, agents.analyst(name))
+        graph.add_edge("begin", name)
+    for name, node in agents.nodes().items():
+        graph.add_node(name, node)
+    graph.add_edge(list(ANALYSTS), "diagnostician")
+    graph.add_edge(START, "begin")
+    for name in agents.nodes():
+        graph.add_conditional_edges(name, _go, {**{each: each for each in agents.nodes()}, "begin": "begin", END: END})
+    return graph
+
+
+def _go(state: State) -> str:
+    return state.get("go", END)
+
+
+class Agents:
+    """The nodes. Each reads the journal, does one thing and says where to go."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def nodes(self) -> "dict[str, Callable[[State], State]]":
+        """Return every node behind the analysts."""
+        return {
+            "diagnostician": self.diagnostician,
+            "planner": self.planner,
+            "judge": self.judge,
+            "approve": self.approve,
+            "act": self.act,
+            "verify": self.verify,
+            "report": self.report,
+            "wait": self.wait,
+            "wait_act": self.wait_act,
+            "wait_verify": self.wait_verify,
+        }
+
+    def begin(self, state: State) -> State:
+        """Start a round with an empty table."""
+        self._desk.evidence[state["incident"]] = {}
+        return {}
+
+    def analyst(self, name: str) -> "Callable[[State], State]":
+        """Return the node of one analyst."""
+
+        def examine(state: State) -> State:
+            case = self._desk.case(state["incident"])
+            found = ANALYSTS[name](case.incident, self._desk.look())
+            self._desk.evidence.setdefault(case.incident.id, {})[name] = found
+            return {}
+
+        return examine
+
+    def diagnostician(self, state: State) -> State:
+        """Weigh the evidence; wait for more, or give the case to a person, when it does not suffice."""
+        case, scene = self._desk.case(state["incident"]), self._desk.look()
+        table = self._desk.evidence.get(case.incident.id, {})
+        evidence = tuple(item for name in ANALYSTS for item in table.get(name, ANALYSTS[name](case.incident, scene)))
+        diagnosis = diagnose(case.incident, evidence, self._desk.faults)
+        if not diagnosis.resolved and self._self_healed(case):
+            return self._end(case, "self_recovered", "every objective holds again and nothing was done")
+        old = case.diagnosis
+        if old is None or (old.resolved, _names(old.hypotheses)) != (diagnosis.resolved, _names(diagnosis.hypotheses)):
+            self._desk.write(
+                case.incident.id, "EVIDENCE", {"items": [item.model_dump(mode="json") for item in evidence]}
+            )
+            self._desk.write(case.incident.id, "DIAGNOSIS", diagnosis.model_dump(mode="json"))
+        if diagnosis.resolved:
+            return {"go": "planner"}
+        if scene.now - self._round_began(case) > PATIENCE:
+            return self._end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
+        return {"go": "wait"}
+
+    def planner(self, state: State) -> State:
+        """Bind a playbook to the diagnosis."""
+        case, scene = self._desk.case(state["incident"]), self._desk.look()
+        attempt = len(case.plans) + 1
+        if attempt > MOST_ATTEMPTS:
+            return self._end(case, "escalated", f"{len(case.plans)} attempts did not help")
+        found = propose(case, self._desk.playbooks, self._finder(case, scene), attempt, scene.now)
+        if found.plan is not None:
+            self._desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
+            return {"go": "judge"}
+        if found.worth_waiting and scene.now - self._round_began(case) <= LABEL_PATIENCE:
+            return {"go": "wait"}
+        return self._end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
+
+    def judge(self, state: State) -> State:
+        """Ask the policies."""
+        case, scene = self._desk.case(state["incident"]), self._desk.look()
+        plan = _plan(case)
+        situation = situate(case, plan, scene, self._desk.journal, self._desk.open_cases, self._desk.frozen)
+        decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), self._desk.autonomy)
+        self._desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
+        match decision.verdict:
+            case Verdict.ALLOW:
+                return {"go": "act"}
+            case Verdict.ASK:
+                ask(self._desk.journal, decision, scene.now, self._desk.approval_life)
+                return {"go": "approve"}
+            case Verdict.DENY:
+                return self._end(case, "escalated", "policy: " + "; ".join(r.text for r in decision.reasons[:4]))
+
+    def approve(self, state: State) -> State:
+        """Wait for a person; pure. Silence never means yes."""
+        answer = interrupt({"waits_for": "a person", "incident": state["incident"]})
+        if answer == "approved":
+            return {"go": "act"}
+        return self._end(self._desk.case(state["incident"]), "escalated", f"the plan was {answer}")
+
+    def act(self, state: State) -> State:
+        """Make the moves that are possible now."""
+        case, desk = self._desk.case(state["incident"]), self._desk
+        plan = _plan(case)
+        if desk.executor is None or case.decision is None:
+            raise RuntimeError("no executor at the desk")
+        approval = fold(desk.journal.entries(subject=plan.incident, kinds=("APPROVAL",)))
+        answer = next((item for item in approval.values() if item.plan_digest == plan.digest()), None)
+        try:
+            if plan not in desk.authority.plans():
+                began = recall(desk, plan)
+                desk.authority.grant(plan, case.decision, answer, now=desk.clock.now(), started_at=began)
+            execution = desk.executor.advance(plan)
+        except ToolError as error:
+            return self._end(case, "escalated", f"not carried out: {error}")
+        self._note(case, execution)
+        match execution.state:
+            case "running" | "holding":
+                return {"go": "wait_act"}
+            case "done":
+                desk.authority.revoke(plan.id)
+                desk.write(case.incident.id, "VERIFYING", {"text": f"{plan.playbook} is done; proving recovery"})
+                return {"go": "verify"}
+            case "failed" | "undone":
+                desk.authority.forget(plan.id)
+                self._outcome(case, "undone", execution.reason or "the plan failed and was undone")
+                return {"go": "begin"}
+            case "escalated":
+                return self._end(case, "escalated", execution.reason or "a person must look")
+
+    def verify(self, state: State) -> State:
+        """Prove recovery from live numbers, or undo and try something else."""
+        case, desk = self._desk.case(state["incident"]), self._desk
+        plan, scene = _plan(case), desk.look()
+        service = desk.fleet.service(plan.service)
+        began = desk.since(case.incident.id, "VERIFYING") or scene.now
+        labels = labelled_well(scene, service, began)
+        if held_for(scene, service, began, plan.verification.hold) and labels == "holds":
+            held = plan.verification.hold.total_seconds()
+            desk.authority.forget(plan.id)
+            self._outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s")
+            return {"go": "report"}
+        if scene.now - began <= plan.verification.deadline + (timedelta(minutes=30) if service.model else timedelta()):
+            return {"go": "wait_verify"}
+        if plan.undo == "inverse" and desk.executor is not None:
+            self._note(case, desk.executor.undo(plan, "it did not help"))
+        desk.authority.forget(plan.id)
+        self._outcome(case, "not_recovered", f"{plan.playbook} did not help within {plan.verification.deadline}")
+        return {"go": "begin"}
+
+    def report(self, state: State) -> State:
+        """Write the summary for people."""
+        case = self._desk.case(state["incident"])
+        facts = "\n".join(f"- {item.at:%H:%M:%S} {item.kind.lower()}: {item.text}" for item in case.timeline[-30:])
+        self._desk.write(case.incident.id, "SUMMARY", {"text": self._desk.reasoner.summarise(facts)})
+        self._desk.evidence.pop(case.incident.id, None)
+        return {"go": END}
+
+    def wait(self, state: State) -> State:
+        """Let time pass before another look; pure."""
+        interrupt({"waits_for": "more evidence", "incident": state["incident"]})
+        return {"go": "begin"}
+
+    def wait_act(self, state: State) -> State:
+        """Let a hold pass; pure."""
+        interrupt({"waits_for": "a hold", "incident": state["incident"]})
+        return {"go": "act"}
+
+    def wait_verify(self, state: State) -> State:
+        """Let the proof ripen; pure."""
+        interrupt({"waits_for": "proof", "incident": state["incident"]})
+        return {"go": "verify"}
+
+    def _finder(self, case: Case, scene: Scene) -> Callable[[Hypothesis], Facts]:
+        def find(hypothesis: Hypothesis) -> Facts:
+            service = subject_of(case, hypothesis, scene).service
+            bindings = bindings_for(case, scene, hypothesis)
+            ground = Ground(service, bindings, scene)
+            return Facts(service.name, bindings, lambda name: unmet(name, ground))
+
+        return find
+
+    def _self_healed(self, case: Case) -> bool:
+        service = self._desk.fleet.service(case.incident.service)
+        recent = self._desk.look().history[-4:]
+        cost_only = all(anomaly.detector == "cost" for anomaly in case.incident.anomalies)
+        return len(recent) == 4 and not cost_only and all(standing(seen, service) == "holds" for seen in recent)
+
+    def _round_began(self, case: Case) -> Any:
+        return case.outcome.at if case.outcome else case.incident.at
+
+    def _note(self, case: Case, execution: Execution) -> None:
+        old = case.execution
+        same = old is not None and (old.state, old.steps) == (execution.state, execution.steps)
+        if not same:
+            self._desk.write(case.incident.id, "EXECUTION", execution.model_dump(mode="json"))
+
+    def _end(self, case: Case, verdict: str, text: str) -> State:
+        self._outcome(case, verdict, text)
+        return {"go": "report"}
+
+    def _outcome(self, case: Case, verdict: str, text: str) -> None:
+        scene = self._desk.look()
+        service = self._desk.fleet.service(case.incident.service)
+        healed = scene.now if verdict == "recovered" else None
+        numbers = measured(case, scene, service)
+        outcome = Outcome.model_validate(
+            {
+                "incident": case.incident.id,
+                "at": scene.now,
+                "verdict": verdict,
+                "text": text,
+                "measured": numbers,
+                "healed_at": healed,
+            }
+        )
+        self._desk.close(case.incident.id, outcome)
+
+
+def _plan(case: Case) -> Plan:
+    if case.plan is None:
+        raise RuntimeError(f"{case.incident.id} has no plan")
+    return case.plan
+
+
+def _names(hypotheses: tuple[Hypothesis, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((item.fault, item.entity) for item in hypotheses[:3])

@@ -1,0 +1,144 @@
+"""The composition root: the only module that names the live adapters, and puts every part in its place.
+
+Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, which journals around it.
+"""
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from agent.daemon import Controller, Daemon
+from agent.desk import Desk, Remembering
+from agent.guards import checker
+from agent.observe import Senses
+from config.fleet import Cadence, Fleet
+from config.settings import Settings
+from playbooks.executor import Executor
+from playbooks.faults import shipped_faults
+from playbooks.library import shipped
+from policies.authority import Authority
+from policies.caps import Caps
+from policies.gate import DryRun, Gate
+from policies.judge import Rules, load_rules
+from policies.windows import freeze_check
+from tools.clock import Clock
+from tools.journal import Journal
+from tools.ports import Actuator, Reasoner
+from tools.template_reasoner import FallbackReasoner, TemplateReasoner
+
+os.environ.setdefault("LANGSMITH_TRACING", "false")
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+Autonomy = Literal["watch", "ask", "act"]
+
+
+def assemble(
+    senses: Senses,
+    actuator: Actuator,
+    journal: Journal,
+    fleet: Fleet,
+    clock: Clock,
+    *,
+    autonomy: Autonomy = "act",
+    settings: Settings | None = None,
+    reasoner: Reasoner | None = None,
+    checkpointer: object = None,
+) -> Controller:
+    """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    caps = Caps(**settings.policy.caps.model_dump(exclude_none=True)) if settings else Caps()
+    freezes = settings.policy.freezes if settings else ()
+    authority = Authority()
+    inner = DryRun(actuator, clock) if autonomy == "watch" else actuator
+    gate = Gate(inner, authority, clock, caps, (freeze_check(freezes, clock),))
+    desk = Desk(
+        senses=senses,
+        fleet=fleet,
+        clock=clock,
+        journal=journal,
+        authority=authority,
+        rules=_rules(settings.policy.rules if settings else None),
+        caps=caps,
+        playbooks=tuple(book for book in shipped() if _possible(book.steps, actuator.verbs)),
+        faults=shipped_faults(),
+        reasoner=reasoner or TemplateReasoner(),
+        autonomy=autonomy,
+    )
+    if settings:
+        desk.approval_life = settings.approvals.life
+    desk.executor = Executor(
+        Remembering(gate, authority), journal, clock, checker(desk.look), f"prunella-{os.getpid()}"
+    )
+    cadence = settings.cadence if settings else Cadence()
+    saver = checkpointer if checkpointer is not None else InMemorySaver()
+    return Controller(desk, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
+
+
+def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:
+    return all(getattr(step, "action")["verb"] in verbs for step in steps)  # noqa: B009
+
+
+def _rules(folder: Path | None) -> Rules:
+    """Read the rule files: the shipped ones, or those of a folder."""
+    where = folder if folder is not None else resources.files("policies").joinpath("rules")
+    texts = {path.name: path.read_text() for path in where.iterdir()}
+    (schema,) = (text for name, text in texts.items() if name.endswith(".cedarschema"))
+    return load_rules({name: text for name, text in sorted(texts.items()) if name.endswith(".cedar")}, schema)
+
+
+def build(settings: Settings) -> Daemon:
+    """Return the daemon of a configuration, over the live adapters."""
+    import sqlite3
+
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    from tools.live.clock import SystemClock
+    from tools.live.kube_actuator import KubernetesActuator
+    from tools.live.kube_api import KubeApi
+
+    clock, fleet, api = SystemClock(), settings.fleet, KubeApi(settings.cluster)
+    senses = live_senses(settings, api, clock)
+    settings.checkpoints.parent.mkdir(parents=True, exist_ok=True)
+    saver = SqliteSaver(sqlite3.connect(settings.checkpoints, check_same_thread=False))
+    controller = assemble(
+        senses,
+        KubernetesActuator(api, fleet, clock),
+        open_journal(settings.journal.url),
+        fleet,
+        clock,
+        autonomy=settings.autonomy,
+        settings=settings,
+        reasoner=_reasoner(settings),
+        checkpointer=saver,
+    )
+    return Daemon(controller, settings.cadence)
+
+
+def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
+    """Return the read ports of a configuration."""
+    from tools.live.kubernetes import KubernetesCluster
+    from tools.live.null import NoLog, NoRegistry
+    from tools.live.prometheus import PrometheusMetrics
+    from tools.live.serving import HttpServing
+
+    cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
+    metrics = PrometheusMetrics(settings.metrics, settings.fleet)
+    serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
+    return Senses(metrics, cluster, NoRegistry(), NoLog(), serving, clock)
+
+
+def _reasoner(settings: Settings) -> Reasoner:
+    if settings.reasoner is None:
+        return TemplateReasoner()
+    from tools.live.openai import OpenAIReasoner
+
+    return FallbackReasoner(OpenAIReasoner(settings.reasoner), TemplateReasoner())
+
+
+def open_journal(url: str) -> Journal:
+    """Open the journal at an SQLAlchemy address; ``Malformed`` when its chain is broken."""
+    from tools.live.journal import SqlJournal
+
+    return SqlJournal(url)
