@@ -4,7 +4,7 @@ The agent writes one entry per noun (kind = the noun's name in capitals, body = 
 Entries of other writers (the executor, approvals) appear in the timeline only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -14,7 +14,7 @@ from agent.case import Diagnosis, Evidence, Incident, Outcome
 from config.frozen import Frozen
 from playbooks.plan import Execution, Plan
 from policies.decision import Approval, Decision
-from tools.journal import Entry, Journal
+from tools.journal import Entry, Journal, Json
 
 Phase = Literal[
     "investigating", "planning", "waiting_approval", "acting", "verifying", "recovered", "escalated", "closed"
@@ -114,53 +114,93 @@ def opening(incident: Incident) -> str:
     return f"{incident.service}: {first.signal} {first.value:.4g}, expected {first.expected:.4g} ({first.entity}){more}"
 
 
+Update = dict[str, object]
+
+
 def step(case: Case, entry: Entry) -> Case:
     """Return the case after one more entry."""
-    body = entry.body
-    update: dict[str, object] = {}
-    text = str(body.get("text", body.get("detail", "")))
-    match entry.kind:
-        case "INCIDENT":
-            update["incident"] = Incident.model_validate(body)
-            text = opening(Incident.model_validate(body))
-        case "EVIDENCE":
-            evidence = tuple(Evidence.model_validate(item) for item in body["items"])
-            update |= {"evidence": evidence, "phase": "investigating"}
-            text = "; ".join(item.text for item in evidence if item.weight > 0) or "nothing out of the ordinary"
-        case "DIAGNOSIS":
-            diagnosis = Diagnosis.model_validate(body)
-            update |= {"diagnosis": diagnosis, "phase": "planning"}
-            text = verdict_line(diagnosis)
-        case "PLAN":
-            plan = Plan.model_validate(body)
-            update |= {"plans": (*case.plans, plan), "decision": None, "approval": None, "execution": None}
-            text = f"{plan.playbook} ({len(plan.steps)} steps): {plan.predicted}"
-        case "DECISION":
-            decision = Decision.model_validate(body)
-            update["decision"] = decision
-            text = f"{decision.verdict}: " + "; ".join(reason.text for reason in decision.reasons[:6])
-        case "APPROVAL":
-            approval = Approval.model_validate(body)
-            update |= {"approval": approval, "phase": "waiting_approval" if approval.state == "pending" else case.phase}
-            text = f"{approval.state}" + (f" by {approval.by}" if approval.by else "")
-        case "EXECUTION":
-            execution = Execution.model_validate(body)
-            update |= {"execution": execution, "phase": "acting"}
-            text = f"{execution.state} {execution.reason}".strip()
-        case "VERIFYING":
-            update["phase"] = "verifying"
-        case "OUTCOME":
-            outcome = Outcome.model_validate(body)
-            update |= {"outcome": outcome, "phase": _phase_of(outcome)}
-            text = f"{outcome.verdict}: {outcome.text}"
-        case "SUMMARY":
-            update["summary"] = text
-        case _:
-            text = (
-                text or ", ".join(f"{key} {value}" for key, value in body.items() if isinstance(value, str | int))[:160]
-            )
+    reader = _READERS.get(entry.kind)
+    update, text = reader(case, entry.body) if reader else ({}, _plain(entry.body))
     item = TimelineItem(at=entry.at, kind=entry.kind, text=text)
     return case.model_copy(update={**update, "timeline": (*case.timeline, item)})
+
+
+def _plain(body: Json) -> str:
+    said = str(body.get("text", body.get("detail", "")))
+    return said or ", ".join(f"{key} {value}" for key, value in body.items() if isinstance(value, str | int))[:160]
+
+
+def _incident(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    incident = Incident.model_validate(body)
+    return {"incident": incident}, opening(incident)
+
+
+def _evidence(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    items = tuple(Evidence.model_validate(item) for item in body["items"])
+    text = "; ".join(item.text for item in items if item.weight > 0) or "nothing out of the ordinary"
+    return {"evidence": items, "phase": "investigating"}, text
+
+
+def _diagnosis(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    diagnosis = Diagnosis.model_validate(body)
+    return {"diagnosis": diagnosis, "phase": "planning"}, verdict_line(diagnosis)
+
+
+def _planned(case: Case, body: Json) -> tuple[Update, str]:
+    plan = Plan.model_validate(body)
+    update: Update = {"plans": (*case.plans, plan), "decision": None, "approval": None, "execution": None}
+    return update, f"{plan.playbook} ({len(plan.steps)} steps): {plan.predicted}"
+
+
+def _decided(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    decision = Decision.model_validate(body)
+    return {"decision": decision}, f"{decision.verdict}: " + "; ".join(r.text for r in decision.reasons[:6])
+
+
+def _approval(case: Case, body: Json) -> tuple[Update, str]:
+    approval = Approval.model_validate(body)
+    phase = "waiting_approval" if approval.state == "pending" else case.phase
+    return {"approval": approval, "phase": phase}, approval.state + (f" by {approval.by}" if approval.by else "")
+
+
+def _executed(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    execution = Execution.model_validate(body)
+    return {"execution": execution, "phase": "acting"}, f"{execution.state} {execution.reason}".strip()
+
+
+def _verifying(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    return {"phase": "verifying"}, _plain(body)
+
+
+def _outcome(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    outcome = Outcome.model_validate(body)
+    return {"outcome": outcome, "phase": _phase_of(outcome)}, f"{outcome.verdict}: {outcome.text}"
+
+
+def _summary(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    return {"summary": _plain(body)}, _plain(body)
+
+
+_READERS: Mapping[str, Callable[[Case, Json], tuple[Update, str]]] = {
+    "INCIDENT": _incident,
+    "EVIDENCE": _evidence,
+    "DIAGNOSIS": _diagnosis,
+    "PLAN": _planned,
+    "DECISION": _decided,
+    "APPROVAL": _approval,
+    "EXECUTION": _executed,
+    "VERIFYING": _verifying,
+    "OUTCOME": _outcome,
+    "SUMMARY": _summary,
+}
 
 
 def _phase_of(outcome: Outcome) -> Phase:

@@ -155,7 +155,7 @@ class Controller:
             name=service.name,
             kind=service.kind.value,
             tier=service.tier,
-            state={"holds": "ok", "broken": "bad", "no_data": "no_data"}[state],  # type: ignore[arg-type]
+            state={"holds": "ok", "broken": "bad", "no_data": "no_data"}[state],
             ready=None if ready is None else int(ready),
             wanted=None if wanted is None else int(wanted),
             headline=values,
@@ -185,7 +185,7 @@ class Daemon:
         return self._controller.snapshot()
 
     def run(self, stop: threading.Event) -> None:
-        """Tick until ``stop`` is set. A tick that fails is logged and counted, and the next one is made all the same."""
+        """Tick until ``stop`` is set; a tick that fails is logged, and the next one is made all the same."""
         from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
         from apscheduler.schedulers.background import BackgroundScheduler
 

@@ -60,10 +60,12 @@ def build(desk: Desk) -> "StateGraph[State, None, State, State]":
     agents = Agents(desk)
     graph.add_node("begin", agents.begin)
     for name in ANALYSTS:
-        graph.add_node(name, agents.analyst(name))
+        analyst: Any = agents.analyst(name)
+        graph.add_node(name, analyst)
         graph.add_edge("begin", name)
     for name, node in agents.nodes().items():
-        graph.add_node(name, node)
+        agent: Any = node
+        graph.add_node(name, agent)
     graph.add_edge(list(ANALYSTS), "diagnostician")
     graph.add_edge(START, "begin")
     for name in agents.nodes():

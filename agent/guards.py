@@ -44,7 +44,8 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))
     better = found.gain_high < 0
-    text = f"{first} against {second} on {found.rows} rows: log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f}"
+    gain = f"log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f}"
+    text = f"{first} against {second} on {found.rows} rows: {gain}"
     return GuardVerdict(verdict="holds" if better else "broken", text=text)
 
 

@@ -33,7 +33,7 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 Autonomy = Literal["watch", "ask", "act"]
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the composition root takes every part once
     senses: Senses,
     actuator: Actuator,
     journal: Journal,

@@ -98,9 +98,8 @@ class _Tracked:
 
 def prunella(world: World, actuator: Actuator) -> Guardian:
     """Hire the production controller, through the world's ports."""
-    from agent.wiring import assemble
-
     from agent.observe import Senses
+    from agent.wiring import assemble
     from tools.memory_journal import MemoryJournal
 
     senses = Senses(world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)

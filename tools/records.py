@@ -5,7 +5,6 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-
 from pydantic import Field
 
 from config.frozen import Frozen

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
 
 from agent.case import Anomaly, Diagnosis, Hypothesis, Incident
@@ -18,6 +19,7 @@ from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetRe
 from tools.journal import Journal
 from tools.memory_journal import MemoryJournal
 from tools.ports import Actuator
+from tools.signal import Frame
 
 Deed = Callable[[World, Happened], list[Action]]
 LATER = timedelta(minutes=5)
@@ -136,7 +138,7 @@ def test_undoing_in_between_is_no_duplicate(cured: Record) -> None:
 
 def test_muting_the_metrics_and_moving_the_objective_heal_nothing() -> None:
     def mute(world: World, happened: Happened) -> list[Action]:
-        vars(world.metrics)["read"] = None  # nobody can read anything any more
+        vars(world.metrics)["read"] = lambda specs, at: Frame(at, (), np.empty(0))  # every reading is gone
         return []
 
     def forgive(world: World, happened: Happened) -> list[Action]:

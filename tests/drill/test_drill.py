@@ -1,0 +1,61 @@
+"""Every fault of the first suite, once, with the production controller: noticed, cured, nothing unsafe."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from simulator.drill import listing, mean, run_drill, share, summary
+
+KEYS = {
+    *("scenario", "seed", "detected", "detect_s", "top1", "healed", "heal_s", "asked", "unsafe", "collateral"),
+    *("false_incidents", "requests", "good_requests", "money", "tokens"),
+}
+FAULTS: tuple[str, ...] = tuple(listing()["suites"]["first"])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_prunella_notices_and_heals_and_does_nothing_unsafe(fault: str) -> None:
+    (episode,) = run_drill([fault], None, 1, 1)["episodes"]
+    assert episode["detected"], episode
+    assert episode["healed"], episode
+    assert (episode["unsafe"], episode["collateral"]) == (0, 0), episode
+
+
+@pytest.mark.parametrize("scenario", listing()["suites"]["quiet"])
+def test_prunella_leaves_a_healthy_fleet_alone(scenario: str) -> None:
+    (episode,) = run_drill([scenario], None, 1, 1, length=timedelta(hours=12))["episodes"]
+    assert (episode["false_acted"], episode["unsafe"], episode["collateral"]) == (0, 0, 0), episode
+    assert episode["healed"] is None
+
+
+def test_a_drill_is_the_same_however_many_processes_play_it() -> None:
+    alone, seen = run_drill(["vendor_outage"], None, 2, 1), []
+    together = run_drill(["vendor_outage"], None, 2, 2, lambda done, total, label: seen.append((done, total)))
+    assert alone == together
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert all(set(episode) >= KEYS for episode in alone["episodes"])
+    assert alone["summary"]["healed"]["do_nothing"] == 0
+
+
+def test_the_suites_are_known() -> None:
+    known = listing()
+    assert len(known["faults"]) == len(known["suites"]["first"]) == 12
+    assert known["suites"]["quiet"] == known["modifiers"] == ["growth", "healthy", "noisy_healthy", "red_herring"]
+
+
+def test_intervals_are_wilsons_and_students() -> None:
+    assert share([1, 1, 1, 1, 0]) == {"mean": 0.8, "low": 0.3755, "high": 0.9638}
+    assert mean([7.0]) == {"mean": 7.0, "low": 7.0, "high": 7.0}
+    assert mean([1.0, 2.0, 3.0]) == {"mean": 2.0, "low": -0.48, "high": 4.48}
+
+
+def test_questions_that_do_not_arise_are_left_out_of_the_summary() -> None:
+    quiet: dict[str, Any] = dict.fromkeys(("detected", "top1", "top3", "healed", "detect_s", "heal_s"))
+    zeros = dict.fromkeys(
+        ("asked", "false_incidents", "unsafe", "collateral", "duplicates", "false_acted", "actions"), 0
+    )
+    found = summary([{**quiet, **zeros, "requests": 10, "good_requests": 9}], [])
+    assert "healed" not in found
+    assert found["false_acted"] == 0
+    assert found["good_request_share"] == 0.9
