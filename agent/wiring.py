@@ -10,6 +10,7 @@ from typing import Literal
 
 from agent.daemon import Controller, Daemon
 from agent.desk import Desk, Remembering
+from agent.doctor import Reach
 from agent.guards import checker
 from agent.observe import Senses
 from config.fleet import Cadence, Fleet
@@ -127,6 +128,18 @@ def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     metrics = PrometheusMetrics(settings.metrics, settings.fleet)
     serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
     return Senses(metrics, cluster, NoRegistry(), NoLog(), serving, clock)
+
+
+def reach(settings: Settings) -> Reach:
+    """Return what the doctor looks at."""
+    from tools.live.clock import SystemClock
+    from tools.live.kube_actuator import KubernetesActuator
+    from tools.live.kube_api import KubeApi
+
+    clock, api = SystemClock(), KubeApi(settings.cluster)
+    senses = live_senses(settings, api, clock)
+    actuator = KubernetesActuator(api, settings.fleet, clock)
+    return Reach(senses.metrics, senses.cluster, DryRun(actuator, clock), lambda: open_journal(settings.journal.url))
 
 
 def _reasoner(settings: Settings) -> Reasoner:
