@@ -18,7 +18,7 @@ from tests.playbooks.fake import BINDINGS, START, FakeClock, FakeWorld, first_st
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.live.journal import SqlJournal
 
-SPEED = 600.0
+SPEED = 250.0
 MANY: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
     **BINDINGS,
     "failover_node": {"node": "n1", "service": "chat", "replicas": tuple(f"chat/r-{n}" for n in range(8))},

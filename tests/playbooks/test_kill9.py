@@ -69,6 +69,7 @@ def _assert_done_once(folder: Path, playbook: str) -> None:
     journal.close()
 
 
+@pytest.mark.real  # one at a time: its clock runs on the wall
 @pytest.mark.slow
 def test_every_run_is_finished_after_sigkill_and_nothing_happens_twice(tmp_path: Path) -> None:
     folders = [tmp_path / str(trial) for trial in range(TRIALS)]
