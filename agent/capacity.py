@@ -57,9 +57,17 @@ def more(observation: Observation, service: Service) -> int | None:
     if use is None or not ready or not wanted:
         return None
     fit = sum(node.gpus_free for node in observation.topology.nodes if node.ready and node.schedulable)
-    ceiling = min(service.max_replicas, wanted + fit, wanted * MOST_AT_ONCE)
+    ceiling = min(service.max_replicas, wanted + fit, wanted * MOST_AT_ONCE, affordable(observation, service, wanted))
     count = min(max(enough(ready, use), wanted + 1), ceiling)
     return count if count > wanted else None
+
+
+def affordable(observation: Observation, service: Service, wanted: int) -> int:
+    """Return how many replicas the service's budget pays for; its maximum where no budget or no spending is known."""
+    spend = observation.value("spend", f"service/{service.name}")
+    if not service.hourly_budget or not spend or not wanted:
+        return service.max_replicas
+    return math.floor(service.hourly_budget * wanted / spend + 1e-9)
 
 
 def fewer(observation: Observation, service: Service) -> tuple[int, ...]:

@@ -23,8 +23,6 @@ from tools.errors import ToolError
 from tools.journal import Journal
 
 MEMORY = 60  # observations kept
-QUIET = timedelta(minutes=3)  # after a recovery, for its last signs to fade
-LABELS_FADE = timedelta(minutes=75)  # the same, where labels are late
 TOLD = timedelta(hours=6)  # a person who was told is not told again
 HEADLINE = 4  # signals of a service that the console shows
 LOG = structlog.get_logger("prunella")
@@ -83,26 +81,33 @@ class Controller:
                 at=at, environment=self._environment, services=rows, cases=tuple(cases), problems=self._problems
             )
 
-    def _open(self, anomalies: tuple[Anomaly, ...], seen: Observation) -> None:
+    def _open(self, alarms: tuple[Anomaly, ...], seen: Observation) -> None:
+        anomalies = tuple(alarm for alarm in alarms if not self._fading(alarm))
         if not anomalies:
             return
-        taken = [case.incident for case in self._known.values() if self._counts(case, seen.at)]
-        open_ids = {case.incident.id for case in self._known.values() if case.is_open}
-        known_ids = {incident.id for incident in taken}
-        for incident in correlate(anomalies, taken, self._desk.fleet, seen.topology, seen.at):
-            if incident.id in open_ids or incident.id not in known_ids:
+        taken = {case.incident.id: case for case in self._known.values() if self._counts(case, seen.at)}
+        incidents = [case.incident for case in taken.values()]
+        for incident in correlate(anomalies, incidents, self._desk.fleet, seen.topology, seen.at):
+            if incident.id not in taken or taken[incident.id].is_open:
                 self._desk.write(incident.id, "INCIDENT", incident.model_dump(mode="json"))
                 self._refresh(incident.id)
 
-    def _counts(self, case: Case, now: datetime) -> bool:
+    def _fading(self, alarm: Anomaly) -> bool:
+        """Whether an alarm began before a recovery that covers it: its windows and late labels still show the past."""
+        service = alarm.entity.split("/")[1]
+        return any(
+            case.phase == "recovered"
+            and case.outcome is not None
+            and service in (case.incident.service, *case.incident.related)
+            and alarm.onset_at <= case.outcome.at
+            for case in self._known.values()
+        )
+
+    @staticmethod
+    def _counts(case: Case, now: datetime) -> bool:
         """Whether a case still stands in the way of a new one of the same service."""
-        if case.is_open or case.outcome is None:
-            return True
-        age = now - case.outcome.at
-        if case.phase == "escalated":
-            return age < TOLD
-        late = any(anomaly.detector == "quality" for anomaly in case.incident.anomalies)
-        return age < (LABELS_FADE if late else QUIET)
+        told = case.phase == "escalated" and case.outcome is not None and now - case.outcome.at < TOLD
+        return case.is_open or case.outcome is None or told
 
     def _take_further(self, incident: str) -> None:
         config: Any = {"configurable": {"thread_id": incident}, "recursion_limit": 60}

@@ -48,7 +48,11 @@ def _version(ground: Ground) -> str:
 
 def _more(ground: Ground) -> str:
     wanted, most = ground.bound("more_replicas"), ground.service.max_replicas
-    return "" if wanted.isdigit() and int(wanted) <= most else f"no more replicas within the maximum {most}"
+    return (
+        ""
+        if wanted.isdigit() and int(wanted) <= most
+        else f"no more replicas within the maximum {most}, the budget and the free GPUs"
+    )
 
 
 def _fewer(ground: Ground) -> str:

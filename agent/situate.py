@@ -80,13 +80,16 @@ def _count(recent: Sequence[Entry], service: str) -> int:
 
 
 def _effect(plan: Plan, scene: Scene) -> Effect:
+    """Return the worst of the steps. Each is held and guarded, so what it takes away counts from the step before."""
     worst = Effect(0, *_unchanged(plan.service, scene))
+    ready: dict[str, int] = {}
     for step in plan.steps:
         match step.action:
             case EvictReplica(service=name) if not (name == plan.service and plan.fault in DEAD):
-                found = _after(name, ready_of(scene.observation, name) - 1, scene)
+                found = _after(name, ready_of(scene.observation, name), ready_of(scene.observation, name) - 1, scene)
             case SetReplicas(service=name, replicas=count):
-                found = _after(name, count, scene)
+                found = _after(name, ready.get(name, ready_of(scene.observation, name)), count, scene)
+                ready[name] = count
             case _:
                 continue
         if found.blast_percent >= worst.blast_percent and (found.blast_percent or isinstance(step.action, SetReplicas)):
@@ -101,12 +104,12 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     return margin, DEFAULT_LOAD if use is None else round(100 * use)
 
 
-def _after(name: str, left: int, scene: Scene) -> Effect:
+def _after(name: str, before: int, left: int, scene: Scene) -> Effect:
     service = scene.fleet.service(name)
     ready = ready_of(scene.observation, name)
     use = use_of(scene.observation, service)
     load = 100 if use is None else round(100 * use * ready / max(left, 1))
-    blast = round(100 * max(ready - left, 0) / ready) if ready else 0
+    blast = round(100 * max(before - left, 0) / before) if before else 0
     return Effect(min(blast, 100), left - service.min_replicas, load)
 
 

@@ -66,7 +66,7 @@ SIGNALS: tuple[SignalSpec, ...] = (
     SignalSpec(
         "engine_steps",
         "replica",
-        Rate(Metric("vllm:iteration_tokens_total_count"), 60),
+        Rate(Metric("vllm:iteration_tokens_total_count"), 45),
         "1/s",
         "engine heartbeat",
         LANGUAGE,

@@ -1,5 +1,7 @@
 """The serving analyst: errors, latency, saturation, stuck engines, vendors."""
 
+from datetime import timedelta
+
 from agent.analysts.evidence import Notes, before, onset
 from agent.case import Evidence, Incident
 from agent.observe import Scene
@@ -9,6 +11,7 @@ from tools.errors import ToolError
 LATENCIES = ("ttft_p95", "latency_p95", "latency_mean")
 LONGER = 1.6  # times the median before the onset
 FULL = 0.85  # of the KV cache
+LATELY = timedelta(minutes=5)  # over which a gauge's peak is looked for
 LATE = 2.5  # times the median before: a slow vendor
 
 
@@ -67,14 +70,20 @@ def _lengths(notes: Notes, incident: Incident, scene: Scene) -> None:
 def _saturation(notes: Notes, incident: Incident, scene: Scene) -> None:
     entity = f"service/{incident.service}"
     seen = scene.observation
-    waiting, running = seen.value("waiting", entity), seen.value("running", entity)
-    cache, use = seen.value("kv_cache", entity), seen.value("gpu_utilisation", entity)
+    running = seen.value("running", entity)
+    waiting, cache, use = (_peak(scene, name, entity) for name in ("waiting", "kv_cache", "gpu_utilisation"))
     queue = bool(waiting and waiting > max(2.0, 0.1 * (running or 0.0)))
     full = bool(cache and cache > FULL) or bool(use and use > 90)
     if waiting is None and cache is None and use is None:
         return
-    text = f"waiting {_shown(waiting)}, running {_shown(running)}, cache {_shown(cache)}, GPU {_shown(use)} %"
+    text = f"waiting {_shown(waiting)}, cache {_shown(cache)}, GPU {_shown(use)} % at most, running {_shown(running)}"
     notes.add("saturated", entity, 2.5 if queue and full else 1.2 if queue or full else -2.0, text)
+
+
+def _peak(scene: Scene, signal: str, entity: str) -> float | None:
+    """Return the most that a gauge read lately: queue and cache breathe from tick to tick; None for NO DATA."""
+    recent = [seen.value(signal, entity) for seen in scene.history if seen.at > scene.now - LATELY]
+    return max((value for value in recent if value is not None), default=None)
 
 
 def _shown(value: float | None) -> str:
