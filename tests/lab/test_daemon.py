@@ -58,7 +58,7 @@ def _broken_and_healed(guarded: tuple[LabHandle, Daemon], fault: str, seconds: f
 
 
 def test_a_hung_replica_is_replaced(guarded: tuple[LabHandle, Daemon]) -> None:
-    case, seconds = _broken_and_healed(guarded, "engine_hang_200", 240)
+    case, seconds = _broken_and_healed(guarded, "engine_hang_200", 420)
     assert case.phase == "recovered", [item.text for item in case.timeline]
     assert case.plan is not None
     assert case.plan.playbook == "failover_replica"
@@ -66,7 +66,7 @@ def test_a_hung_replica_is_replaced(guarded: tuple[LabHandle, Daemon]) -> None:
 
 
 def test_a_bad_release_is_rolled_back(guarded: tuple[LabHandle, Daemon]) -> None:
-    case, seconds = _broken_and_healed(guarded, "bad_release", 300)
+    case, seconds = _broken_and_healed(guarded, "bad_release", 420)
     assert case.phase == "recovered", [item.text for item in case.timeline]
     assert case.plan is not None
     assert case.plan.playbook == "rollback_release"
