@@ -66,7 +66,7 @@ SIGNALS: tuple[SignalSpec, ...] = (
     SignalSpec(
         "engine_steps",
         "replica",
-        Rate(Metric("vllm:iteration_tokens_total_count"), 45),
+        Rate(Metric("vllm:iteration_tokens_total_count"), 60),
         "1/s",
         "engine heartbeat",
         LANGUAGE,
