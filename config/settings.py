@@ -57,7 +57,8 @@ class MetricsSettings(Frozen):
     lookback: Duration = Field(
         default=timedelta(minutes=2),
         gt=timedelta(0),
-        description="age at which a reading counts as NO DATA; at least two scrape intervals",
+        description="how far back a reading may reach: an older one is NO DATA, and rates take no longer window; "
+        "at least four scrape intervals",
     )
     ca_file: Path | None = Field(default=None, description="PEM file that signs the server; left out: the system's")
     token: SecretStr | None = Field(

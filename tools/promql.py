@@ -60,7 +60,8 @@ def entity(scope: Scope, labels: LabelNames, series: Mapping[str, str]) -> str |
 def promql(spec: SignalSpec, labels: LabelNames, selector: Selector, fresh: float = 0.0) -> str:
     """Return the query of a signal; ``ValueError`` for an empty selector, which would be everything.
 
-    Gauges older than ``fresh`` seconds are left out (0: than the server's own lookback); rates see to their windows.
+    Nothing older than ``fresh`` seconds is looked at (0: than the server's own lookback): such gauges are left out, and
+    no rate's window is longer.
     """
     if not selector or any(value in ("", ()) for value in selector.values()):
         raise ValueError(f"{spec.name}: the selector is empty, and would select everything")
@@ -80,7 +81,7 @@ class _Compiler:
                 return self._leaf(expr)
             case Quantile():
                 buckets = Metric(f"{expr.metric.name}_bucket", expr.metric.where, expr.metric.unless)
-                rate = f"rate({self._series(buckets)}[{expr.seconds}s])"
+                rate = f"rate({self._series(buckets)}[{self._window(expr)}s])"
                 return f"histogram_quantile({expr.q!r}, sum by ({self._by('le')}) ({rate}))"
             case Ratio():
                 above, below = self._leaf(expr.above), self._leaf(expr.below)
@@ -92,12 +93,16 @@ class _Compiler:
     def _leaf(self, leaf: Gauge | Rate) -> str:
         series = self._series(leaf.metric)
         if isinstance(leaf, Rate):
-            return f"sum by ({self._by()}) (rate({series}[{leaf.seconds}s]))"
+            return f"sum by ({self._by()}) (rate({series}[{self._window(leaf)}s]))"
         if leaf.metric.name.startswith("DCGM_"):
             series = f"{series} < {DCGM_BLANK}"
         if self.fresh:
             series = f"{series} unless timestamp({self._series(leaf.metric)}) < time() - {self.fresh:g}"
         return f"{leaf.over} by ({self._by()}) ({series})"
+
+    def _window(self, leaf: Rate | Quantile) -> int:
+        """Return the seconds that a rate looks back; the shortest that PromQL can say is one."""
+        return max(1, min(leaf.seconds, round(self.fresh))) if self.fresh else leaf.seconds
 
     def _join(self, join: Join) -> str:
         # The right side belongs to no service, and may be exported more than once: one value per label of the match.
