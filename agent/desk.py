@@ -9,6 +9,7 @@ from agent.case import Evidence, Outcome
 from agent.casebook import Case, read_case
 from agent.observe import Scene, Senses
 from config.fleet import Fleet
+from config.settings import Freeze
 from playbooks.executor import Executor
 from playbooks.faults import FaultProfile
 from playbooks.plan import Plan, Playbook
@@ -38,7 +39,7 @@ class Desk:
     reasoner: Reasoner
     autonomy: Literal["watch", "ask", "act"] = "act"
     approval_life: timedelta = DEFAULT_APPROVAL_LIFE
-    frozen: bool = False
+    freezes: tuple[Freeze, ...] = ()
     open_cases: int = 0
     scene: Scene | None = None
     executor: Executor | None = None

@@ -11,7 +11,7 @@ have no other effect, because a node is run again from its top on resume.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -26,14 +26,15 @@ from agent.diagnose import diagnose
 from agent.observe import Scene
 from agent.plan import Facts, propose
 from agent.preconditions import Ground, unmet
+from agent.progress import leading, place, plan_of, round_began, unspent
 from agent.situate import situate
-from agent.verify import held_for, labelled_well, measured, standing
+from agent.verify import labelled_well, measured, standing, well_since, within_budget
 from playbooks.plan import Execution, Plan
 from policies.approvals import ask, fold
-from policies.decision import Verdict
+from policies.decision import Approval, Verdict
 from policies.judge import judge
-from policies.windows import restrain
-from tools.errors import ToolError
+from policies.windows import is_frozen, restrain
+from tools.errors import Refused, ToolError
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "serving": serving.examine,
@@ -44,6 +45,7 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
 }
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
+LATE_LABELS = timedelta(minutes=30)  # more, where answers are judged by labels
 MOST_ATTEMPTS = 3
 
 
@@ -67,7 +69,7 @@ def build(desk: Desk) -> "StateGraph[State, None, State, State]":
         agent: Any = node
         graph.add_node(name, agent)
     graph.add_edge(list(ANALYSTS), "diagnostician")
-    graph.add_edge(START, "begin")
+    graph.add_conditional_edges(START, agents.where, ["begin", "approve", "act", "verify"])
     for name in agents.nodes():
         graph.add_conditional_edges(name, _go, {**{each: each for each in agents.nodes()}, "begin": "begin", END: END})
     return graph
@@ -94,9 +96,14 @@ class Agents:
             "verify": self.verify,
             "report": self.report,
             "wait": self.wait,
+            "wait_judge": self.wait_judge,
             "wait_act": self.wait_act,
             "wait_verify": self.wait_verify,
         }
+
+    def where(self, state: State) -> str:
+        """Return where a case goes on whose thread is new: from the journal alone, so that no thread need survive."""
+        return place(self._desk.case(state["incident"]))
 
     def begin(self, state: State) -> State:
         """Start a round with an empty table."""
@@ -122,21 +129,22 @@ class Agents:
         diagnosis = diagnose(case.incident, evidence, self._desk.faults)
         if not diagnosis.resolved and self._self_healed(case):
             return self._end(case, "self_recovered", "every objective holds again and nothing was done")
-        old = case.diagnosis
-        if old is None or (old.resolved, _names(old.hypotheses)) != (diagnosis.resolved, _names(diagnosis.hypotheses)):
+        if leading(case.diagnosis) != leading(diagnosis):
             self._desk.write(
                 case.incident.id, "EVIDENCE", {"items": [item.model_dump(mode="json") for item in evidence]}
             )
             self._desk.write(case.incident.id, "DIAGNOSIS", diagnosis.model_dump(mode="json"))
         if diagnosis.resolved:
             return {"go": "planner"}
-        if scene.now - self._round_began(case) > PATIENCE:
+        if scene.now - round_began(case) > PATIENCE:
             return self._end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
         return {"go": "wait"}
 
     def planner(self, state: State) -> State:
         """Bind a playbook to the diagnosis."""
         case, scene = self._desk.case(state["incident"]), self._desk.look()
+        if unspent(case) is not None:
+            return {"go": "judge"}
         attempt = len(case.plans) + 1
         if attempt > MOST_ATTEMPTS:
             return self._end(case, "escalated", f"{len(case.plans)} attempts did not help")
@@ -144,49 +152,60 @@ class Agents:
         if found.plan is not None:
             self._desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
             return {"go": "judge"}
-        if found.worth_waiting and scene.now - self._round_began(case) <= LABEL_PATIENCE:
+        if found.worth_waiting and scene.now - round_began(case) <= LABEL_PATIENCE:
             return {"go": "wait"}
         return self._end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
 
     def judge(self, state: State) -> State:
         """Ask the policies."""
         case, scene = self._desk.case(state["incident"]), self._desk.look()
-        plan = _plan(case)
-        situation = situate(case, plan, scene, self._desk.journal, self._desk.open_cases, self._desk.frozen)
+        plan = plan_of(case)
+        frozen = is_frozen(self._desk.freezes, scene.now)
+        situation = situate(case, plan, scene, self._desk.journal, self._desk.open_cases, frozen)
+        if not situation.data_fresh and scene.now - self._looked_since(case) <= PATIENCE:
+            return {"go": "wait_judge"}
         decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), self._desk.autonomy)
         self._desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
         match decision.verdict:
             case Verdict.ALLOW:
                 return {"go": "act"}
             case Verdict.ASK:
-                ask(self._desk.journal, decision, scene.now, self._desk.approval_life)
-                return {"go": "approve"}
+                asked = ask(self._desk.journal, decision, scene.now, self._desk.approval_life)
+                return {"go": "act" if asked.state == "approved" else "approve"}
             case Verdict.DENY:
                 return self._end(case, "escalated", "policy: " + "; ".join(r.text for r in decision.reasons[:4]))
 
     def approve(self, state: State) -> State:
         """Wait for a person; pure. Silence never means yes."""
         answer = interrupt({"waits_for": "a person", "incident": state["incident"]})
-        if answer == "approved":
-            return {"go": "act"}
+        if answer in ("approved", "not asked"):
+            return {"go": "judge"}  # the world may have moved on while the person thought
         return self._end(self._desk.case(state["incident"]), "escalated", f"the plan was {answer}")
 
     def act(self, state: State) -> State:
         """Make the moves that are possible now."""
         case, desk = self._desk.case(state["incident"]), self._desk
-        plan = _plan(case)
+        plan = plan_of(case)
+        if unspent(case) is None:
+            return {"go": "begin"}  # its outcome was written down before a crash
         if desk.executor is None or case.decision is None:
             raise RuntimeError("no executor at the desk")
         approval = fold(desk.journal.entries(subject=plan.incident, kinds=("APPROVAL",)))
         answer = next((item for item in approval.values() if item.plan_digest == plan.digest()), None)
+        if desk.look().observation.problems:
+            return {"go": "wait_act"}  # nothing is done blindly, not even the next step
         try:
             if plan not in desk.authority.plans():
-                began = recall(desk, plan)
-                desk.authority.grant(plan, case.decision, answer, now=desk.clock.now(), started_at=began)
+                _grant(desk, case, answer)
             execution = desk.executor.advance(plan)
         except ToolError as error:
             return self._end(case, "escalated", f"not carried out: {error}")
         self._note(case, execution)
+        return self._acted(case, plan, execution)
+
+    def _acted(self, case: Case, plan: Plan, execution: Execution) -> State:
+        """Return where a case goes on after the executor's moves."""
+        desk = self._desk
         match execution.state:
             case "running" | "holding":
                 return {"go": "wait_act"}
@@ -204,19 +223,35 @@ class Agents:
     def verify(self, state: State) -> State:
         """Prove recovery from live numbers, or undo and try something else."""
         case, desk = self._desk.case(state["incident"]), self._desk
-        plan, scene = _plan(case), desk.look()
+        plan, scene = plan_of(case), desk.look()
         service = desk.fleet.service(plan.service)
+        if unspent(case) is None:
+            return {"go": "begin"}  # its outcome was written down before a crash
+        if case.phase == "acting":
+            return self._take_back(case, plan)  # begun on an earlier look, and not yet through
         began = desk.since(case.incident.id, "VERIFYING") or scene.now
-        labels = labelled_well(scene, service, began)
-        if held_for(scene, service, began, plan.verification.hold) and labels == "holds":
-            held = plan.verification.hold.total_seconds()
+        well = well_since(scene, service, began)
+        proofs = (labelled_well(scene, service, began), within_budget(scene, service, case))
+        if well is not None and scene.now - well >= plan.verification.hold and proofs == ("holds", "holds"):
+            held = (scene.now - well).total_seconds()
             desk.authority.forget(plan.id)
-            self._outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s")
+            self._outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s", well)
             return {"go": "report"}
-        if scene.now - began <= plan.verification.deadline + (timedelta(minutes=30) if service.model else timedelta()):
-            return {"go": "wait_verify"}
-        if plan.undo == "inverse" and desk.executor is not None:
-            self._note(case, desk.executor.undo(plan, "it did not help"))
+        deadline = plan.verification.deadline + (LATE_LABELS if service.model else timedelta())
+        return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
+
+    def _take_back(self, case: Case, plan: Plan) -> State:
+        """Undo what did not help, where it can be undone and the service would not miss it; then another round."""
+        desk, service = self._desk, self._desk.fleet.service(plan.service)
+        helped = case.phase != "acting" and standing(desk.look().observation, service) == "holds"
+        if plan.undo == "inverse" and not helped and desk.executor is not None:
+            recall(desk, plan)
+            execution = desk.executor.undo(plan, "it did not help")
+            self._note(case, execution)
+            if execution.state in ("running", "holding"):
+                return {"go": "wait_verify"}
+            if execution.state == "escalated":
+                return self._end(case, "escalated", execution.reason or "a person must look")
         desk.authority.forget(plan.id)
         self._outcome(case, "not_recovered", f"{plan.playbook} did not help within {plan.verification.deadline}")
         return {"go": "begin"}
@@ -233,6 +268,11 @@ class Agents:
         """Let time pass before another look; pure."""
         interrupt({"waits_for": "more evidence", "incident": state["incident"]})
         return {"go": "begin"}
+
+    def wait_judge(self, state: State) -> State:
+        """Let the readings come back; pure."""
+        interrupt({"waits_for": "fresh data", "incident": state["incident"]})
+        return {"go": "judge"}
 
     def wait_act(self, state: State) -> State:
         """Let a hold pass; pure."""
@@ -259,8 +299,10 @@ class Agents:
         cost_only = all(anomaly.detector == "cost" for anomaly in case.incident.anomalies)
         return len(recent) == 4 and not cost_only and all(standing(seen, service) == "holds" for seen in recent)
 
-    def _round_began(self, case: Case) -> Any:
-        return case.outcome.at if case.outcome else case.incident.at
+    def _looked_since(self, case: Case) -> datetime:
+        """Return since when the readings for a decision are waited for: the round's begin, or a person's yes."""
+        answered = case.approval.answered_at if case.approval else None
+        return max(round_began(case), answered or round_began(case))
 
     def _note(self, case: Case, execution: Execution) -> None:
         old = case.execution
@@ -272,10 +314,9 @@ class Agents:
         self._outcome(case, verdict, text)
         return {"go": "report"}
 
-    def _outcome(self, case: Case, verdict: str, text: str) -> None:
+    def _outcome(self, case: Case, verdict: str, text: str, healed: datetime | None = None) -> None:
         scene = self._desk.look()
         service = self._desk.fleet.service(case.incident.service)
-        healed = scene.now if verdict == "recovered" else None
         numbers = measured(case, scene, service)
         outcome = Outcome.model_validate(
             {
@@ -290,11 +331,13 @@ class Agents:
         self._desk.close(case.incident.id, outcome)
 
 
-def _plan(case: Case) -> Plan:
-    if case.plan is None:
-        raise RuntimeError(f"{case.incident.id} has no plan")
-    return case.plan
-
-
-def _names(hypotheses: tuple[Hypothesis, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((item.fault, item.entity) for item in hypotheses[:3])
+def _grant(desk: Desk, case: Case, answer: Approval | None) -> None:
+    """Let a plan be carried out. One that was begun and may not go on is not granted: it can still be undone."""
+    plan = plan_of(case)
+    began = recall(desk, plan)
+    try:
+        if case.decision is not None:
+            desk.authority.grant(plan, case.decision, answer, now=desk.clock.now(), started_at=began)
+    except Refused:
+        if began is None:
+            raise

@@ -9,6 +9,7 @@ from agent.observe import Scene
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
+from tools.action import TrainModel
 from tools.errors import ToolError
 
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
@@ -37,16 +38,19 @@ def _objectives(plan: Plan, scene: Scene) -> GuardVerdict:
 
 
 def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
+    """Compare both versions offline, on labelled rows that the training did not see."""
     service = scene.fleet.service(plan.service)
     first, second = guard.args["version"], guard.args["than"]
+    unseen = next((step.action.end_at for step in plan.steps if isinstance(step.action, TrainModel)), plan.at)
     try:
-        found = scene.senses.registry.compare(service.name, first, second, scene.now - timedelta(minutes=35), scene.now)
+        found = scene.senses.registry.compare(service.name, first, second, unseen, scene.now)
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))
-    better = found.gain_high < 0
-    gain = f"log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f}"
+    gain = f"log-loss difference {found.gain:.3f} ({found.gain_low:.3f} to {found.gain_high:.3f})"
     text = f"{first} against {second} on {found.rows} rows: {gain}"
-    return GuardVerdict(verdict="holds" if better else "broken", text=text)
+    if found.gain_high < 0:
+        return GuardVerdict(verdict="holds", text=text)
+    return GuardVerdict(verdict="broken" if found.gain_low > 0 else "inconclusive", text=text)
 
 
 def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
@@ -61,6 +65,8 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
         shares.append((int(known.sum()), float(right.mean()) if known.any() else float("nan")))
     (count, share), (_, other) = shares
+    if not (rows.version == guard.args["version"]).any():
+        return GuardVerdict(verdict="inconclusive", text=f"{guard.args['version']} answered nothing yet")
     odd = int(((rows.version == guard.args["version"]) & ~np.isfinite(rows.scores)).sum())
     if odd:
         return GuardVerdict(verdict="broken", text=f"{odd} answers that are no numbers")

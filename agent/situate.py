@@ -76,7 +76,8 @@ def _owned(owners: Sequence[str], plan: Plan) -> bool:
 
 
 def _count(recent: Sequence[Entry], service: str) -> int:
-    return sum(1 for entry in recent if entry.subject.endswith(f"-{service}"))
+    """Return how many steps wrote to the service, whatever incident they belonged to."""
+    return sum(1 for entry in recent if entry.body["action"].get("service") == service)
 
 
 def _effect(plan: Plan, scene: Scene) -> Effect:

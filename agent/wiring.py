@@ -66,6 +66,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         faults=shipped_faults(),
         reasoner=reasoner or TemplateReasoner(),
         autonomy=autonomy,
+        freezes=freezes,
     )
     if settings:
         desk.approval_life = settings.approvals.life

@@ -1,0 +1,228 @@
+"""The whole loop over a pretend fleet: healed alone, asked, told no, left without an answer, blind, only watching."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.cli import app
+from config.settings import Settings
+from playbooks.plan import Plan
+from policies.approvals import answer
+from tests.agent.play import Play, asked, closed, planned
+from tools.action import Action, Operation, Preimage, Receipt
+from tools.live.journal import SqlJournal
+
+
+@pytest.fixture
+def asking() -> Play:
+    play = Play("bad_rollout_errors")
+    play.autonomy = "ask"
+    return play.until(asked)
+
+
+def say(play: Play, *, yes: bool) -> None:
+    answer(play.journal, play.questions[0].id, "dana", yes=yes, now=play.world.clock.now())
+
+
+@pytest.mark.parametrize("scenario", ["bad_rollout_errors", "vendor_outage"])
+def test_a_fault_is_healed_alone_with_one_effect_and_numbers(scenario: str) -> None:
+    play = Play(scenario).until(closed)
+    assert (play.case.phase, play.deeds) == ("recovered", 1)
+    outcome = play.case.outcome
+    assert outcome is not None
+    assert outcome.healed_at is not None
+    assert play.case.incident.at < outcome.healed_at < outcome.at
+    (errors,) = [item for item in outcome.measured if item.signal == "error_ratio"]
+    assert errors.after is not None
+    assert errors.target is not None
+    assert errors.after <= errors.target
+    assert play.case.summary
+
+
+def test_a_healthy_fleet_stays_silent() -> None:
+    play = Play("healthy").ticks(240)
+    assert (play.kinds(), play.deeds) == ([], 0)
+
+
+# -- a person is asked ---------------------------------------------------------------------------------------------
+def test_nothing_is_done_while_a_person_is_asked_and_a_yes_acts_once(asking: Play) -> None:
+    asking.ticks(5)
+    assert asking.deeds == 0
+    assert asking.case.phase == "waiting_approval"
+    say(asking, yes=True)
+    asking.until(closed)
+    assert (asking.deeds, asking.case.phase) == (1, "recovered")
+    assert asking.case.approval is not None
+    assert asking.case.approval.by == "dana"
+
+
+def test_a_no_is_a_no(asking: Play) -> None:
+    say(asking, yes=False)
+    asking.until(closed).ticks(20)
+    assert (asking.deeds, asking.case.phase) == (0, "escalated")
+    assert asking.case.outcome is not None
+    assert asking.case.outcome.text == "the plan was rejected"
+
+
+def test_silence_is_no_yes(asking: Play) -> None:
+    asking.until(closed, ticks=80).ticks(20)
+    assert (asking.deeds, asking.case.phase) == (0, "escalated")
+    assert asking.case.approval is not None
+    assert asking.case.approval.state == "expired"
+
+
+def test_a_plan_that_changed_after_the_yes_needs_a_new_one(asking: Play) -> None:
+    say(asking, yes=True)
+    plan = asking.case.plan
+    assert plan is not None
+    changed = plan.model_copy(update={"predicted": "something else"})
+    asking.journal.append(plan.incident, "PLAN", changed.model_dump(mode="json"), asking.world.clock.now())
+    asking.ticks(3)
+    assert asking.deeds == 0
+    (question,) = asking.questions
+    assert question.plan_digest == changed.digest() != plan.digest()
+    say(asking, yes=True)
+    assert asking.until(closed).deeds == 1
+
+
+def test_a_yes_to_a_world_that_has_moved_on_is_judged_again(asking: Play) -> None:
+    say(asking, yes=True)
+    asking.metrics.state = "unknown"
+    asking.ticks(20)
+    assert (asking.deeds, asking.case.phase) == (0, "escalated")
+    assert asking.case.decision is not None
+    assert asking.case.decision.verdict == "deny"
+
+
+def test_a_yes_that_meets_a_moment_without_data_waits_for_it_to_pass(asking: Play) -> None:
+    say(asking, yes=True)
+    asking.metrics.state = "partial"
+    asking.ticks(4)
+    assert asking.deeds == 0
+    asking.metrics.state = "whole"
+    assert asking.until(closed).deeds == 1
+
+
+def test_a_person_answers_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = f"sqlite:///{tmp_path / 'journal.db'}"
+    play = Play("bad_rollout_errors", SqlJournal(where))
+    play.autonomy = "ask"
+    play.until(asked)
+    monkeypatch.setattr("agent.cli.now", play.world.clock.now)
+    question = play.questions[0].id
+    listed = CliRunner().invoke(app, ["approvals", "--journal", where])
+    assert question in listed.output
+    said = CliRunner().invoke(app, ["approvals", "approve", question, "--by", "dana", "--journal", where])
+    assert (said.exit_code, said.output) == (0, f"{question} approved by dana\n")
+    play.until(closed)
+    assert (play.deeds, play.case.phase) == (1, "recovered")
+
+
+# -- nothing is done -----------------------------------------------------------------------------------------------
+class Untouchable:
+    """An actuator that may be looked through, and never acts."""
+
+    def __init__(self, play: Play) -> None:
+        self._real = play.world.actuator
+        self.verbs = self._real.verbs
+
+    def preimage(self, action: Action) -> Preimage:
+        return self._real.preimage(action)
+
+    def rehearse(self, action: Action) -> str:
+        return self._real.rehearse(action)
+
+    def lookup(self, action: Action, operation: Operation) -> Receipt | None:
+        return self._real.lookup(action, operation)
+
+    def apply(self, action: Action, operation: Operation) -> Receipt:
+        raise AssertionError("nobody may act here")
+
+
+@pytest.mark.parametrize("scenario", ["bad_rollout_errors", "engine_hang_200", "vendor_outage"])
+def test_who_only_watches_never_touches_the_actuator(scenario: str) -> None:
+    play = Play(scenario)
+    play.autonomy, play.actuator = "watch", Untouchable(play)
+    play.until(closed).ticks(20)
+    assert (play.deeds, play.case.phase) == (0, "escalated")
+    assert play.case.plan is not None  # what it would have done is on record
+    assert not {"STEP_INTENT", "RUN_PLANNED"} & set(play.kinds())
+
+
+def freeze(play: Play, **more: Any) -> Settings:
+    start = play.world.clock.now()
+    window = {"why": "end of year", "start": start, "end": start + timedelta(days=1)}
+    fleet = {"services": [service.model_dump(mode="json") for service in play.world.fleet.services]}
+    return Settings.model_validate(
+        {"fleet": fleet, "metrics": {"url": "http://p"}, "policy": {"freezes": [window]}, **more}
+    )
+
+
+@pytest.mark.parametrize("autonomy", ["act", "ask"])
+def test_in_a_freeze_nothing_is_done_and_a_person_is_told_why(autonomy: Any) -> None:
+    play = Play("bad_rollout_errors")
+    play.autonomy, play.settings = autonomy, freeze(play)
+    play.until(closed).ticks(10)
+    assert (play.deeds, play.case.phase) == (0, "escalated")
+    assert play.case.outcome is not None
+    assert "freeze" in play.case.outcome.text
+    assert not play.questions
+
+
+@pytest.mark.parametrize("state", ["empty", "unknown", "gone"])
+def test_without_any_data_from_the_start_nothing_is_said_or_done(state: Any) -> None:
+    play = Play("bad_rollout_errors")
+    play.metrics.state = state
+    play.ticks(150)
+    assert (play.kinds(), play.deeds) == ([], 0)
+    assert play.controller is not None
+    assert {row.state for row in play.controller.snapshot().services} == {"no_data"}
+
+
+@pytest.mark.parametrize("state", ["empty", "unknown", "gone", "partial"])
+def test_data_lost_in_the_middle_of_a_case_stops_every_effect_until_it_is_back(state: Any) -> None:
+    play = Play("bad_rollout_errors")
+    play.autonomy = "ask"
+    play.until(asked)
+    play.metrics.state = state
+    say(play, yes=True)
+    play.ticks(10)
+    assert play.deeds == 0
+    assert play.case.is_open
+    play.metrics.state = "whole"
+    assert play.until(closed).case.phase == "recovered"
+
+
+@pytest.mark.parametrize("state", ["empty", "unknown", "gone", "partial"])
+def test_data_lost_after_the_effect_is_no_recovery(state: Any) -> None:
+    play = Play("bad_rollout_errors").until(lambda p: p.deeds == 1)
+    play.metrics.state = state
+    play.ticks(6)
+    assert play.case.phase != "recovered"
+    play.metrics.state = "whole"
+    assert play.until(closed).case.phase == "recovered"
+    assert play.deeds == 1
+
+
+def test_partial_answers_are_no_ground_to_act_and_sight_is() -> None:
+    play = Play("bad_rollout_errors")
+    play.metrics.state = "partial"
+    play.until(planned).ticks(5)
+    assert play.deeds == 0
+    assert play.case.is_open
+    play.metrics.state = "whole"
+    play.until(closed)
+    assert (play.deeds, play.case.phase) == (1, "recovered")
+
+
+def test_every_noun_of_a_story_comes_back_from_the_journal() -> None:
+    play = Play("bad_rollout_errors").until(closed)
+    assert isinstance(play.case.plan, Plan)
+    assert play.case == play.case.model_validate_json(play.case.model_dump_json())
+    kinds = list(dict.fromkeys(play.kinds()))
+    order = ["INCIDENT", "EVIDENCE", "DIAGNOSIS", "PLAN", "DECISION", "STEP_INTENT", "EXECUTION", "OUTCOME", "SUMMARY"]
+    assert [kind for kind in kinds if kind in order] == order
+    assert all(item.at >= datetime(2026, 1, 5, tzinfo=UTC) for item in play.case.timeline)
