@@ -1,6 +1,6 @@
 """Correlation: anomalies of one cause become one incident."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from agent.case import Anomaly, Incident, Severity
@@ -9,32 +9,77 @@ from config.fleet import Fleet, Service
 from tools.topology import Topology
 
 SETTLE = timedelta(seconds=100)  # a service that leans on others waits so long: the cause may show itself there
-OWN_CAUSE = frozenset(("stuck", "hardware"))  # detectors that name the place of the cause
+LEAD = timedelta(minutes=2)  # by which a dependency's first sign may come after its caller's
+STICKY = timedelta(minutes=30)  # an XID so much older than a service's first sign is none of its cause
+OWN_CAUSE = frozenset(("stuck", "hardware", "quality", "cost"))  # what no dependency can bring about
+MONEY = "cost"
+Told = tuple[Incident, datetime]  # an incident that a person was told of, and when
+Group = list[Anomaly]
 
 
 def correlate(
-    anomalies: Sequence[Anomaly], standing: Sequence[Incident], fleet: Fleet, topology: Topology, now: datetime
+    anomalies: Sequence[Anomaly],
+    standing: Sequence[Incident],
+    fleet: Fleet,
+    topology: Topology,
+    now: datetime,
+    told: Sequence[Told] = (),
 ) -> tuple[Incident, ...]:
     """Return incidents that are new, and standing ones (same id) that grew.
 
-    ``standing`` are those that somebody works on or was told of. A service whose dependency is ill is related to that
-    dependency's incident and gets none of its own.
+    ``standing`` are those that somebody works on. A service whose dependency fell ill first is related to that
+    dependency's incident and gets none of its own. Money is a matter apart, so that no question about it swallows an
+    outage. What a person was told of is new again only when other signs came since.
     """
     groups = _by_service(anomalies, fleet, topology)
-    taken = {incident.service: incident for incident in standing}
+    taken = {_matter(incident.service, incident.anomalies): incident for incident in standing}
+    known = {_matter(incident.service, incident.anomalies): (incident, at) for incident, at in told}
+    onsets = {incident.service: onset(incident.anomalies) for incident in standing if not _is_money(incident.anomalies)}
+    onsets |= {name: onset(group) for (name, money), group in groups.items() if not money}
     found: list[Incident] = []
-    ill = set(groups) | set(taken)
-    for name, group in sorted(groups.items()):
-        service = fleet.service(name)
-        if name in taken:
-            found += _grown(taken[name], group)
-        elif not (_upstream(service, fleet) & ill) and _is_due(service, group, now):
-            found.append(_new(service, group, _callers(name, fleet) & ill, now))
+    for matter, group in sorted(groups.items()):
+        service = fleet.service(matter[0])
+        if matter in taken:
+            found += _grown(taken[matter], group)
+            continue
+        news = _is_news(known.get(matter), group) and _is_due(service, group, now)
+        if news and not _explained(service, group, fleet, onsets):
+            found.append(_new(service, group, _callers(service.name, fleet) & set(onsets), now))
     return tuple(found)
 
 
-def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) -> dict[str, list[Anomaly]]:
-    groups: dict[str, list[Anomaly]] = {}
+def onset(anomalies: Sequence[Anomaly]) -> datetime:
+    """Return when the first sign showed itself."""
+    return min(anomaly.onset_at for anomaly in anomalies)
+
+
+def _is_money(anomalies: Sequence[Anomaly]) -> bool:
+    return all(anomaly.detector == MONEY for anomaly in anomalies)
+
+
+def _matter(service: str, anomalies: Sequence[Anomaly]) -> tuple[str, bool]:
+    return service, _is_money(anomalies)
+
+
+def _is_news(told: Told | None, group: Group) -> bool:
+    """Whether a person has not been told: other signs than those known then, which began since."""
+    if told is None:
+        return True
+    incident, at = told
+    known = {(anomaly.signal, anomaly.entity) for anomaly in incident.anomalies}
+    return any((each.signal, each.entity) not in known and each.onset_at > at for each in group)
+
+
+def _explained(service: Service, group: Group, fleet: Fleet, onsets: Mapping[str, datetime]) -> bool:
+    """Whether something that the service leans on fell ill before it did."""
+    if any(anomaly.detector in OWN_CAUSE for anomaly in group):
+        return False
+    return any(onsets[name] <= onset(group) + LEAD for name in _upstream(service, fleet) & set(onsets))
+
+
+def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) -> dict[tuple[str, bool], Group]:
+    """Return the alarms of every service, those about money apart."""
+    groups: dict[tuple[str, bool], Group] = {}
     hardware: list[Anomaly] = []
     guarded = {service.name for service in fleet.services}
     for anomaly in anomalies:
@@ -42,13 +87,19 @@ def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) 
         if kind in ("gpu", "node"):
             hardware.append(anomaly)
         elif rest[0] in guarded:
-            groups.setdefault(rest[0], []).append(anomaly)
+            groups.setdefault((rest[0], anomaly.detector == MONEY), []).append(anomaly)
     for anomaly in hardware:
         there = sorted({each.service for each in topology.on(anomaly.entity.split("/")[1])} & guarded)
-        hurt = [name for name in there if name in groups]
+        hurt = [name for name in there if _may_hurt(anomaly, groups.get((name, False), []))]
         if is_fatal(anomaly) and hurt:
-            groups[hurt[0]].append(anomaly)
+            groups[hurt[0], False].append(anomaly)
     return groups
+
+
+def _may_hurt(machine: Anomaly, group: Group) -> bool:
+    """Whether a machine's mark may have to do with a service's signs. The last XID stays on show until the next one."""
+    own = [anomaly for anomaly in group if anomaly.detector != "hardware"]
+    return bool(own) and (machine.signal != "xid" or onset(own) - machine.onset_at <= STICKY)
 
 
 def _upstream(service: Service, fleet: Fleet) -> set[str]:
@@ -66,13 +117,13 @@ def _callers(name: str, fleet: Fleet) -> set[str]:
     return {service.name for service in fleet.services if name in _upstream(service, fleet)}
 
 
-def _is_due(service: Service, group: list[Anomaly], now: datetime) -> bool:
+def _is_due(service: Service, group: Group, now: datetime) -> bool:
     if not service.depends_on or any(anomaly.detector in OWN_CAUSE for anomaly in group):
         return True
-    return now - min(anomaly.onset_at for anomaly in group) >= SETTLE
+    return now - onset(group) >= SETTLE
 
 
-def _grown(incident: Incident, group: list[Anomaly]) -> list[Incident]:
+def _grown(incident: Incident, group: Group) -> list[Incident]:
     known = {(anomaly.signal, anomaly.entity) for anomaly in incident.anomalies}
     fresh = [anomaly for anomaly in group if (anomaly.signal, anomaly.entity) not in known]
     if not fresh or len(incident.anomalies) > 20:
@@ -80,21 +131,21 @@ def _grown(incident: Incident, group: list[Anomaly]) -> list[Incident]:
     return [incident.model_copy(update={"anomalies": (*incident.anomalies, *fresh)})]
 
 
-def _new(service: Service, group: list[Anomaly], related: set[str], now: datetime) -> Incident:
+def _new(service: Service, group: Group, related: set[str], now: datetime) -> Incident:
     daily = all(anomaly.tier == "daily" for anomaly in group)
     return Incident(
-        id=f"inc-{now:%m%d-%H%M%S}-{service.name}",
+        id=f"inc-{now:%m%d-%H%M%S}-{'cost-' if daily else ''}{service.name}",
         at=now,
         service=service.name,
         severity=_severity(service, group, daily),
         tier="daily" if daily else "immediate",
         fingerprint=f"{service.name}/{'cost' if daily else sorted(anomaly.detector for anomaly in group)[0]}",
         anomalies=tuple(sorted(group, key=lambda anomaly: -anomaly.score)),
-        related=tuple(sorted(related)),
+        related=() if daily else tuple(sorted(related)),
     )
 
 
-def _severity(service: Service, group: list[Anomaly], daily: bool) -> Severity:
+def _severity(service: Service, group: Group, daily: bool) -> Severity:
     if daily:
         return "low"
     grave = any(anomaly.signal == "error_ratio" and anomaly.value > 0.2 for anomaly in group)

@@ -22,6 +22,7 @@ BAD_OF = 3  # bad ones among them that raise an alarm
 GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
 HEALED = 4  # good ticks in a row that clear an alarm
 SPARE = 2  # replicas
+LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
 
 
@@ -51,6 +52,7 @@ class Watch:
         self._since: dict[Rule, datetime] = {}
         self._alarms: dict[Rule, Anomaly] = {}
         self._idle: dict[str, datetime] = {}
+        self._lasting: dict[SeriesKey, Anomaly] = {}
         self._marked: NDArray[np.bool_] = np.empty(0, dtype=bool)
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
@@ -66,7 +68,13 @@ class Watch:
             self._judge(self._rules[place], int(bad[place]), bool(gross[place]), float(values[place]), seen.at)
         self._marked = np.array([rule in self._past for rule in self._rules], dtype=bool)
         self._alarms = {rule: alarm for rule, alarm in self._alarms.items() if rule in self._past}
-        return (*self._alarms.values(), *self._stuck(seen), *self._quality(seen), *self._spare(seen))
+        lasting = (*self._stuck(seen), *self._quality(seen), *self._spare(seen))
+        self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
+        return (*self._alarms.values(), *lasting)
+
+    def _still(self, key: SeriesKey) -> list[Anomaly]:
+        """Return the alarm that stood before its readings were lost."""
+        return [self._lasting[key]] if key in self._lasting else []
 
     def _compile(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
@@ -77,8 +85,9 @@ class Watch:
         self._limit = np.array([rule.limit for rule in self._rules])
         self._sign = np.array([rule.sign for rule in self._rules])
         self._gross = np.array([rule.gross for rule in self._rules])
-        alive = set(self._rules)
-        self._past = {rule: past for rule, past in self._past.items() if rule in alive}
+        gone = [rule for rule in self._past if rule.detector == "hardware" and rule not in set(self._rules)]
+        for rule in gone:  # a machine that left; what was promised stays promised, and a lost series is NO DATA
+            del self._past[rule], self._since[rule]
         self._marked = np.array([rule in self._past for rule in self._rules], dtype=bool)
 
     def _judge(self, rule: Rule, bad: int, gross: bool, value: float, at: datetime) -> None:
@@ -91,7 +100,8 @@ class Watch:
         self._past[rule] = past
         needed = 2 if int((past == 2).sum()) >= 2 or rule.detector == "hardware" else BAD_OF
         if int((past > 0).sum()) >= needed:
-            self._alarms[rule] = _anomaly(rule, value, self._since[rule], at)
+            if bad or rule not in self._alarms:  # a good reading does not stand for the alarm
+                self._alarms[rule] = _anomaly(rule, value, self._since[rule], at)
         elif not past[-HEALED:].any():
             del self._past[rule], self._since[rule]
 
@@ -105,12 +115,15 @@ class Watch:
                 entity = f"replica/{service.name}/{replica.name}"
                 key = SeriesKey("engine_steps", entity)
                 old = seen.at - replica.started_at > timedelta(minutes=2)
-                if replica.ready and old and seen.value("engine_steps", entity) == 0 and _has_work(seen, entity):
+                steps = seen.value("engine_steps", entity)
+                if steps is None:
+                    found += self._still(key)
+                elif replica.ready and old and steps == 0 and _has_work(seen, entity):
                     onset = self._idle.setdefault(f"{key}", seen.at)
                     if seen.at - onset >= self._tick:
                         rule = Rule(key, 0.0, -1.0, 0.0, "stuck")
                         found.append(_anomaly(rule, 0.0, onset, seen.at, expected=1.0))
-                elif seen.value("engine_steps", entity) is not None:
+                else:
                     self._idle.pop(f"{key}", None)
         return found
 
@@ -119,9 +132,12 @@ class Watch:
         for service in self._fleet.services:
             reading = seen.quality.get(service.name)
             for objective in service.objectives:
-                if objective.signal != "accuracy" or reading is None or reading.rows < 200:
+                if objective.signal != "accuracy":
                     continue
                 key = SeriesKey("accuracy", f"service/{service.name}")
+                if reading is None or reading.rows < LEAST_ROWS:
+                    found += self._still(key)
+                    continue
                 if reading.high >= objective.target:
                     self._idle.pop(f"{key}", None)
                     continue
@@ -137,7 +153,10 @@ class Watch:
             entity = f"service/{service.name}"
             spend, use = seen.value("spend", entity), seen.value("gpu_utilisation", entity)
             wanted = seen.value("replicas", entity)
-            if not service.hourly_budget or spend is None or use is None or wanted is None:
+            if not service.hourly_budget:
+                continue
+            if spend is None or use is None or wanted is None:
+                found += self._still(SeriesKey("spend", entity))
                 continue
             if spend > service.hourly_budget and spare(use, wanted) >= SPARE:
                 onset = self._idle.setdefault(f"spare/{entity}", seen.at)

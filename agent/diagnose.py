@@ -7,6 +7,7 @@ from agent.case import Diagnosis, Evidence, Hypothesis, Incident
 from playbooks.faults import FaultProfile
 
 RESOLVED = 0.6  # probability of the best hypothesis
+SEEN = 1.0  # score that must come from what was seen: what was looked for in vain proves no fault by itself
 NONE_OF_THESE = 1.5  # score of "something that we do not know"
 
 
@@ -27,7 +28,7 @@ def diagnose(incident: Incident, evidence: Sequence[Evidence], faults: Sequence[
         )
         for (fault, entity, _, pro, contra), weight in zip(scored, weights, strict=True)
     )
-    resolved = bool(ranked) and ranked[0].probability >= RESOLVED
+    resolved = bool(ranked) and ranked[0].probability >= RESOLVED and _seen(*scored[0][:2], evidence) >= SEEN
     at = max((item.at for item in evidence), default=incident.at)
     wants = "" if resolved else _wanted(faults, evidence)
     return Diagnosis(incident=incident.id, at=at, hypotheses=ranked[:6], resolved=resolved, wants=wants)
@@ -53,17 +54,30 @@ def _score(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> tu
     score = fault.prior
     pro: list[str] = []
     contra: list[str] = []
+    for finding, item in _strongest(fault, entity, evidence):
+        part = fault.signs[finding] * item.weight
+        score += part
+        if part:
+            (pro if part > 0 else contra).append(item.id)
+    return score, pro, contra
+
+
+def _strongest(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> list[tuple[str, Evidence]]:
+    """Return, for every finding that the fault knows, what speaks most for it having been seen."""
     best: dict[str, Evidence] = {}
     for item in evidence:
         if item.finding in fault.signs and _speaks(item, entity):
             known = best.get(item.finding)
             if known is None or item.weight > known.weight:
                 best[item.finding] = item
-    for finding, item in sorted(best.items()):
-        part = fault.signs[finding] * item.weight
-        score += part
-        (pro if part > 0 else contra).append(item.id)
-    return score, pro, contra
+    return sorted(best.items())
+
+
+def _seen(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> float:
+    """Return the part of a score that comes from findings seen."""
+    return sum(
+        max(fault.signs[name], 0.0) * max(item.weight, 0.0) for name, item in _strongest(fault, entity, evidence)
+    )
 
 
 def _wanted(faults: Sequence[FaultProfile], evidence: Sequence[Evidence]) -> str:

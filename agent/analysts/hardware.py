@@ -1,9 +1,10 @@
 """The hardware analyst: XIDs, heat, nodes."""
 
-from agent.analysts.evidence import Notes
+from agent.analysts.evidence import Notes, before, onset
 from agent.case import Evidence, Incident
 from agent.hardware import FATAL
 from agent.observe import Scene
+from tools.signal import SeriesKey
 
 OFF_BUS = 79
 
@@ -17,10 +18,22 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     for key in scene.observation.frame.keys:
         kind, *rest = key.entity.split("/")
         value = scene.observation.value(key.signal, key.entity)
-        if kind in ("gpu", "node") and rest[0] in nodes and value is not None:
+        if (
+            kind in ("gpu", "node")
+            and rest[0] in nodes
+            and value is not None
+            and not _is_old(key, value, incident, scene)
+        ):
             sick |= _look(notes, key.signal, key.entity, value, rest[0])
     notes.add("gpu_fault", service, 2.0 if sick else -1.0, "hardware beneath it is " + ("sick" if sick else "well"))
     return notes.done()
+
+
+def _is_old(key: SeriesKey, value: float, incident: Incident, scene: Scene) -> bool:
+    """Whether an XID stood there before the incident: the exporter shows the last one until the next."""
+    if key.signal != "xid" or int(value) not in FATAL:
+        return False
+    return before(scene, "xid", key.entity, onset(incident)) == value
 
 
 def _look(notes: Notes, signal: str, entity: str, value: float, node: str) -> bool:

@@ -107,7 +107,8 @@ def _stuck(notes: Notes, incident: Incident, scene: Scene) -> None:
             continue
         hung = probe.health_ok is True and probe.answers is False
         text = f"health page ok: {probe.health_ok}, engine answers: {probe.answers}"
-        notes.add("probe_confirms", anomaly.entity, 3.0 if hung else -1.5, text, bindings if hung else None)
+        weight = 3.0 if hung else -3.0 if probe.answers else 0.0
+        notes.add("probe_confirms", anomaly.entity, weight, text, bindings if hung else None)
 
 
 def _vendors(notes: Notes, incident: Incident, scene: Scene) -> None:

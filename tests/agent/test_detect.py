@@ -1,0 +1,75 @@
+"""What raises an alarm, what clears it, and what must do neither."""
+
+import math
+
+from agent.detect import IDLE_FOR, Watch
+from agent.observe import QualityReading
+from config.fleet import Cadence
+from tests.agent.handmade import FLEET, START, TICK, seen
+
+TALK, TRAFFIC = "service/talk", {("requests", "service/talk"): 5.0}
+
+
+def watch() -> Watch:
+    return Watch(FLEET, Cadence(tick=TICK))
+
+
+def signals(guard: Watch, tick: int, errors: float, **more: float) -> set[str]:
+    values = {("error_ratio", TALK): errors, **TRAFFIC, **{(name, TALK): value for name, value in more.items()}}
+    return {alarm.signal for alarm in guard.update(seen(tick, values))}
+
+
+def test_a_blip_is_no_alarm_and_a_lasting_breach_is_one() -> None:
+    guard = watch()
+    assert [signals(guard, i, e) for i, e in enumerate((0.03, 0.0, 0.03, 0.0))] == [set()] * 4
+    assert signals(guard, 4, 0.03) == {"error_ratio"}
+
+
+def test_a_gross_breach_needs_two_looks_alone() -> None:
+    guard = watch()
+    assert signals(guard, 0, 0.5) == set()
+    assert signals(guard, 1, 0.5) == {"error_ratio"}
+
+
+def test_no_data_neither_raises_nor_clears() -> None:
+    guard = watch()
+    assert [signals(guard, i, math.nan) for i in range(6)] == [set()] * 6
+    for tick in range(6, 9):
+        signals(guard, tick, 0.03)
+    assert all(signals(guard, tick, math.nan) == {"error_ratio"} for tick in range(9, 30))
+    gone = [guard.update(seen(tick, TRAFFIC)) for tick in range(30, 40)]
+    assert all([alarm.signal for alarm in alarms] == ["error_ratio"] for alarms in gone)
+    assert [signals(guard, tick, 0.0) for tick in range(40, 46)][-1] == set()
+
+
+def test_an_engine_that_stands_still_with_work_is_stuck_and_one_without_data_is_not() -> None:
+    guard = watch()
+    still = {("engine_steps", "replica/talk/talk-1"): 0.0, ("replica_running", "replica/talk/talk-1"): 3.0}
+    assert not guard.update(seen(0, still))
+    assert [a.detector for a in guard.update(seen(1, still))] == ["stuck"]
+    assert [a.detector for a in guard.update(seen(2, {}))] == ["stuck"]
+    other = watch()
+    silent = {("replica_running", "replica/talk/talk-1"): 3.0}
+    assert all(not other.update(seen(tick, silent)) for tick in range(5))
+
+
+def test_accuracy_is_wrong_only_beyond_chance() -> None:
+    guard = watch()
+    maybe = QualityReading(START, 500, 0.79, 0.76, 0.82)
+    surely = QualityReading(START, 500, 0.70, 0.66, 0.74)
+    few = QualityReading(START, 50, 0.40, 0.30, 0.50)
+    assert not guard.update(seen(0, {}, {"score": maybe}))
+    assert not guard.update(seen(1, {}, {"score": few}))
+    assert [a.detector for a in guard.update(seen(2, {}, {"score": surely}))] == ["quality"]
+    assert [a.detector for a in guard.update(seen(3, {}))] == ["quality"]
+    assert not guard.update(seen(4, {}, {"score": maybe}))
+
+
+def test_idle_money_waits_and_needs_spare_replicas_over_budget() -> None:
+    def told(spend: float, use: float) -> set[str]:
+        guard, last = watch(), int(IDLE_FOR / TICK) + 1
+        return [signals(guard, t, 0.0, spend=spend, gpu_utilisation=use, replicas=8.0) for t in range(last + 1)][-1]
+
+    assert told(20.0, 15.0) == {"spend"}
+    assert told(20.0, 58.0) == set()
+    assert told(9.0, 15.0) == set()

@@ -1,0 +1,50 @@
+"""Evidence becomes a cause, or an honest "unresolved"."""
+
+import itertools
+
+from agent.case import Diagnosis, Evidence
+from agent.diagnose import diagnose
+from playbooks.faults import shipped_faults
+from tests.agent.handmade import anomaly, evidence, incident
+
+HUNG = "replica/talk/talk-1"
+
+
+def told(*items: Evidence) -> Diagnosis:
+    return diagnose(incident(anomaly("service/talk")), items, shipped_faults())
+
+
+def top(*items: Evidence) -> str:
+    best = told(*items).top
+    return best.fault if best and told(*items).resolved else ""
+
+
+def test_errors_after_a_release_are_the_release() -> None:
+    items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("latency_up", -1.5))
+    assert top(*items) == "bad_rollout_errors"
+
+
+def test_slowness_after_a_release_is_not_called_errors_because_of_time_outs() -> None:
+    items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("latency_up", 3.0))
+    assert top(*items) == "bad_rollout_latency"
+
+
+def test_a_hang_is_no_hang_when_the_engine_answers() -> None:
+    stuck = evidence("engine_stuck", 2.5, HUNG)
+    assert top(stuck, evidence("probe_confirms", 3.0, HUNG)) == "engine_hang_200"
+    assert top(stuck, evidence("probe_confirms", -3.0, HUNG)) == ""
+
+
+def test_what_was_looked_for_in_vain_proves_no_fault() -> None:
+    absent = [evidence(name, -3.0) for name in ("recent_release", "gpu_fault", "answers_longer", "prompts_longer")]
+    assert top(evidence("saturated", 0.6), evidence("latency_up", 2.0), *absent) == ""
+
+
+def test_nothing_seen_is_unresolved_and_says_what_it_wants() -> None:
+    assert not told().resolved
+    assert told().wants
+
+
+def test_the_order_of_evidence_is_irrelevant() -> None:
+    items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("saturated", -2.0))
+    assert len({told(*order).model_dump_json() for order in itertools.permutations(items)}) == 1
