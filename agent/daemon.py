@@ -1,7 +1,12 @@
-"""The controller and its daemon: one tick observes, detects, correlates and takes every open case a step further."""
+"""The controller and its daemon: one tick observes, detects, correlates and takes every open case a step further.
+
+Two supervision points: what goes wrong within one case is a value (the future's exception) and touches no other case;
+what goes wrong with a whole tick is the scheduler's event, and the next tick is made all the same.
+"""
 
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +14,7 @@ import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from agent.case import Anomaly
+from agent.case import Anomaly, Outcome
 from agent.casebook import Case, ServiceRow, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk
@@ -24,12 +29,13 @@ from tools.journal import Journal
 
 MEMORY = 60  # observations kept
 TOLD = timedelta(hours=6)  # a person who was told is not told again
+MOST_FAILURES = 3  # ticks in a row in which a case failed for no reason that we know; then it is a person's
 HEADLINE = 4  # signals of a service that the console shows
 LOG = structlog.get_logger("prunella")
 
 
 class Controller:
-    """Guards a fleet. ``tick`` never raises for what the world does."""
+    """Guards a fleet. ``tick`` never raises for what the world does, nor for what goes wrong within one case."""
 
     def __init__(
         self, desk: Desk, cadence: Cadence, checkpointer: "BaseCheckpointSaver[str]", environment: str
@@ -40,6 +46,8 @@ class Controller:
         self._history: deque[Observation] = deque(maxlen=MEMORY)
         self._known: dict[str, Case] = {}
         self._problems: tuple[str, ...] = ()
+        self._failures: dict[str, int] = {}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="case")
         self._lock = threading.RLock()
         for subject in desk.journal.subjects():
             self._refresh(subject)
@@ -85,12 +93,12 @@ class Controller:
         anomalies = tuple(alarm for alarm in alarms if not self._fading(alarm))
         if not anomalies:
             return
-        taken = {case.incident.id: case for case in self._known.values() if self._counts(case, seen.at)}
-        incidents = [case.incident for case in taken.values()]
-        for incident in correlate(anomalies, incidents, self._desk.fleet, seen.topology, seen.at):
-            if incident.id not in taken or taken[incident.id].is_open:
-                self._desk.write(incident.id, "INCIDENT", incident.model_dump(mode="json"))
-                self._refresh(incident.id)
+        cases = self._known.values()
+        standing = [case.incident for case in cases if case.is_open]
+        told = [(case.incident, case.outcome.at) for case in cases if case.outcome and self._is_told(case, seen.at)]
+        for incident in correlate(anomalies, standing, self._desk.fleet, seen.topology, seen.at, told):
+            self._desk.write(incident.id, "INCIDENT", incident.model_dump(mode="json"))
+            self._refresh(incident.id)
 
     def _fading(self, alarm: Anomaly) -> bool:
         """Whether an alarm began before a recovery that covers it: its windows and late labels still show the past."""
@@ -104,37 +112,63 @@ class Controller:
         )
 
     @staticmethod
-    def _counts(case: Case, now: datetime) -> bool:
-        """Whether a case still stands in the way of a new one of the same service."""
-        told = case.phase == "escalated" and case.outcome is not None and now - case.outcome.at < TOLD
-        return case.is_open or case.outcome is None or told
+    def _is_told(case: Case, now: datetime) -> bool:
+        """Whether a person was told of a case so lately that nobody tells again."""
+        return case.phase == "escalated" and case.outcome is not None and now - case.outcome.at < TOLD
 
     def _take_further(self, incident: str) -> None:
-        config: Any = {"configurable": {"thread_id": incident}, "recursion_limit": 60}
-        state = self._graph.get_state(config)
-        try:
-            if not state.values:
-                self._graph.invoke({"incident": incident}, config, durability="sync")
-            elif state.interrupts:
-                value = state.interrupts[0].value
-                answer = self._answer(incident) if value["waits_for"] == "a person" else "go on"
-                if answer:
-                    resume: Any = Command(resume={state.interrupts[0].id: answer})
-                    self._graph.invoke(resume, config, durability="sync")
-            elif state.next:
-                self._graph.invoke(None, config, durability="sync")
-        except ToolError as error:  # the world changed while we looked: the next tick looks again
-            self._problems = (*self._problems, f"{incident}: {error}")
-            LOG.warning("case waits", incident=incident, error=str(error))
+        """Take a case a step further; a failure stays its own, and after some in a row a person is told."""
+        failure = self._pool.submit(self._step, incident).exception()
+        if failure is not None and not isinstance(failure, Exception):
+            raise failure  # somebody wants this process to end
+        if failure is None or isinstance(failure, ToolError):
+            self._failures.pop(incident, None)
+        if failure is not None:
+            self._failed(incident, failure)
         self._refresh(incident)
 
+    def _step(self, incident: str) -> None:
+        config: Any = {"configurable": {"thread_id": incident}, "recursion_limit": 60}
+        state = self._graph.get_state(config)
+        if not state.values:
+            self._graph.invoke({"incident": incident}, config, durability="sync")
+        elif state.interrupts:
+            value = state.interrupts[0].value
+            answer = self._answer(incident) if value["waits_for"] == "a person" else "go on"
+            if answer:
+                resume: Any = Command(resume={state.interrupts[0].id: answer})
+                self._graph.invoke(resume, config, durability="sync")
+        elif state.next:
+            self._graph.invoke(None, config, durability="sync")
+
+    def _failed(self, incident: str, failure: Exception) -> None:
+        self._problems = (*self._problems, f"{incident}: {failure or repr(failure)}")
+        if isinstance(failure, ToolError):  # the world changed while we looked: the next tick looks again
+            LOG.warning("case waits", incident=incident, error=str(failure))
+            return
+        LOG.error("case failed", incident=incident, error=repr(failure), exc_info=failure)
+        self._failures[incident] = self._failures.get(incident, 0) + 1
+        if self._failures[incident] >= MOST_FAILURES:
+            self._give_up(incident, f"Prunella herself failed on it: {failure!r}")
+
+    def _give_up(self, incident: str, text: str) -> None:
+        """Hand a case to a person: revoke what it may do, and say so."""
+        case = self._known[incident]
+        for plan in case.plans:
+            self._desk.authority.forget(plan.id)
+        outcome = Outcome(incident=incident, at=self._desk.clock.now(), verdict="escalated", text=text)
+        try:
+            self._desk.close(incident, outcome)
+        except ToolError as error:
+            LOG.error("cannot escalate", incident=incident, error=str(error))
+
     def _answer(self, incident: str) -> str:
-        """Return what a person said, or "expired"; empty while nobody has."""
+        """Return what a person said about the present plan, "expired" or "not asked"; empty while nobody has."""
         expire(self.journal, self._desk.clock.now())
         case = self._desk.case(incident)
         digest = case.plan.digest() if case.plan else ""
         found = fold(self.journal.entries(subject=incident, kinds=("APPROVAL",))).values()
-        state = next((item.state for item in found if item.plan_digest == digest), "pending")
+        state = next((item.state for item in found if item.plan_digest == digest), "not asked")
         return "" if state == "pending" else state
 
     def _refresh(self, subject: str) -> None:
@@ -175,6 +209,7 @@ class Daemon:
 
     def __init__(self, controller: Controller, cadence: Cadence) -> None:
         self._controller, self._cadence = controller, cadence
+        self._trouble: tuple[str, ...] = ()
 
     @property
     def journal(self) -> Journal:
@@ -186,16 +221,17 @@ class Daemon:
         self._controller.tick()
 
     def snapshot(self) -> Snapshot:
-        """Return what there is to see now."""
-        return self._controller.snapshot()
+        """Return what there is to see now, and what is wrong with the looking."""
+        seen = self._controller.snapshot()
+        return seen.model_copy(update={"problems": (*self._trouble, *seen.problems)}) if self._trouble else seen
 
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop`` is set; a tick that fails is logged, and the next one is made all the same."""
-        from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
+        from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
         from apscheduler.schedulers.background import BackgroundScheduler
 
         scheduler = BackgroundScheduler(timezone="UTC")
-        scheduler.add_listener(self._troubled, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        scheduler.add_listener(self._note, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_EXECUTED)
         scheduler.add_job(
             self.tick,
             "interval",
@@ -209,6 +245,13 @@ class Daemon:
         stop.wait()
         scheduler.shutdown(wait=True)
 
-    @staticmethod
-    def _troubled(event: Any) -> None:
-        LOG.error("tick failed", error=repr(getattr(event, "exception", None) or "missed"))
+    def _note(self, event: Any) -> None:
+        """Keep what is wrong with the last tick, for who looks."""
+        from apscheduler.events import EVENT_JOB_EXECUTED
+
+        if event.code == EVENT_JOB_EXECUTED:
+            self._trouble = ()
+            return
+        error = repr(getattr(event, "exception", None) or "missed")
+        self._trouble = (f"tick failed: {error}",)
+        LOG.error("tick failed", error=error)

@@ -1,0 +1,125 @@
+"""What goes wrong in a tick, or within one case, stays there."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent import graph
+from agent.casebook import Snapshot
+from agent.daemon import MOST_FAILURES, Daemon
+from config.fleet import Cadence
+from tests.agent.handmade import anomaly, incident
+from tests.agent.play import Play, closed
+from tools.errors import Refused, Transient
+from tools.live.clock import SystemClock
+
+
+class Counting:
+    """A controller whose ticks fail now and then."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        self.errors, self.count, self.done = list(errors), 0, threading.Event()
+        self.seen: list[tuple[str, ...]] = []
+        self.daemon: Daemon | None = None
+
+    def now(self) -> Any:
+        return SystemClock().now()
+
+    def tick(self) -> None:
+        self.count += 1
+        assert self.daemon is not None
+        self.seen.append(self.daemon.snapshot().problems)
+        error = self.errors.pop(0) if self.errors else None
+        if self.count >= 4:
+            self.done.set()
+        if error is not None:
+            raise error
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(at=self.now(), environment="test", services=(), cases=())
+
+
+def test_a_tick_that_fails_is_shown_and_the_next_is_made_all_the_same() -> None:
+    controller = Counting(Transient("prometheus is away"), KeyError("a bug"), None)
+    cadence = Cadence.model_construct(tick=timedelta(milliseconds=20))
+    daemon = controller.daemon = Daemon(controller, cadence)  # type: ignore[arg-type]
+    stop = threading.Event()
+    runner = threading.Thread(target=daemon.run, args=(stop,))
+    runner.start()
+    assert controller.done.wait(20)
+    stop.set()
+    runner.join(20)
+    assert not runner.is_alive()
+    assert controller.seen[:4] == [
+        (),
+        ("tick failed: Transient('prometheus is away')",),
+        ("tick failed: KeyError('a bug')",),
+        (),
+    ]
+
+
+def test_a_cluster_that_is_away_is_a_problem_and_no_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = Play("bad_rollout_errors").ticks(2)
+
+    def away(_self: object) -> object:
+        raise Transient("the API server is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(play.world.cluster), "topology", away)
+        play.tick()
+        assert play.controller is not None
+        assert play.controller.snapshot().problems == ("cannot observe: the API server is away",)
+    play.tick()
+    assert play.controller.snapshot().problems == ()
+
+
+SICK = "inc-0000-000000-credit"  # comes before every other case
+
+
+def with_a_sick_case(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Play:
+    """A fleet in which a release will fail, and an older case on which an agent always stumbles."""
+    real = graph.Agents.diagnostician
+
+    def stumble(self: graph.Agents, state: graph.State) -> graph.State:
+        if state["incident"] == SICK:
+            raise error
+        return real(self, state)
+
+    monkeypatch.setattr(graph.Agents, "diagnostician", stumble)
+    play = Play("bad_rollout_errors")
+    now = play.world.clock.now()
+    old = incident(anomaly("service/credit"), service="credit").model_copy(update={"id": SICK, "at": now})
+    play.journal.append(SICK, "INCIDENT", old.model_dump(mode="json"), now)
+    return play
+
+
+def test_a_case_that_fails_holds_up_no_other_and_ends_at_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = with_a_sick_case(monkeypatch, KeyError("a bug"))
+    play.ticks(MOST_FAILURES - 1)
+    assert play.controller is not None
+    assert play.case.is_open
+    assert play.controller.snapshot().problems == (f"{SICK}: 'a bug'",)
+    play.tick()
+    assert play.case.phase == "escalated"
+    assert play.case.outcome is not None
+    assert play.case.outcome.text == "Prunella herself failed on it: KeyError('a bug')"
+    play.until(lambda p: len(p.cases) == 2 and closed(p))
+    assert [case.phase for case in play.cases] == ["escalated", "recovered"]
+    assert (play.deeds, play.controller.snapshot().problems) == (1, ())
+
+
+def test_a_case_whose_tools_fail_waits_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = with_a_sick_case(monkeypatch, Refused("not now"))
+    play.until(lambda p: any(case.phase == "recovered" for case in p.cases))
+    assert play.cases[0].is_open
+    assert play.controller is not None
+    assert play.controller.snapshot().problems == (f"{SICK}: not now",)
+    assert play.deeds == 1
+
+
+def test_who_ends_the_process_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = with_a_sick_case(monkeypatch, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        play.tick()
