@@ -3,6 +3,7 @@
 Everything heavy is imported inside the commands, so that ``--help`` is quick.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from tools.journal import Journal
 
 if TYPE_CHECKING:
     from agent.casebook import Case
+    from tools.tables import Table
 
 GUARD, LOOK, TRY = "Guard a fleet", "Look and decide", "Try it out"
 
@@ -170,6 +172,24 @@ def _answer(records: Journal, said: Answer, question: str, person: tuple[str, st
     put_json(given.model_dump(mode="json")) if as_json else typer.echo(f"{given.id} {given.state} by {given.by}")
 
 
+@app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet")
+def drift(
+    reference: Annotated[str, typer.Argument(help="Rows as they should be: CSV, Parquet, or an Ibis URL#TABLE.")],
+    current: Annotated[str, typer.Argument(help="Rows to compare with them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what moved between two tables, how much, and which data-quality fault stands behind it."""
+    with told():
+        from agent.drift.compare import compare
+        from agent.drift.finding import Limits
+        from agent.view.drifting import show_drift
+
+        open_table = wiring().table
+        report = compare(_opened(open_table, reference), _opened(open_table, current), Limits())
+        put_json(report.model_dump(mode="json")) if as_json else show_drift(report)
+    raise typer.Exit(NOT_WELL if report.alarming else 0)
+
+
 @app.command(rich_help_panel=GUARD, epilog="Example: prunella doctor --config prunella.yaml")
 def doctor(config: Config, as_json: AsJson = False) -> None:
     """Say what is reachable, which metrics are missing, and what the role may do. Changes nothing."""
@@ -193,3 +213,14 @@ def _found(records: Journal, incident: str) -> "Case":
     else:
         case = read_case(records, incident)
     return case or fail(f"no incident {incident!r} in this journal; prunella incidents lists them")
+
+
+def _opened(open_table: Callable[[str], "Table"], address: str) -> "Table":
+    """Open a table, or say in one line what is wrong with its address; an empty one cannot be compared."""
+    from tools.errors import ToolError
+
+    try:
+        table = open_table(address)
+    except ToolError as error:
+        fail(" ".join(str(error).split()))
+    return table if table.rows else fail(f"{address} has no rows")

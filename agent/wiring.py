@@ -26,6 +26,7 @@ from policies.windows import freeze_check
 from tools.clock import Clock
 from tools.journal import Journal
 from tools.ports import Actuator, Reasoner
+from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")
@@ -156,3 +157,10 @@ def open_journal(url: str) -> Journal:
     from tools.live.journal import SqlJournal
 
     return SqlJournal(url)
+
+
+def table(address: str) -> Table:
+    """Open a table of rows: a CSV or Parquet file, or ``URL#TABLE`` of any engine that Ibis speaks to."""
+    from tools.live.tables import open_table
+
+    return open_table(address)

@@ -1,0 +1,24 @@
+"""One sentence: what a person should look at first."""
+
+from collections.abc import Sequence
+
+from agent.drift.finding import Fault, Limits, Move
+
+
+def headline(moves: Sequence[Move], faults: Sequence[Fault], limits: Limits) -> str:
+    """Return the sentence. Faults come first, because their cure is upstream; then the largest move."""
+    moved = [move for move in moves if move.verdict == "moved"]
+    if faults:
+        worst = max(faults, key=lambda fault: (fault.sure * fault.share, fault.column))
+        others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        return f"Look at {worst.column} first: {worst.text}{others}."
+    if moved:
+        first = moved[0]
+        size = "strongly " if first.effect >= limits.strong else ""
+        others = f"; {len(moved) - 1} more moved" if len(moved) > 1 else ""
+        return f"Look at {first.feature} first: it moved {size}({first.text}){others}."
+    if moves and all(move.verdict == "unsure" for move in moves):
+        return f"Too few rows to tell: at least {limits.rows} are needed on both sides."
+    if any(move.verdict == "slight" for move in moves):
+        return "Nothing to look at: what moved is too small to matter."
+    return "Nothing to look at: nothing moved that chance does not explain."

@@ -1,0 +1,44 @@
+"""A drift report on a terminal."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from agent.drift.finding import DriftReport, Move
+
+COLOURS = {"moved": "bold red", "slight": "yellow", "unsure": "magenta", "same": "dim"}
+SHOWN = 20
+
+
+def show_drift(report: DriftReport, console: Console | None = None) -> None:
+    """Print the sentence first, then faults, moves and what else was found."""
+    out = console or Console()
+    out.print(f"[bold]{escape(report.headline)}[/bold]")
+    one, two = report.reference, report.current
+    out.print(f"{escape(one.name)} ({one.rows:,} rows) against {escape(two.name)} ({two.rows:,} rows)", style="dim")
+    for fault in report.faults:
+        out.print(f"[red]fault[/red] {escape(fault.column)}: {escape(fault.text)}")
+    for found in report.joint:
+        out.print(f"[{COLOURS[found.verdict]}]joint[/] {escape(found.text)}")
+    for segment in report.segments:
+        out.print(f"[red]segment[/red] {escape(segment.text)}")
+    out.print(_moves(report.moves[:SHOWN]))
+    if len(report.moves) > SHOWN:
+        out.print(f"{len(report.moves) - SHOWN} more features: --json or --html shows all", style="dim")
+    for note in report.notes:
+        out.print(escape(note), style="dim")
+
+
+def _moves(moves: tuple[Move, ...]) -> Table:
+    table = Table("feature", "verdict", "effect", "95 %", "q", "since", "what", box=None, pad_edge=False)
+    for move in moves:
+        table.add_row(
+            escape(move.feature),
+            f"[{COLOURS[move.verdict]}]{move.verdict}[/]",
+            f"{move.effect:.3f}",
+            f"{move.effect_low:.3f} .. {move.effect_high:.3f}",
+            f"{move.q:.2g}",
+            move.since or "",
+            escape(move.text),
+        )
+    return table

@@ -1,0 +1,58 @@
+"""prunella drift: two files in, one sentence first, and a code for scripts."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from simulator.cli import app
+
+
+def drift(*words: str) -> Result:
+    return CliRunner().invoke(app, ["drift", *words])
+
+
+@pytest.fixture(autouse=True)
+def _real_wiring(monkeypatch: pytest.MonkeyPatch) -> None:
+    import agent.wiring
+
+    monkeypatch.setitem(sys.modules, "agent.wiring", agent.wiring)
+
+
+def write(path: Path, shift: float, seed: int) -> str:
+    rng = np.random.default_rng(seed)
+    lines = [f"{x:.4f},{c}" for x, c in zip(rng.normal(shift, 1, 3000), rng.choice(["a", "b"], 3000), strict=True)]
+    path.write_text("price,city\n" + "\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_a_move_is_said_in_one_sentence_and_code_one(tmp_path: Path) -> None:
+    done = drift(write(tmp_path / "a.csv", 0, 1), write(tmp_path / "b.csv", 0.5, 2))
+    assert done.exit_code == 1
+    assert done.stdout.startswith("Look at price first")
+
+
+def test_json_is_for_scripts(tmp_path: Path) -> None:
+    done = drift(write(tmp_path / "a.csv", 0, 1), write(tmp_path / "b.csv", 0.5, 2), "--json")
+    report = json.loads(done.stdout)
+    assert report["moves"][0]["feature"] == "price"
+    assert report["moves"][0]["measures"]["ks"] > 0.1
+
+
+def test_silence_and_code_nought(tmp_path: Path) -> None:
+    done = drift(write(tmp_path / "a.csv", 0, 1), write(tmp_path / "b.csv", 0, 2))
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Nothing to look at")
+
+
+def test_wrong_use_is_a_line_and_code_two(tmp_path: Path) -> None:
+    good, empty = write(tmp_path / "a.csv", 0, 1), tmp_path / "empty.csv"
+    empty.write_text("price,city\n")
+    for bad in (str(tmp_path / "no.csv"), str(empty), "mysql#x"):
+        done = drift(good, bad)
+        assert done.exit_code == 2
+        assert done.stderr.startswith("prunella: ")
+        assert done.stderr.count("\n") == 1

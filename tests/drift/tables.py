@@ -1,0 +1,72 @@
+"""A table in memory, for tests."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from agent.drift.categories import tallied
+from agent.drift.sketch import tally
+from tools.errors import Absent
+from tools.grid import Floats, Grid
+from tools.tables import Column, Field, Kind, Labels, Numbers, Tally
+
+
+class Rows:
+    """Columns held in memory: arrays of numbers, or lists of text with None for null."""
+
+    def __init__(self, name: str = "rows", **columns: "Floats | list[str | None] | Column") -> None:
+        self.name = name
+        self._columns = {key: _column(value) for key, value in columns.items()}
+        self.rows = max((len(column) for column in self._columns.values()), default=0)
+        self._kinds = {
+            key: Kind.text if isinstance(column, Labels) else Kind.time if key.endswith("_at") else Kind.number
+            for key, column in self._columns.items()
+        }
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(Field(key, self._kinds[key], _type(column)) for key, column in self._columns.items())
+
+    def column(self, name: str) -> Column:
+        if name not in self._columns:
+            raise Absent(f"no column {name!r}")
+        return self._columns[name]
+
+    def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        pick = np.sort(np.random.default_rng(seed).permutation(self.rows)[:rows])
+        found: dict[str, Column] = {}
+        for name in names:
+            column = self.column(name)
+            if isinstance(column, Labels):
+                found[name] = Labels(column.codes[pick], column.names)
+            else:
+                found[name] = Numbers(column.values[pick])
+        return found
+
+    def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
+        found = {}
+        for name, grid in grids.items():
+            column = self.column(name)
+            assert isinstance(column, Numbers)
+            found[name] = tally(column.values, grid)
+        return found
+
+    def values(self, name: str, most: int) -> dict[str, int]:
+        column = self.column(name)
+        assert isinstance(column, Labels)
+        counts = tallied(column)
+        return {key: counts[key] for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]}
+
+
+def _column(value: "Floats | list[str | None] | Column") -> Column:
+    if isinstance(value, Labels | Numbers):
+        return value
+    if isinstance(value, list):
+        names = tuple(sorted({text for text in value if text is not None}))
+        place = {text: at for at, text in enumerate(names)}
+        return Labels(np.array([-1 if text is None else place[text] for text in value], np.int32), names)
+    return Numbers(np.asarray(value, np.float64))
+
+
+def _type(column: Column) -> str:
+    return "string" if isinstance(column, Labels) else "float64"

@@ -1,0 +1,104 @@
+"""The adapter: files and databases through Ibis give the same counts as arrays."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+from agent.drift.sketch import tally
+from tools.errors import Absent, Malformed, Refused, ToolError
+from tools.grid import fit_grid
+from tools.live.tables import open_table
+from tools.tables import Kind, Labels, Numbers
+
+ROWS = 1200
+
+
+def _rows() -> pa.Table:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=ROWS)
+    x[3:6] = np.nan, np.inf, -np.inf
+    start = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+    return pa.table(
+        {
+            "x": pa.array([None if at == 7 else float(value) for at, value in enumerate(x)]),
+            "bent": pa.array(rng.lognormal(0, 3, ROWS)),
+            "n": pa.array(range(ROWS)),
+            "flag": pa.array([True, None] * (ROWS // 2)),
+            "city": pa.array(["a", "b", None, "c"] * (ROWS // 4)),
+            "at": pa.array([start + timedelta(minutes=at) for at in range(ROWS)]),
+        }
+    )
+
+
+@pytest.fixture(params=["parquet", "csv", "folder", "duckdb"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    rows = _rows()
+    if request.param == "csv":
+        pc.write_csv(rows, tmp_path / "rows.csv")
+        return str(tmp_path / "rows.csv")
+    (tmp_path / "part").mkdir()
+    pq.write_table(rows, tmp_path / "part" / "rows.parquet")
+    if request.param == "duckdb":
+        import duckdb
+
+        with duckdb.connect(str(tmp_path / "log.db")) as log:
+            log.execute(f"create table requests as select * from '{tmp_path}/part/rows.parquet'")
+        return f"duckdb://{tmp_path}/log.db#requests"
+    return str(tmp_path / "part" / ("rows.parquet" if request.param == "parquet" else ""))
+
+
+def test_kinds_and_rows(address: str) -> None:
+    table = open_table(address)
+    assert table.rows == ROWS
+    kinds = [Kind.number, Kind.number, Kind.number, Kind.flag, Kind.text, Kind.time]
+    assert [field.kind for field in table.fields] == kinds
+
+
+def test_counts_in_the_engine_are_those_of_arrays(address: str) -> None:
+    table = open_table(address)
+    columns = {name: table.column(name) for name in ("x", "bent", "n")}
+    values = {name: column.values for name, column in columns.items() if isinstance(column, Numbers)}
+    grids = {name: fit_grid(of[np.isfinite(of)], 256) for name, of in values.items()}
+    assert grids["bent"].scale == "log"
+    for name, found in table.tallies(grids).items():
+        mine = tally(values[name], grids[name])
+        assert found.counts.tolist() == mine.counts.tolist()
+        assert (found.nulls, found.strange) == (mine.nulls, mine.strange)
+        assert (found.lowest, found.highest) == pytest.approx((mine.lowest, mine.highest))
+
+
+def test_values_samples_and_columns(address: str) -> None:
+    table = open_table(address)
+    assert table.values("city", 2) == {"a": ROWS // 4, "b": ROWS // 4}
+    city = table.column("city")
+    assert isinstance(city, Labels)
+    assert (city.codes < 0).sum() == ROWS // 4
+    drawn = table.sample(["x", "city"], 10, seed=1)
+    assert {len(column) for column in drawn.values()} == {10}
+    at = table.column("at")
+    assert isinstance(at, Numbers)
+    assert at.values[1] - at.values[0] == 60
+    with pytest.raises(Absent, match="no column 'z'"):
+        table.column("z")
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("nothing.csv", Absent),
+        ("nothing.parquet", Absent),
+        ("duckdb:///nothing.db", Refused),
+        ("nonsense://x#y", Refused),
+        ("{tmp}/text.parquet", Malformed),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_line(address: str, error: type[ToolError], tmp_path: Path) -> None:
+    (tmp_path / "text.parquet").write_text("no parquet\n" * 9)
+    with pytest.raises(error) as caught:
+        open_table(address.format(tmp=tmp_path))
+    assert "\n" not in str(caught.value)

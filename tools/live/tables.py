@@ -1,0 +1,222 @@
+"""Tables behind one Ibis expression: files through an embedded DuckDB, or any engine that Ibis speaks to.
+
+An address is a file (CSV, TSV, Parquet, a folder or glob of Parquet) or ``URL#TABLE`` with an Ibis URL, such as
+``duckdb:///logs.db#requests`` or ``pyspark://#requests``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tools.errors import Absent, Malformed, Refused, ToolError
+from tools.grid import Grid
+from tools.tables import Column, Field, Kind, Labels, Numbers, Tally
+
+MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
+TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    """Turn what Ibis, its engines and Arrow raise into the error tree; the first line says what is wrong."""
+    import duckdb
+    import ibis
+    import pyarrow as pa
+
+    try:
+        yield
+    except ToolError:
+        raise
+    except (FileNotFoundError, ibis.common.exceptions.TableNotFound) as error:
+        raise Absent(f"no table at {address}: {_line(error)}") from error
+    except duckdb.IOException as error:
+        raise Absent(f"cannot read {address}: {_line(error)}") from error
+    except (duckdb.Error, pa.ArrowException, ibis.common.exceptions.IbisError, UnicodeDecodeError) as error:
+        raise Malformed(f"cannot read {address}: {_line(error)}") from error
+    except (ImportError, ValueError, NotImplementedError) as error:
+        raise Refused(f"cannot open {address}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class IbisTable:
+    """One table of any Ibis back end; see ``tools.tables.Table``."""
+
+    def __init__(self, expression: Any, name: str) -> None:
+        self._table, self.name = expression, name
+        with _translated(name):
+            self.fields = tuple(_field(column, kind) for column, kind in expression.schema().items())
+            self.rows = int(expression.count().to_pyarrow().as_py())
+
+    def column(self, name: str) -> Column:
+        """Return a whole column; ``Absent`` when there is none of that name."""
+        return self._columns(self._table, (name,))[name]
+
+    def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        """Draw rows in the engine, then the exact number here; which rows an engine draws may vary between runs."""
+        table = self._table
+        if self.rows > 2 * rows:
+            table = table.sample(min(1.0, 1.2 * rows / self.rows), method="row", seed=seed)
+        drawn = self._columns(table, names)
+        found = min((len(column) for column in drawn.values()), default=0)
+        pick = np.sort(np.random.default_rng(seed).permutation(found)[:rows])
+        return {name: _taken(column, pick) for name, column in drawn.items()}
+
+    def values(self, name: str, most: int) -> dict[str, int]:
+        """Return the most frequent values with their counts."""
+        import ibis
+
+        kind = self._kind(name)
+        column = self._table[name].cast("string") if kind is not Kind.text else self._table[name]
+        counted = self._table.select(value=column).filter(lambda t: t["value"].notnull())
+        counted = counted.group_by("value").aggregate(n=lambda t: t.count())
+        counted = counted.order_by(ibis.desc("n"), "value").limit(most)
+        with _translated(self.name):
+            found = counted.to_pyarrow()
+        return dict(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+    def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
+        """Count columns on their grids: one expression, of which only codes and counts leave the engine."""
+        if not grids:
+            return {}
+        import ibis
+
+        named = list(grids.items())
+        parts = [self._coded(name, grid, place) for place, (name, grid) in enumerate(named)]
+        with _translated(self.name):
+            counted = (ibis.union(*parts) if len(parts) > 1 else parts[0]).to_pyarrow()
+            ends = self._ends([name for name, _ in named])
+        place, code, n = (counted[key].to_numpy(zero_copy_only=False) for key in ("place", "code", "n"))
+        return {
+            name: _tally(grid, code[place == at], n[place == at], ends[name]) for at, (name, grid) in enumerate(named)
+        }
+
+    def _coded(self, name: str, grid: Grid, place: int) -> Any:
+        """Group one column by its bin; -1 null or NaN, -2 infinite. The arithmetic is that of ``Grid.codes``."""
+        import ibis
+
+        value = self._number(name)
+        placed = value
+        if grid.scale == "log":
+            placed = value.sign() * ((value.abs() / grid.unit) + 1.0).ln()
+        binned = ((placed - grid.low) * (1.0 / grid.width)).clip(0, grid.bins - 1).floor().cast("int32")
+        code = ibis.cases((value.isnull() | value.isnan(), -1), (value.abs() < np.inf, binned), else_=-2)
+        counted = self._table.select(code=code).group_by("code").aggregate(n=lambda t: t.count())
+        return counted.mutate(place=ibis.literal(place, "int32"))
+
+    def _ends(self, names: list[str]) -> dict[str, tuple[float, float]]:
+        """Return the least and greatest finite value of each column."""
+        asked: dict[str, Any] = {}
+        for place, name in enumerate(names):
+            value = self._number(name)
+            asked |= {f"low{place}": value.min(where=value.abs() < np.inf)}
+            asked |= {f"high{place}": value.max(where=value.abs() < np.inf)}
+        (row,) = self._table.aggregate(**asked).to_pyarrow().to_pylist()
+        return {name: (_or(row[f"low{at}"], np.inf), _or(row[f"high{at}"], -np.inf)) for at, name in enumerate(names)}
+
+    def _number(self, name: str) -> Any:
+        column = self._table[name]
+        if self._kind(name) is Kind.time:
+            column = column.cast("timestamp").epoch_seconds()
+        return column.cast("float64")
+
+    def _kind(self, name: str) -> Kind:
+        for field in self.fields:
+            if field.name == name:
+                return field.kind
+        raise Absent(f"{self.name} has no column {name!r}")
+
+    def _columns(self, table: Any, names: Sequence[str]) -> dict[str, Column]:
+        kinds = {name: self._kind(name) for name in names}
+        with _translated(self.name):
+            asked = {name: table[name].cast("string") if kinds[name] is Kind.other else table[name] for name in names}
+            read = table.select(**asked).to_pyarrow()
+            return {name: _column(read[name], kinds[name]) for name in names}
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else float(value)
+
+
+def _field(name: str, kind: Any) -> Field:
+    if kind.is_boolean():
+        found = Kind.flag
+    elif kind.is_numeric():
+        found = Kind.number
+    elif kind.is_timestamp() or kind.is_date():
+        found = Kind.time
+    elif kind.is_string():
+        found = Kind.text
+    else:
+        found = Kind.other
+    return Field(name, found, str(kind).removeprefix("!"))
+
+
+def _column(read: Any, kind: Kind) -> Column:
+    """Turn an Arrow column into ours; a column of no kind that we compare is read as text."""
+    import pyarrow as pa
+
+    if kind in {Kind.text, Kind.other}:
+        coded = read.cast(pa.string()).combine_chunks().dictionary_encode()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.combine_chunks()
+        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+        return Labels(codes, tuple(coded.dictionary.to_pylist()))
+    if kind is Kind.time:
+        micro = read.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return Numbers(_floats(micro) / 1e6)
+    return Numbers(_floats(read))
+
+
+def _floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(read.type):
+        read = read.cast(pa.int8())
+    return np.asarray(read.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _taken(column: Column, pick: np.ndarray[Any, np.dtype[np.int64]]) -> Column:
+    if isinstance(column, Labels):
+        return Labels(column.codes[pick], column.names)
+    return Numbers(column.values[pick])
+
+
+def _tally(grid: Grid, codes: Any, n: Any, ends: tuple[float, float]) -> Tally:
+    counts = np.zeros(grid.bins, np.int64)
+    inside = codes >= 0
+    counts[codes[inside]] = n[inside]
+    return Tally(counts, int(n[codes == -1].sum()), int(n[codes == -2].sum()), *ends)
+
+
+def open_table(address: str, memory: str = MEMORY) -> IbisTable:
+    """Open a file or ``URL#TABLE``; ``Absent`` when there is nothing, ``Malformed`` when it cannot be read."""
+    import ibis
+
+    with _translated(address):
+        if "://" in address:
+            url, _, table = address.partition("#")
+            if not table:
+                raise Refused(f"say which table: {address}#TABLE")
+            return IbisTable(ibis.connect(url).table(table), table)
+        return IbisTable(_read_file(address, memory), Path(address).name)
+
+
+def _read_file(address: str, memory: str) -> Any:
+    import ibis
+
+    path = Path(address)
+    engine = ibis.duckdb.connect(memory_limit=memory, threads=2)
+    if set(path.suffixes) & TEXTUAL:
+        if not path.is_file():
+            raise Absent(f"no file at {address}")
+        return engine.create_table("parsed", engine.read_csv(path), temp=True)  # parsed once; spills beyond the memory
+    found = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    if "*" not in address and not any(file.is_file() for file in found):
+        raise Absent(f"no file at {address}")
+    return engine.read_parquet(address if "*" in address else [str(file) for file in found])

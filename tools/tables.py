@@ -1,0 +1,104 @@
+"""Tables of rows: nouns for columns, and the port that reads them.
+
+A table may be a file or a warehouse. What is asked of it is small on purpose: counts on fixed grids, single columns,
+and samples, so that no row leaves an engine that need not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.grid import Counts, Floats, Grid
+
+
+class Kind(StrEnum):
+    """What a column holds."""
+
+    number = "number"
+    flag = "flag"
+    text = "text"
+    time = "time"
+    other = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column by name: what it holds, and its type in the words of the engine."""
+
+    name: str
+    kind: Kind
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers, flags (0, 1) or instants (seconds since 1970): float64, shape (rows,); NaN is null."""
+
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Text as codes into ``names``: int32, shape (rows,); -1 is null."""
+
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+Column = Numbers | Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of one numeric column: per bin, nulls, infinities, and the extremes of the finite values."""
+
+    counts: Counts
+    nulls: int
+    strange: int
+    lowest: float
+    highest: float
+
+
+class Table(Protocol):
+    """Reads one table."""
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table holds."""
+        ...
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns, in the table's order."""
+        ...
+
+    def column(self, name: str) -> Column:
+        """Return a whole column, rows in the table's order; ``Absent`` when there is no such column."""
+        ...
+
+    def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        """Return the named columns of at most ``rows`` rows drawn at random, the same rows for every column."""
+        ...
+
+    def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
+        """Count numeric columns on their grids, inside the engine."""
+        ...
+
+    def values(self, name: str, most: int) -> dict[str, int]:
+        """Return the ``most`` frequent values of a column with their counts, nulls left out."""
+        ...
