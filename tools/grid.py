@@ -15,6 +15,8 @@ Counts = NDArray[np.int64]
 
 CHUNK = 1 << 15  # values binned at once: two buffers of them stay in a core's own cache
 EDGE = 0.02  # of the spread, added beyond the sampled range; what lies further out falls into the outer bins
+LIMIT = 1e150  # grids reach no further, so that nothing overflows
+TINY = 1e-12  # of the greatest magnitude: values beneath it stand at nought on a logarithmic axis
 CROWDED = 0.02  # of the rows in the fullest of 1,024 equal bins: beyond it the scale is taken to be logarithmic
 
 
@@ -36,8 +38,9 @@ class Grid:
 
     def codes(self, values: Floats, out: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Return the bin number of each finite value; shape kept. Monotone: no value is binned below a smaller one."""
-        placed = self.place(values) - self.low
-        np.multiply(placed, 1.0 / self.width, out=placed)
+        with np.errstate(over="ignore"):  # what overflows lies in an outer bin
+            placed = self.place(values) - self.low
+            np.multiply(placed, 1.0 / self.width, out=placed)
         np.clip(placed, 0, self.bins - 1, out=placed)
         codes = np.empty(placed.shape, np.int64) if out is None else out[: len(placed)]
         np.copyto(codes, placed, casting="unsafe")
@@ -73,13 +76,14 @@ def fit_grid(sample: Floats, bins: int = 4096) -> Grid:
     """
     if not len(sample):
         return Grid(0.0, 1.0, 1)
+    sample = np.clip(sample, -LIMIT, LIMIT)
     low, high = float(sample.min()), float(sample.max())
     if high - low < bins - 1 and bool(np.all(sample == np.floor(sample))):
         return Grid(low - (bins - 1 - (high - low)) // 2 - 0.5, 1.0, bins)
     straight = _spread(sample, bins)
     if _crowding(straight, sample) <= CROWDED:
         return straight
-    unit = float(np.quantile(np.abs(sample), 0.1)) or float(np.abs(sample[sample != 0]).min(initial=1.0))
+    unit = max(float(np.quantile(np.abs(sample), 0.1)), float(np.abs(sample).max()) * TINY)
     bent = _spread(Grid(0.0, 1.0, 1, "log", unit).place(sample), bins)
     curved = Grid(bent.low, bent.width, bins, "log", unit)
     return curved if _crowding(curved, sample) < 0.5 * _crowding(straight, sample) else straight

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from agent.drift.finding import DriftReport, Fault, Limits, Move, Side
 from agent.drift.gathering import gather_all
 from agent.drift.headline import headline
@@ -14,8 +16,13 @@ def compare(
 ) -> DriftReport:
     """Say what moved from ``reference`` to ``current``. ``importance``: how much the model leans on each feature."""
     limits = limits or Limits()
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd magnitudes are reported, not raised
+        return _compare(reference, current, limits, importance or {})
+
+
+def _compare(reference: Table, current: Table, limits: Limits, importance: Mapping[str, float]) -> DriftReport:
     gathered = gather_all(reference, current, limits)
-    moves = judge(gathered, limits, (reference.rows, current.rows), importance or {})
+    moves = judge(gathered, limits, (reference.rows, current.rows), importance)
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
     faults: list[Fault] = []

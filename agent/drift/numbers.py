@@ -75,8 +75,8 @@ def measures(moves: NumberMoves, at: int) -> Measures:
     return Measures(
         ks=float(apart.ks[at]),
         ks_error=float(apart.ks_high[at] - apart.ks[at]),
-        wasserstein=float(apart.wasserstein[at]),
-        wasserstein_error=float(apart.wasserstein_error[at]),
+        wasserstein=float(np.nan_to_num(apart.wasserstein[at])),
+        wasserstein_error=float(np.nan_to_num(apart.wasserstein_error[at])),
         wasserstein_scaled=scaled if np.isfinite(scaled) else None,
         psi=float(apart.psi[at]),
         jensen_shannon=float(apart.jensen_shannon[at]),

@@ -87,6 +87,7 @@ def test_bad_numbers_are_counted_and_left_out() -> None:
     bad: Floats = np.array([np.nan, np.inf, -np.inf] * 100 + [0.0, 1.0] * 200)
     report = compare(Rows(x=bad), Rows(x=bad))
     assert not report.alarming
+    compare(Rows(x=np.array([1e308, -1e308, 5e-324, 0.0] * 50)), Rows(x=np.array([-1.7e308, 1.7e308] * 100)))
     compare(Rows(x=np.full(200, np.nan)), Rows(x=np.full(200, np.inf)))
     compare(Rows(x=np.empty(0)), Rows(x=np.empty(0)))
 
