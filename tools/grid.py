@@ -75,7 +75,7 @@ def fit_grid(sample: Floats, bins: int = 4096) -> Grid:
     Grid(low=-4.5, width=1.0, bins=16, scale='linear', unit=1.0)
     """
     if not len(sample):
-        return Grid(0.0, 1.0, 1)
+        return Grid(0.0, 1.0, bins)
     sample = np.clip(sample, -LIMIT, LIMIT)
     low, high = float(sample.min()), float(sample.max())
     if high - low < bins - 1 and bool(np.all(sample == np.floor(sample))):
