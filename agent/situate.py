@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from agent.capacity import ready_of, use_of, wanted_of
@@ -16,6 +16,9 @@ from tools.journal import Entry, Journal
 DEAD = frozenset(("engine_hang_200", "xid_79_off_bus", "node_not_ready", "thermal_throttle"))
 STORM = 0.6  # share of the services with an incident of their own at one time
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
+DAY = timedelta(
+    days=1
+)  # in which runs against one fault are counted: one that comes back after each cure is a person's
 DEFAULT_LOAD = 60  # per cent, where nothing measures the load of an outside service
 
 
@@ -47,7 +50,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         paused=False,
         opted_out=bool(deployment and deployment.opted_out),
         other_owner=bool(deployment and _owned(deployment.owners, plan)),
-        attempts=len(case.plans) - 1 if plan in case.plans else len(case.plans),
+        attempts=len(_runs(case, plan, scene.now, journal)),
         service_actions_last_hour=_count(recent, service.name),
         fleet_actions_last_hour=len(recent),
         blast_percent=effect.blast_percent,
@@ -73,6 +76,15 @@ def _owned(owners: Sequence[str], plan: Plan) -> bool:
     """Whether another controller writes what the plan would write."""
     scaling = any(isinstance(step.action, SetReplicas) for step in plan.steps)
     return any(scaling or owner not in SCALERS for owner in owners)
+
+
+def _runs(case: Case, plan: Plan, now: datetime, journal: Journal) -> set[str]:
+    """Return the earlier plans of this incident, and those that were run lately against the same fault elsewhere."""
+    entries = journal.entries(kinds=("PLAN", "RUN_PLANNED"))
+    run = {entry.body["plan"] for entry in entries if entry.kind == "RUN_PLANNED" and entry.at > now - DAY}
+    made = [entry.body for entry in entries if entry.kind == "PLAN"]
+    again = {body["id"] for body in made if (body["service"], body["fault"]) == (plan.service, plan.fault)}
+    return ({each.id for each in case.plans} | (again & run)) - {plan.id}
 
 
 def _count(recent: Sequence[Entry], service: str) -> int:

@@ -121,7 +121,10 @@ class ApprovalSettings(Frozen):
 
 
 class Freeze(Frozen):
-    """A window in which nothing is changed without a person: fixed instants, or every week."""
+    """A window in which nothing is changed, not even with a person's yes: fixed instants, or every week.
+
+    What was begun before is undone all the same where it fails: a half-done plan is worse than none.
+    """
 
     why: str = Field(min_length=1, description="shown wherever the window forbids something")
     start: datetime | None = Field(default=None, description="first instant, with zone")
@@ -180,6 +183,7 @@ class CapSettings(Frozen):
         default=None, ge=0, le=100, description="share of a service's ready replicas that may be away at once"
     )
     replicas: int | None = Field(default=None, ge=1, description="replicas that may be asked for")
+    attempts: int | None = Field(default=None, ge=1, description="runs against one fault of one service in a day")
     train_seconds: float | None = Field(default=None, gt=0, description="length of one training")
 
 
@@ -190,7 +194,7 @@ class PolicySettings(Frozen):
         default=None, description="folder with Cedar rules of your own; left out: the rules that ship with Prunella"
     )
     caps: CapSettings = CapSettings()
-    freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which nothing is changed by itself")
+    freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which Prunella changes nothing")
 
     def freeze_at(self, now: datetime) -> Freeze | None:
         """Return a freeze window that is open at ``now``, or None."""

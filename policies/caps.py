@@ -42,13 +42,21 @@ class Caps(Frozen):
     steps: int = Field(default=12, ge=1, le=30, description="steps of one plan")
     replicas: int = Field(default=200, ge=1, le=1000, description="replicas that may be asked for")
     replicas_multiple: int = Field(default=3, ge=1, le=10, description="times the present replicas, at one step")
+    attempts: int = Field(
+        default=3, ge=1, le=10, description="runs against one fault of one service in a day, this plan included"
+    )
     train_seconds: float = Field(default=3600, gt=0, le=6 * 3600, description="length of one training")
     verbs: Mapping[PlaybookClass, frozenset[str]] = Field(default=_VERBS, description="verbs of every playbook class")
 
 
 def breaches(plan: Plan, situation: Situation, caps: Caps) -> tuple[Reason, ...]:
     """Return every cap that a plan would break; none: the caps do not object."""
-    return (*_of_rate(plan, situation, caps), *_of_effect(situation, caps), *_of_shape(plan, situation, caps))
+    return (
+        *_of_rate(plan, situation, caps),
+        *_of_attempts(plan, situation, caps),
+        *_of_effect(situation, caps),
+        *_of_shape(plan, situation, caps),
+    )
 
 
 def action_breach(action: Action, caps: Caps) -> Reason | None:
@@ -86,6 +94,11 @@ def _of_rate(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
             "cap-fleet-hour", f"fleet actions this hour {fleet} + {steps} =", fleet + steps, caps.fleet_actions_per_hour
         ),
     )
+
+
+def _of_attempts(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
+    run = max(plan.attempt, situation.attempts + 1)
+    return _some(_above("cap-attempts", f"runs against {plan.fault} of {plan.service} in a day", run, caps.attempts))
 
 
 def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:

@@ -24,7 +24,7 @@ class Situation(Frozen):
     paused: bool  # somebody switched Prunella off for this service or fleet
     opted_out: bool
     other_owner: bool  # another controller owns what the plan would write
-    attempts: int = Field(ge=0, description="earlier runs against this incident")
+    attempts: int = Field(ge=0, description="earlier runs in this incident, and of the last day against the same fault")
     service_actions_last_hour: int = Field(ge=0)
     fleet_actions_last_hour: int = Field(ge=0)
     blast_percent: int = Field(ge=0, le=100, description="share of the service's ready replicas that a step takes away")

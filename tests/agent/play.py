@@ -56,11 +56,16 @@ class Metrics:
 class Play:
     """A world, a journal, and controllers that come and go."""
 
-    def __init__(self, scenario: str, journal: Journal | None = None, saver: object = None, seed: int = 1) -> None:
+    def __init__(
+        self, scenario: str, journal: Journal | None = None, saver: object = None, *, every: float | None = None
+    ) -> None:
         script = load_scenarios()[scenario]
+        if every is not None:  # what goes wrong goes wrong again
+            again = tuple(mutation.model_copy(update={"every": every}) for mutation in script.mutations)
+            script = script.model_copy(update={"mutations": again})
         if script.truth.fault:
             script = script.model_copy(update={"onset": (ONSET, ONSET)})
-        self.world = World(demo_fleet(), seed=seed, scenario=script)
+        self.world = World(demo_fleet(), seed=1, scenario=script)
         self.metrics = Metrics(self.world)
         self.journal, self.saver = journal or MemoryJournal(), saver or InMemorySaver()
         self.autonomy: Autonomy = "act"

@@ -121,6 +121,33 @@ def test_a_person_answers_from_the_command_line(tmp_path: Path, monkeypatch: pyt
     assert (play.deeds, play.case.phase) == (1, "recovered")
 
 
+# -- a fault that comes back ---------------------------------------------------------------------------------------
+def test_a_fault_that_comes_back_after_each_cure_ends_at_a_person_and_a_new_process_does_not_forget() -> None:
+    play = Play("bad_rollout_errors", every=1200.0)
+    for _ in range(3):
+        before = play.deeds
+        play.until(lambda p, n=before: p.deeds > n and closed(p))  # type: ignore[misc]
+        play.hire()
+    play.ticks(200)
+    assert play.deeds == 3
+    assert [case.phase for case in play.cases] == ["recovered"] * 3 + ["escalated"]
+    assert play.cases[-1].decision is not None
+    reasons = {reason.rule: reason.text for reason in play.cases[-1].decision.reasons}
+    assert (
+        reasons["cap-attempts"]
+        == f"runs against bad_rollout_errors of {play.cases[-1].incident.service} in a day 4 > 3"
+    )
+
+
+def test_the_budget_of_attempts_can_be_tightened() -> None:
+    play = Play("bad_rollout_errors", every=1200.0)
+    fleet = {"services": [service.model_dump(mode="json") for service in play.world.fleet.services]}
+    caps = {"caps": {"attempts": 1}}
+    play.settings = Settings.model_validate({"fleet": fleet, "metrics": {"url": "http://p"}, "policy": caps})
+    play.until(lambda p: len(p.cases) == 2 and closed(p))
+    assert (play.deeds, play.cases[1].phase) == (1, "escalated")
+
+
 # -- nothing is done -----------------------------------------------------------------------------------------------
 class Untouchable:
     """An actuator that may be looked through, and never acts."""
