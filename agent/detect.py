@@ -23,6 +23,7 @@ GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
 HEALED = 4  # good ticks in a row that clear an alarm
 SPARE = 2  # replicas
 LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
+FIRST_STEP = timedelta(minutes=2)  # that a new engine may take; one that has stepped gets none
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
 
 
@@ -53,6 +54,7 @@ class Watch:
         self._alarms: dict[Rule, Anomaly] = {}
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
+        self._stepped: set[str] = set()  # engines that made a step since they became ready
         self._marked: NDArray[np.bool_] = np.empty(0, dtype=bool)
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
@@ -107,24 +109,31 @@ class Watch:
 
     def _stuck(self, seen: Observation) -> list[Anomaly]:
         """An engine with work, or beside working peers, that makes no step."""
-        found = []
+        found, settled = [], self._settled(seen)
+        for entity, ready in settled.items():
+            key, steps = SeriesKey("engine_steps", entity), seen.value("engine_steps", entity)
+            if steps is None:
+                found += self._still(key)
+            elif ready and steps == 0 and _has_work(seen, entity):
+                onset = self._idle.setdefault(f"{key}", seen.at)
+                if seen.at - onset >= self._tick:
+                    found.append(_anomaly(Rule(key, 0.0, -1.0, 0.0, "stuck"), 0.0, onset, seen.at, expected=1.0))
+            else:
+                self._idle.pop(f"{key}", None)
+        return found
+
+    def _settled(self, seen: Observation) -> dict[str, bool]:
+        """Return each engine replica, and whether it should be stepping: ready, and it has stepped or had its time."""
+        found, stepped = {}, set()
         for service in self._fleet.services:
             if service.kind is not ServiceKind.LANGUAGE:
                 continue
             for replica in seen.topology.of(service.name):
                 entity = f"replica/{service.name}/{replica.name}"
-                key = SeriesKey("engine_steps", entity)
-                old = seen.at - replica.started_at > timedelta(minutes=2)
-                steps = seen.value("engine_steps", entity)
-                if steps is None:
-                    found += self._still(key)
-                elif replica.ready and old and steps == 0 and _has_work(seen, entity):
-                    onset = self._idle.setdefault(f"{key}", seen.at)
-                    if seen.at - onset >= self._tick:
-                        rule = Rule(key, 0.0, -1.0, 0.0, "stuck")
-                        found.append(_anomaly(rule, 0.0, onset, seen.at, expected=1.0))
-                else:
-                    self._idle.pop(f"{key}", None)
+                if replica.ready and (entity in self._stepped or seen.value("engine_steps", entity)):
+                    stepped.add(entity)
+                found[entity] = replica.ready and (entity in stepped or seen.at - replica.started_at > FIRST_STEP)
+        self._stepped = stepped
         return found
 
     def _quality(self, seen: Observation) -> list[Anomaly]:

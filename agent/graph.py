@@ -125,7 +125,9 @@ class Agents:
         """Weigh the evidence; wait for more, or give the case to a person, when it does not suffice."""
         case, scene = self._desk.case(state["incident"]), self._desk.look()
         table = self._desk.evidence.get(case.incident.id, {})
-        evidence = tuple(item for name in ANALYSTS for item in table.get(name, ANALYSTS[name](case.incident, scene)))
+        # A round that a crash cut in two has lost its table: what is missing is examined again.
+        found = (table[name] if name in table else ANALYSTS[name](case.incident, scene) for name in ANALYSTS)
+        evidence = tuple(item for items in found for item in items)
         diagnosis = diagnose(case.incident, evidence, self._desk.faults)
         if not diagnosis.resolved and self._self_healed(case):
             return self._end(case, "self_recovered", "every objective holds again and nothing was done")

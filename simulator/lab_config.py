@@ -27,7 +27,8 @@ def lab_config(handle: LabHandle) -> dict[str, Any]:
         "environment": "lab",
         "autonomy": "act",
         "fleet": {"services": [service]},
-        "metrics": {"url": handle.prometheus_url, "lookback": "30s"},
+        "metrics": {"url": handle.prometheus_url, "lookback": "20s"},  # ten looks
+        "serving": {"timeout": "2s"},  # a small model answers in a fraction of it
         "cluster": {"kubeconfig": str(handle.controller_kubeconfig), "namespace": handle.namespace},
         "journal": {"url": "sqlite:///prunella.db"},
         "checkpoints": "prunella-checkpoints.db",
