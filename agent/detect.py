@@ -87,7 +87,8 @@ class Watch:
         self._limit = np.array([rule.limit for rule in self._rules])
         self._sign = np.array([rule.sign for rule in self._rules])
         self._gross = np.array([rule.gross for rule in self._rules])
-        gone = [rule for rule in self._past if rule.detector == "hardware" and rule not in set(self._rules)]
+        alive = set(self._rules)
+        gone = [rule for rule in self._past if rule.detector == "hardware" and rule not in alive]
         for rule in gone:  # a machine that left; what was promised stays promised, and a lost series is NO DATA
             del self._past[rule], self._since[rule]
         self._marked = np.array([rule in self._past for rule in self._rules], dtype=bool)
