@@ -22,6 +22,7 @@ from tools.journal import Entry
 HOLD = timedelta(minutes=15)  # of unbroken truth before a fault counts as healed
 WORSE = 0.05  # more of the ticks unwell than without us: that service was made worse
 LEAST_WORSE = 4  # ticks: less is chance
+LATELY = timedelta(minutes=5)  # before an incident, in which its objectives must really have been missed
 SETTLING = timedelta(minutes=5)  # after an effect, in which a fall below the floor is our doing
 
 Flags = NDArray[np.bool_]
@@ -139,10 +140,26 @@ def matches(record: Record, incident: Incident) -> bool:
 
 
 def tolerable(record: Record, incident: Incident) -> bool:
-    """Whether an incident is not a false one: it matches, or is about somebody who really feels the fault."""
+    """Whether an incident is not a false one: it matches, is about somebody who really feels the fault, or was due."""
     onset = record.happened.onset_at
     felt = onset is not None and incident.at >= onset and incident.service in record.patients
-    return felt or matches(record, incident)
+    return felt or matches(record, incident) or due(record, incident)
+
+
+def due(record: Record, incident: Incident) -> bool:
+    """Whether nothing is broken and something is to be done all the same: honest growth asks for one more replica.
+
+    The service at issue really misses its objectives, and every plan made is one that the truth accepts.
+    """
+    happened = record.happened
+    accepted = set(happened.truth.acceptable_playbooks)
+    plans = {str(e.body["playbook"]) for e in record.entries if e.kind == "PLAN" and e.subject == incident.id}
+    if happened.truth.fault or incident.service != happened.service or not plans <= accepted or not accepted:
+        return False
+    column = [service.name for service in record.fleet.services].index(incident.service)
+    times, at = record.acting.times, incident.at.timestamp()
+    lately = (times > at - LATELY.total_seconds()) & (times <= at)
+    return not record.acting.held[lately, column].all()
 
 
 def ranked(record: Record, incidents: set[str]) -> int:

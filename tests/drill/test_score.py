@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -197,3 +197,25 @@ def test_detection_and_diagnosis_count_only_when_true(cured: Record) -> None:
     assert (unsure["detected"], unsure["top1"]) == (True, False)
     wrong = score(said(cured, happened.service, onset + minute, (right[0], "service/other")))
     assert (wrong["detected"], wrong["top1"], wrong["top3"]) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("service", "playbook", "held", "false"),
+    [
+        ("chat", "scale_out", False, 0),  # honest growth: one more replica is due
+        ("chat", "scale_out", True, 1),  # nothing was missed yet
+        ("chat", "rollback_release", False, 1),  # the truth accepts no such cure
+        ("search", "scale_out", False, 1),  # not the one that grows
+    ],
+)
+def test_what_growth_asks_for_is_no_false_incident(service: str, playbook: str, held: bool, false: int) -> None:
+    record = play(load_scenarios()["growth"], 1, lambda world, actuator: DoNothing(), timedelta(hours=3))
+    assert record.happened.service == "chat"
+    at = datetime.fromtimestamp(float(record.acting.times[-1]), UTC)
+    journal = MemoryJournal()
+    for entry in said(record, service, at, ("kv_cache_saturation", f"service/{service}")).entries:
+        journal.append(entry.subject, entry.kind, dict(entry.body), entry.at)
+    journal.append("inc-1", "PLAN", {"playbook": playbook}, at)
+    state = np.full_like(record.acting.held, held)
+    found = score(replace(record, entries=journal.entries(), acting=replace(record.acting, held=state)))
+    assert found["false_incidents"] == false
