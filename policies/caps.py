@@ -8,7 +8,7 @@ from pydantic import Field
 from config.frozen import Frozen
 from playbooks.plan import Plan, PlaybookClass
 from policies.decision import Reason, Situation
-from policies.facts import facts_of
+from policies.facts import targets_in
 from tools.action import (
     Action,
     EvictReplica,
@@ -55,7 +55,7 @@ def breaches(plan: Plan, situation: Situation, caps: Caps) -> tuple[Reason, ...]
         *_of_rate(plan, situation, caps),
         *_of_attempts(plan, situation, caps),
         *_of_effect(situation, caps),
-        *_of_shape(plan, situation, caps),
+        *_of_shape(plan, caps),
     )
 
 
@@ -108,11 +108,10 @@ def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:
         yield Reason(rule="cap-floor", text=f"replicas above the floor {situation.floor_margin} < {caps.floor_margin}")
 
 
-def _of_shape(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
-    targets = int(str(facts_of(plan, situation)["context"]["targets"]))
+def _of_shape(plan: Plan, caps: Caps) -> Iterable[Reason]:
     yield from _some(
         _above("cap-steps", "steps", len(plan.steps), min(caps.steps, plan.bounds.steps)),
-        _above("cap-targets", "targets", targets, plan.bounds.targets),
+        _above("cap-targets", "targets", targets_in(plan), plan.bounds.targets),
         *(action_breach(step.action, caps) for step in plan.steps),
     )
     allowed = caps.verbs.get(plan.class_, frozenset()) & _VERBS[plan.class_]

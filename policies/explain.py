@@ -1,12 +1,13 @@
 """Why a rule holds or does not, in words and numbers, read from the rule itself: no threshold is written twice.
 
 Cedar alone decides. This module walks the parsed rule beside the same facts and renders what decided it, for example
-``confidence 82 % >= 60 %``. What it cannot walk (a rule may use any Cedar) it leaves to the rule's own ``@reason``.
+``confidence 82 % >= 60 %``. A rule is taken apart once, at loading, for every decision waits for its explanation.
+What it cannot walk (a rule may use any Cedar) it leaves to the rule's own ``@reason``.
 """
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce
 
 from cedarpy import pst
@@ -35,20 +36,32 @@ class Finding:
     elsewhere: bool = False
 
 
+_TRUE, _FALSE = Finding(True, ()), Finding(False, ())
+Walk = Callable[[Facts], Finding]
+"""A condition made ready once: facts in, finding out. May raise ``Opaque``."""
+
+
 def explain(policy: pst.Template, facts: Facts) -> Finding:
     """Return whether the conditions of a rule hold, and why. Raises ``Opaque``."""
+    return walked(policy)(facts)
+
+
+def walked(policy: pst.Template) -> Walk:
+    """Make a rule's conditions ready to be walked many times. A part that cannot be walked raises when it is met."""
     clauses: list[pst.Expr] = [
         clause.expr if isinstance(clause, pst.When) else pst.UnaryOp("not", clause.expr) for clause in policy.clauses
     ]
-    return reduce(_both, (_walk(clause, facts) for clause in clauses), Finding(True, ()))
+    walks = [_walk(clause) for clause in clauses]
+    return lambda facts: reduce(_both, (walk(facts) for walk in walks), _TRUE)
 
 
 def covers(policy: pst.Template, action: frozenset[str], service: str) -> bool:
     """Tell whether a rule's head speaks of an action (its name and groups) and a service."""
-    return _action_covers(policy.action, action) and _resource_covers(policy.resource, service)
+    return action_covers(policy.action, action) and resource_covers(policy.resource, service)
 
 
-def _action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
+def action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
+    """Tell whether the action part of a rule's head speaks of an action (its name and groups)."""
     match scope:
         case pst.ActionEq(entity):
             return entity.id in action
@@ -58,7 +71,8 @@ def _action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
             return True
 
 
-def _resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> bool:
+def resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> bool:
+    """Tell whether the resource part of a rule's head speaks of a service."""
     match scope:
         case pst.ScopeEq(pst.EntityUid(_, name)):
             return name == service
@@ -66,24 +80,40 @@ def _resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> 
             return True
 
 
-def _walk(expr: pst.Expr, facts: Facts) -> Finding:
+def _walk(expr: pst.Expr) -> Walk:
     match expr:
         case pst.BinaryOp("and", left, right):
-            return _both(_walk(left, facts), _walk(right, facts))
+            one, other = _walk(left), _walk(right)
+            return lambda facts: _both(one(facts), other(facts))
         case pst.BinaryOp("or", left, right):
-            return _either(_walk(left, facts), _walk(right, facts))
+            either, alternative = _walk(left), _walk(right)
+            return lambda facts: _either(either(facts), alternative(facts))
         case pst.UnaryOp("not", arg):
-            inner = _walk(arg, facts)
-            return Finding(not inner.holds, inner.atoms, inner.elsewhere)
+            inner = _walk(arg)
+            return lambda facts: _opposite(inner(facts))
         case pst.BoolLit(value):
-            return Finding(value, ())
+            return lambda _facts: _TRUE if value else _FALSE
         case pst.BinaryOp(op, left, right):
-            return _compare(op, left, right, facts)
+            return _compare(op, left, right)
         case _:
-            fact = _value(expr, facts)
-            if not isinstance(fact, bool):
-                raise Opaque(str(expr))
-            return Finding(fact, (f"{_label(expr)}: {'yes' if fact else 'no'}",))
+            return _flag(expr)
+
+
+def _flag(expr: pst.Expr) -> Walk:
+    value, label = _value(expr), _label(expr)
+    yes, no = Finding(True, (f"{label}: yes",)), Finding(False, (f"{label}: no",))
+
+    def walk(facts: Facts) -> Finding:
+        fact = value(facts)
+        if not isinstance(fact, bool):
+            raise Opaque(str(expr))
+        return yes if fact else no
+
+    return walk
+
+
+def _opposite(finding: Finding) -> Finding:
+    return Finding(not finding.holds, finding.atoms, finding.elsewhere)
 
 
 def _both(left: Finding, right: Finding) -> Finding:
@@ -103,54 +133,101 @@ def _joined(holds: bool, parts: list[Finding]) -> Finding:
     return Finding(holds, atoms, any(part.elsewhere for part in parts))
 
 
-def _compare(op: str, left: pst.Expr, right: pst.Expr, facts: Facts) -> Finding:
-    one, other = _value(left, facts), _value(right, facts)
+def _compare(op: str, left: pst.Expr, right: pst.Expr) -> Walk:
+    one, other = _value(left), _value(right)
+    shown, beside = _shower(left, right), _shower(right, left)
     if op in ("eq", "not_eq"):
-        same = one == other
-        text = f"{_shown(left, one, right)} {'=' if same else 'is not'} {_shown(right, other, left)}"
-        holds = same == (op == "eq")
-        return Finding(holds, (text,), elsewhere=not holds and isinstance(one, str))
-    if op in _COMPARE and isinstance(one, int) and isinstance(other, int):
-        sign, opposite, test = _COMPARE[op]
-        holds = test(one, other)
-        text = f"{_shown(left, one, right)} {sign if holds else opposite} {_shown(right, other, left)}"
-        return Finding(holds, (text,))
-    return _membership(op, left, one, other)
+        return lambda facts: _sameness(op == "eq", (one(facts), shown), (other(facts), beside))
+    membership = _membership(op, left)
+
+    def walk(facts: Facts) -> Finding:
+        this, that = one(facts), other(facts)
+        if op in _COMPARE and isinstance(this, int) and isinstance(that, int):
+            sign, opposite, test = _COMPARE[op]
+            holds = test(this, that)
+            return Finding(holds, (f"{shown(this)} {sign if holds else opposite} {beside(that)}",))
+        return membership(this, that)
+
+    return walk
 
 
-def _membership(op: str, left: pst.Expr, one: Fact, other: Fact) -> Finding:
-    held = frozenset(one) if isinstance(one, tuple) else frozenset[str]()
-    wanted = frozenset(other) if isinstance(other, tuple) else frozenset([str(other)])
-    if not isinstance(one, tuple) or op not in ("contains", "contains_any", "contains_all"):
-        raise Opaque(op)
-    holds = wanted <= held if op == "contains_all" else bool(wanted & held)
-    words = ", ".join(sorted(wanted & held if holds else wanted))
-    if isinstance(left, pst.Set):  # ["rollback", "failover"].contains(context.class): a fact among words
-        return Finding(holds, (f"{words} {'is' if holds else 'is not'} one of {', '.join(one)}",), not holds)
-    return Finding(holds, (f"{_label(left)} {'with' if holds else 'without'} {words}",))
+Shower = Callable[[Fact], str]
 
 
-def _value(expr: pst.Expr, facts: Facts) -> Fact:
+def _sameness(wanted: bool, left: tuple[Fact, Shower], right: tuple[Fact, Shower]) -> Finding:
+    (one, shown), (other, beside) = left, right
+    same = one == other
+    holds = same == wanted
+    text = f"{shown(one)} {'=' if same else 'is not'} {beside(other)}"
+    return Finding(holds, (text,), elsewhere=not holds and isinstance(one, str))
+
+
+def _membership(op: str, left: pst.Expr) -> Callable[[Fact, Fact], Finding]:
+    label, literal = _label(left), isinstance(left, pst.Set)
+
+    def look(one: Fact, other: Fact) -> Finding:
+        if not isinstance(one, tuple) or op not in ("contains", "contains_any", "contains_all"):
+            raise Opaque(op)
+        held = frozenset(one)
+        wanted = frozenset(other) if isinstance(other, tuple) else frozenset([str(other)])
+        holds = wanted <= held if op == "contains_all" else bool(wanted & held)
+        words = ", ".join(sorted(wanted & held if holds else wanted))
+        if literal:  # ["rollback", "failover"].contains(context.class): a fact among words
+            return Finding(holds, (f"{words} {'is' if holds else 'is not'} one of {', '.join(one)}",), not holds)
+        return Finding(holds, (f"{label} {'with' if holds else 'without'} {words}",))
+
+    return look
+
+
+Value = Callable[[Facts], Fact]
+
+
+def _value(expr: pst.Expr) -> Value:
     match expr:
         case pst.LongLit(value) | pst.StringLit(value) | pst.BoolLit(value):
-            return value
-        case pst.GetAttr(pst.Var(name), attr) if attr in facts.get(name, {}):
-            return facts[name][attr]
+            return lambda _facts: value
+        case pst.GetAttr(pst.Var(name), attr):
+            return _fact(name, attr)
         case pst.Set(elements):
-            return tuple(str(_value(element, facts)) for element in elements)
+            items = [_value(element) for element in elements]
+            return lambda facts: tuple(str(item(facts)) for item in items)
         case pst.UnaryOp("neg", arg):
-            return -_number(arg, facts)
+            negated = _number(arg)
+            return lambda facts: -negated(facts)
         case pst.BinaryOp("add" | "sub" | "mul" as op, left, right):
-            return int(getattr(operator, op)(_number(left, facts), _number(right, facts)))
+            reckon, one, other = getattr(operator, op), _number(left), _number(right)
+            return lambda facts: int(reckon(one(facts), other(facts)))
         case _:
+            return _opaque(str(expr))
+
+
+def _fact(name: str, attr: str) -> Value:
+    def read(facts: Facts) -> Fact:
+        try:
+            return facts[name][attr]
+        except KeyError:
+            raise Opaque(f"{name}.{attr}") from None
+
+    return read
+
+
+def _opaque(text: str) -> Value:
+    def read(_facts: Facts) -> Fact:
+        raise Opaque(text)
+
+    return read
+
+
+def _number(expr: pst.Expr) -> Callable[[Facts], int]:
+    value = _value(expr)
+
+    def read(facts: Facts) -> int:
+        found = value(facts)
+        if not isinstance(found, int):
             raise Opaque(str(expr))
+        return found
 
-
-def _number(expr: pst.Expr, facts: Facts) -> int:
-    value = _value(expr, facts)
-    if not isinstance(value, int):
-        raise Opaque(str(expr))
-    return value
+    return read
 
 
 def _label(expr: pst.Expr) -> str:
@@ -172,9 +249,38 @@ def _split(expr: pst.Expr) -> tuple[str, str]:
             return "", ""
 
 
-def _shown(expr: pst.Expr, value: Fact, beside: pst.Expr) -> str:
+def _shower(expr: pst.Expr, beside: pst.Expr) -> Shower:
+    """Return how the value of an expression is written: its name, the number, the unit of the comparison."""
     words, unit = _split(expr)
     unit = unit or _split(beside)[1]
-    number = f"{value / 100:.2f}" if unit == "cents" and isinstance(value, int) else str(value)
-    name = "" if isinstance(expr, pst.LongLit) else words
-    return f"{name} {number}{_UNITS.get(unit, '')}".strip()
+    tail = _UNITS.get(unit, "")
+    head = "" if isinstance(expr, pst.LongLit) or not words else f"{words} "
+    if unit == "cents":
+        return lambda value: f"{head}{value / 100:.2f}{tail}" if isinstance(value, int) else f"{head}{value}{tail}"
+    return lambda value: f"{head}{value}{tail}"
+
+
+def mentions(policy: pst.Template, variable: str) -> frozenset[str] | None:
+    """Return the attributes of a variable that a rule can look at; None where it takes the variable as a whole."""
+    found: set[str] = set()
+    whole = any(_taken_whole(clause.expr, variable, found) for clause in policy.clauses)
+    return None if whole else frozenset(found)
+
+
+def _taken_whole(node: object, variable: str, found: set[str]) -> bool:
+    """Collect the attributes of a variable under a node; True where it stands anywhere without one."""
+    match node:
+        case pst.GetAttr(pst.Var(name), attr) if name == variable:
+            found.add(attr)
+            return False
+        case pst.Var(name):
+            return name == variable
+        case tuple():
+            parts = list(node)
+        case Mapping():
+            parts = list(node.values())
+        case _ if is_dataclass(node):
+            parts = [getattr(node, each.name) for each in fields(node)]
+        case _:
+            return False
+    return any(_taken_whole(part, variable, found) for part in parts)

@@ -31,6 +31,11 @@ def targets_of(action: Action) -> frozenset[str]:
     return frozenset([f"node/{name}"]) if name is not None else frozenset([f"service/{getattr(action, 'service', '')}"])
 
 
+def targets_in(plan: Plan) -> int:
+    """Return how many distinct services and nodes a plan writes."""
+    return len(frozenset[str]().union(*(targets_of(step.action) for step in plan.steps)))
+
+
 def _attempt(plan: Plan, situation: Situation) -> int:
     return max(plan.attempt, situation.attempts + 1)
 
@@ -42,7 +47,7 @@ def _of_plan(plan: Plan) -> Mapping[str, Fact]:
         "fault": plan.fault,
         "verbs": tuple(sorted({step.action.verb for step in plan.steps})),
         "steps": len(plan.steps),
-        "targets": len(frozenset[str]().union(*(targets_of(step.action) for step in plan.steps))),
+        "targets": targets_in(plan),
         "undoable": plan.undo != "none",
         "money_bound_cents": math.floor(round(plan.bounds.money * 100, 6)),
     }

@@ -2,13 +2,17 @@
 
 Two questions are asked about every plan. ``act`` allowed: ALLOW. Else ``propose`` allowed: ASK. Else DENY. Anything but
 a clean Allow is a denial: Cedar skips a forbid that errs, so an answer with one error counts as no answer.
+
+What waits for a decision is an incident, so all that does not depend on it is done at loading: rules parsed and taken
+apart, the schema read. Facts are checked against the schema here, once for both questions; Cedar is then handed those
+facts that some rule names, for no rule can see the others.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cedarpy
 from cedarpy import pst
@@ -16,8 +20,9 @@ from cedarpy import pst
 from playbooks.plan import Plan
 from policies.caps import Caps, breaches
 from policies.decision import Decision, Reason, Situation, Verdict
-from policies.explain import Opaque, covers, explain
-from policies.facts import Facts, facts_of
+from policies.explain import Opaque, Walk, action_covers, mentions, resource_covers, walked
+from policies.facts import Fact, Facts, facts_of
+from policies.vocabulary import Vocabulary, read_vocabulary
 
 _NAMESPACE = "Prunella"
 _PRINCIPAL = {"type": f"{_NAMESPACE}::Controller", "id": "prunella"}
@@ -31,11 +36,28 @@ class Rules:
     schema: cedarpy.Schema
     policies: Mapping[str, pst.Template]
     digest: str
+    vocabulary: Vocabulary
+    walks: Mapping[str, Walk]  # by the same ids
+    slices: Mapping[str, "Slice"]  # by action
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rules whose head can cover a class of playbooks, for both questions.
+
+    ``handle`` holds them with every effect turned to permit and the action taken out of the head, so that one look by
+    Cedar tells of each rule whether it holds. ``of``: the ids that cover each question.
+    """
+
+    handle: cedarpy.PolicySet
+    named: frozenset[str]  # the facts that they can see
+    of: Mapping[str, frozenset[str]]
+    twice: bool  # a condition asks which action it is, so that each question needs a look of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Cedar's answer to one question. ``rules`` are the permits that allowed, or the forbids that denied."""
+    """The answer to one question. ``rules`` are the permits that allowed, or the forbids that denied."""
 
     question: str  # "act" | "propose"
     allowed: bool
@@ -56,7 +78,33 @@ def load_rules(texts: Mapping[str, str], schema_text: str) -> Rules:
     policies = dict(handle.to_pst().static_policies)
     _check_names(policies.values())
     content = json.dumps([schema_text, sorted(texts.items())])
-    return Rules(handle, schema, policies, hashlib.sha256(content.encode()).hexdigest()[:16])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    vocabulary = read_vocabulary(schema_text)
+    walks = {name: walked(policy) for name, policy in policies.items()}
+    slices = {class_: _slice(class_, policies, vocabulary) for class_ in vocabulary.classes}
+    return Rules(handle, schema, policies, digest, vocabulary, walks, slices)
+
+
+def _slice(class_: str, policies: Mapping[str, pst.Template], vocabulary: Vocabulary) -> Slice:
+    """Leave out the rules whose head names other actions: Cedar would skip them one by one at every request."""
+    of = {
+        question: frozenset(
+            name for name, policy in policies.items() if action_covers(policy.action, vocabulary.actions[action])
+        )
+        for question, action in _questions(class_)
+    }
+    covering = {name: policies[name] for name in policies if any(name in names for names in of.values())}
+    bare = {name: replace(policy, effect="permit", action=pst.ScopeAny()) for name, policy in covering.items()}
+    handle = cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=bare, template_links=()))
+    seen = [mentions(policy, "context") for policy in covering.values()]
+    every = frozenset(vocabulary.context)
+    named = frozenset[str]().union(*(every if names is None else names for names in seen))
+    twice = any(mentions(policy, "action") is None for policy in covering.values())
+    return Slice(handle, named, of, twice)
+
+
+def _questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("act", class_), ("propose", f"propose_{class_}")
 
 
 def _schema(text: str) -> cedarpy.Schema:
@@ -109,29 +157,43 @@ def judge(plan: Plan, situation: Situation, rules: Rules, caps: Caps) -> Decisio
 
 
 def ask_cedar(service: str, class_: str, facts: Facts, rules: Rules) -> tuple[Answer, Answer]:
-    """Put both questions to Cedar, with the schema, and return its answers: may she act, may she propose?"""
-    service_uid = {"type": f"{_NAMESPACE}::Service", "id": service}
-    context = json.dumps(facts["context"])
-    requests: list[dict[str, Any]] = [
-        {
-            "principal": _PRINCIPAL,
-            "action": {"type": f"{_NAMESPACE}::Action", "id": action},
-            "resource": service_uid,
-            "context": context,
-        }
-        for action in (class_, f"propose_{class_}")
-    ]
-    entities = [{"uid": service_uid, "attrs": dict(facts["resource"]), "parents": []}]
-    act, propose = cedarpy.is_authorized_batch(requests, rules.handle, entities, schema=rules.schema)
-    return _answer("act", act, rules), _answer("propose", propose, rules)
+    """Let Cedar evaluate the rules, and answer both questions: may she act, may she propose?
+
+    The answer is Cedar's own: allowed where a permit holds and no forbid does. One error anywhere voids both.
+    """
+    if objection := rules.vocabulary.objection(facts):
+        return _void("act", objection), _void("propose", objection)
+    part = rules.slices[class_]
+    entities = _entities(rules.schema, service, tuple(sorted(facts["resource"].items())))
+    request = {
+        "principal": _PRINCIPAL,
+        "action": {"type": f"{_NAMESPACE}::Action", "id": class_},
+        "resource": {"type": f"{_NAMESPACE}::Service", "id": service},
+        "context": json.dumps({name: fact for name, fact in facts["context"].items() if name in part.named}),
+    }
+    act = propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
+    if part.twice:
+        request["action"] = {"type": f"{_NAMESPACE}::Action", "id": f"propose_{class_}"}
+        propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
+    errors = (*map(str, act.errors), *(map(str, propose.errors) if part.twice else ()))
+    return _answer("act", act.reasons, errors, part, rules), _answer("propose", propose.reasons, errors, part, rules)
 
 
-def _answer(question: str, result: cedarpy.AuthzResult, rules: Rules) -> Answer:
-    diagnostics = result.diagnostics
-    errors = tuple(str(error) for error in diagnostics.errors)
-    named = [rules.policies[policy] for policy in diagnostics.reasons if policy in rules.policies]
-    ordered = tuple(sorted(named, key=_name))
-    return Answer(question, bool(result.allowed) and not errors, ordered, errors)
+@lru_cache(4096)
+def _entities(schema: cedarpy.Schema, service: str, attributes: tuple[tuple[str, Fact], ...]) -> cedarpy.Entities:
+    """Return a service and the actions with their groups, checked against the schema by Cedar; once per service."""
+    uid = {"type": f"{_NAMESPACE}::Service", "id": service}
+    return cedarpy.Entities.from_json_str(json.dumps([{"uid": uid, "attrs": dict(attributes), "parents": []}]), schema)
+
+
+def _void(question: str, objection: str) -> "Answer":
+    return Answer(question, False, (), (f"the facts do not fit the schema: {objection}",))
+
+
+def _answer(question: str, holding: Iterable[str], errors: tuple[str, ...], part: Slice, rules: Rules) -> Answer:
+    named = sorted((rules.policies[name] for name in holding if name in part.of[question]), key=_name)
+    forbids = tuple(rule for rule in named if rule.effect == "forbid")
+    return Answer(question, bool(named) and not forbids and not errors, forbids or tuple(named), errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +206,7 @@ class _Account:
 
     def allowed(self, answer: Answer) -> tuple[Reason, ...]:
         """Return one reason per fact of the permits that allowed."""
-        return tuple(Reason(rule=_name(rule), text=atom) for rule in answer.rules for atom in _atoms(rule, self.facts))
+        return tuple(Reason(rule=_name(rule), text=atom) for rule in answer.rules for atom in self._atoms(rule))
 
     def blocked(self, answer: Answer) -> tuple[Reason, ...]:
         """Return the forbids that denied, and what the nearest permit lacked."""
@@ -153,7 +215,7 @@ class _Account:
         forbids = [
             Reason(
                 rule=_name(rule),
-                text=f"{head} {_name(rule)}: {rule.annotations['reason']} ({'; '.join(_atoms(rule, self.facts))})",
+                text=f"{head} {_name(rule)}: {rule.annotations['reason']} ({'; '.join(self._atoms(rule))})",
             )
             for rule in answer.rules
             if rule.effect == "forbid"
@@ -162,19 +224,34 @@ class _Account:
         return said or (Reason(rule="default-deny", text=f"no rule lets {self.plan.playbook} pass"),)
 
     def _lacking(self, answer: Answer) -> tuple[Reason, ...]:
-        names = frozenset([self.plan.class_ if answer.question == "act" else f"propose_{self.plan.class_}"])
-        names |= {answer.question}
         verb = "act alone" if answer.question == "act" else "be proposed"
+        covering = self.rules.slices[self.plan.class_].of[answer.question]
         lacks = [
             (missing, rule)
-            for rule in self.rules.policies.values()
-            if rule.effect == "permit" and covers(rule, names, self.plan.service)
-            if (missing := _missing(rule, self.facts)) is not None
+            for rule in (self.rules.policies[name] for name in covering)
+            if rule.effect == "permit" and resource_covers(rule.resource, self.plan.service)
+            if (missing := self._missing(rule)) is not None
         ]
         if not lacks:
             return (Reason(rule="default-deny", text=f"no rule lets {self.plan.playbook} {verb} here"),)
         missing, rule = min(lacks, key=lambda pair: (len(pair[0]), _name(pair[1])))
         return tuple(Reason(rule=_name(rule), text=f"too little to {verb}: {atom}") for atom in missing)
+
+    def _atoms(self, rule: pst.Template) -> tuple[str, ...]:
+        try:
+            return self.rules.walks[rule.id](self.facts).atoms or (rule.annotations["reason"],)
+        except Opaque:
+            return (rule.annotations["reason"],)
+
+    def _missing(self, rule: pst.Template) -> tuple[str, ...] | None:
+        """Return what a permit lacks, nothing where it holds; None where it is about another playbook."""
+        try:
+            finding = self.rules.walks[rule.id](self.facts)
+        except Opaque:
+            return (f"{_name(rule)} does not hold ({rule.annotations['reason']})",)
+        if finding.holds:
+            return ()
+        return None if finding.elsewhere else finding.atoms
 
 
 def _weigh(
@@ -201,21 +278,3 @@ def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 def _name(rule: pst.Template) -> str:
     return str(rule.annotations["id"])
-
-
-def _atoms(rule: pst.Template, facts: Facts) -> tuple[str, ...]:
-    try:
-        return explain(rule, facts).atoms or (rule.annotations["reason"],)
-    except Opaque:
-        return (rule.annotations["reason"],)
-
-
-def _missing(rule: pst.Template, facts: Facts) -> tuple[str, ...] | None:
-    """Return what a permit lacks, nothing where it holds; None where it is about another playbook."""
-    try:
-        finding = explain(rule, facts)
-    except Opaque:
-        return (f"{_name(rule)} does not hold ({rule.annotations['reason']})",)
-    if finding.holds:
-        return ()
-    return None if finding.elsewhere else finding.atoms

@@ -1,7 +1,9 @@
+import json
 import random
 from pathlib import Path
 from typing import Any
 
+import cedarpy
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -13,7 +15,9 @@ from policies.decision import Decision, Situation, Verdict
 from policies.explain import Opaque, covers, explain
 from policies.facts import facts_of
 from policies.judge import Rules, ask_cedar, judge, load_rules
+from policies.vocabulary import read_vocabulary
 from tests.policies.builders import ACTIONS, SCHEMA, TEXTS, plan, situation
+from tests.policies.random_rules import Maker
 
 EXAMPLES = yaml.safe_load((Path(__file__).parent / "examples.yaml").read_text())
 CAPS = Caps()
@@ -223,3 +227,48 @@ def test_staging_and_service_can_be_singled_out() -> None:
     other = judge(plan(service="search"), situation(environment="staging"), only, CAPS)
     assert other.verdict is Verdict.DENY
     assert "no rule lets rollback" in other.reasons[0].text
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_answer_is_cedars_own(seed: int) -> None:
+    """Slices, the projection of facts and the combination of effects change nothing: Cedar, asked in full, agrees."""
+    maker = Maker(seed, LIBRARY.vocabulary)
+    odd = load_rules({"random": maker.rules()}, SCHEMA)
+    for _ in range(10):
+        action, service, facts = maker.request()
+        class_ = action.removeprefix("propose_")
+        answers = ask_cedar(service, class_, facts, odd)
+        broken = any(answer.errors for answer in answers)
+        for answer, name in zip(answers, (class_, f"propose_{class_}"), strict=True):
+            whole = _in_full(name, service, facts, odd)
+            clean = bool(whole.allowed and not whole.diagnostics.errors)
+            assert answer.allowed == (clean and not broken)  # an error in the other question voids both
+            assert broken or not whole.diagnostics.errors
+
+
+def _in_full(action: str, service: str, facts: dict[str, dict[str, Any]], rules: Rules) -> cedarpy.AuthzResult:
+    uid = {"type": "Prunella::Service", "id": service}
+    request = {
+        "principal": {"type": "Prunella::Controller", "id": "prunella"},
+        "action": {"type": "Prunella::Action", "id": action},
+        "resource": uid,
+        "context": json.dumps(facts["context"]),
+    }
+    entities = [{"uid": uid, "attrs": facts["resource"], "parents": []}]
+    return cedarpy.is_authorized(request, rules.handle, entities, schema=rules.schema)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("storm: Bool", "storm?: Bool", "storm is optional"),
+        ("storm: Bool", "storm: decimal", "storm is a decimal"),
+        ("storm: Bool", "storm: {deep: Bool}", "storm is a {"),
+        ("entity Controller;", "entity Controller; entity Robot in [Controller];", "in where ; is supported"),
+        ("principal: Controller,", "principal: [Controller, Service],", "one principal and one resource"),
+    ],
+)
+def test_a_schema_beyond_what_facts_can_say_is_refused(old: str, new: str, words: str) -> None:
+    assert old in SCHEMA
+    with pytest.raises(ValueError, match=words):
+        read_vocabulary(SCHEMA.replace(old, new))
