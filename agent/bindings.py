@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tools.errors import ToolError
 
 Bindings = dict[str, str | tuple[str, ...]]
 MOST_MOVED = 8  # replicas off one node in one plan
+LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
 LEAST_ROWS = 600  # labelled, to train on
@@ -100,7 +102,8 @@ def _errors(scene: Scene, service: str, vendor: str) -> float:
 def _scale(subject: Subject, scene: Scene) -> Bindings:
     if subject.service.kind is ServiceKind.VENDOR:
         return {}
-    wider = more(scene.observation, subject.service)
+    recent = [seen for seen in scene.history if seen.at > scene.now - LATELY]
+    wider = more(scene.observation, subject.service, recent)
     narrower = fewer(scene.observation, subject.service)[:STEPS_IN]
     return {"more_replicas": str(wider or ""), "fewer_replicas": tuple(map(str, narrower))}
 

@@ -1,6 +1,7 @@
 """Capacity arithmetic: how much of what is ready is used, and how many replicas a load wants."""
 
 import math
+from collections.abc import Sequence
 
 from agent.observe import Observation
 from config.fleet import Service
@@ -47,10 +48,13 @@ def enough(ready: int, use: float) -> int:
     return max(1, math.ceil(ready * use / TARGET - 1e-9))
 
 
-def more(observation: Observation, service: Service) -> int | None:
-    """Return the replicas that the load wants, at least one more than now; None where that is not known."""
+def more(observation: Observation, service: Service, recent: Sequence[Observation] = ()) -> int | None:
+    """Return the replicas that the load wants, at least one more than now; None where that is not known.
+
+    The most that was used in ``recent`` observations counts as well: queue and cache breathe from tick to tick.
+    """
     use, ready, wanted = (
-        use_of(observation, service),
+        _peak((*recent, observation), service),
         ready_of(observation, service.name),
         wanted_of(observation, service.name),
     )
@@ -60,6 +64,10 @@ def more(observation: Observation, service: Service) -> int | None:
     ceiling = min(service.max_replicas, wanted + fit, wanted * MOST_AT_ONCE, affordable(observation, service, wanted))
     count = min(max(enough(ready, use), wanted + 1), ceiling)
     return count if count > wanted else None
+
+
+def _peak(looked: Sequence[Observation], service: Service) -> float | None:
+    return max((use for seen in looked if (use := use_of(seen, service)) is not None), default=None)
 
 
 def affordable(observation: Observation, service: Service, wanted: int) -> int:

@@ -132,4 +132,4 @@ def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
     scale = 1 + z * z / count
     middle = (share + z * z / (2 * count)) / scale
     half = z * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))) / scale
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,47 +1,99 @@
-"""Proof needs data, and eyes that were open."""
+"""Proof needs whole data, and eyes that were open."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
+import pytest
 
-from agent.observe import Observation, Scene
-from agent.verify import well_since
-from config.fleet import Fleet, Objective, Service, ServiceKind
-from tools.signal import Frame, SeriesKey
-from tools.topology import Topology
+from agent.observe import Scene, wilson
+from agent.verify import LEAST_LABELS, labelled_well, measured, standing, well_since, within_budget
+from tests.agent.handmade import FLEET, START, TALK, TICK, Records, anomaly, case_of, incident, rows, scene, seen
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SERVICE = Service(name="chat", kind=ServiceKind.LANGUAGE, objectives=(Objective(signal="error_ratio", target=0.02),))
-KEYS = (SeriesKey("error_ratio", "service/chat"),)
+SERVICE, SCORE = FLEET.service("talk"), FLEET.service("score")
 GOOD, BAD, NONE = 0.01, 0.5, float("nan")
 
 
-def scene(*values: float, skip: int = 0) -> Scene:
-    seen = []
-    for number, value in enumerate(values):
-        at = START + timedelta(seconds=30 * (number + (skip if number >= len(values) // 2 else 0)))
-        topology = Topology(at=at, deployments=(), replicas=(), nodes=())
-        seen.append(Observation(at, Frame(at, KEYS, np.array([value])), topology, places={KEYS[0]: 0}))
-    none: Any = None
-    return Scene(Fleet(services=(SERVICE,)), seen[-1], tuple(seen), none, seen[-1].at)
+def looked(*values: float, skip: int = 0, partial: int = -1) -> Scene:
+    half = len(values) // 2
+    ticks = [number + (skip if number >= half else 0) for number in range(len(values))]
+    problems = [("a shard is away",) if number == partial else () for number in range(len(values))]
+    return scene(
+        *(
+            seen(tick, {("error_ratio", TALK): value, ("ttft_p95", TALK): value}, problems=said)
+            for tick, value, said in zip(ticks, values, problems, strict=True)
+        )
+    )
 
 
 def test_it_is_well_since_the_first_of_an_unbroken_row() -> None:
-    found = well_since(scene(BAD, GOOD, GOOD, GOOD), SERVICE, START)
-    assert found == START + timedelta(seconds=30)
+    assert well_since(looked(BAD, GOOD, GOOD, GOOD), SERVICE, START) == START + TICK
+    assert well_since(looked(GOOD, GOOD, BAD), SERVICE, START) is None
 
 
-def test_no_data_breaks_the_row() -> None:
-    assert well_since(scene(GOOD, GOOD, NONE, GOOD), SERVICE, START) == START + timedelta(seconds=90)
-    assert well_since(scene(GOOD, GOOD, GOOD, NONE), SERVICE, START) is None
+def test_no_data_breaks_the_row_and_so_does_a_partial_answer() -> None:
+    assert well_since(looked(GOOD, GOOD, NONE, GOOD), SERVICE, START) == START + 3 * TICK
+    assert well_since(looked(GOOD, GOOD, GOOD, NONE), SERVICE, START) is None
+    assert well_since(looked(GOOD, GOOD, GOOD, GOOD, partial=2), SERVICE, START) == START + 3 * TICK
 
 
 def test_time_in_which_nobody_looked_breaks_the_row() -> None:
-    looked = scene(GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, skip=20)
-    assert well_since(looked, SERVICE, START) == looked.history[3].at
+    shown = looked(GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, skip=20)
+    assert well_since(shown, SERVICE, START) == shown.history[3].at
 
 
 def test_what_was_before_does_not_count() -> None:
-    since = START + timedelta(seconds=45)
-    assert well_since(scene(GOOD, GOOD, GOOD, GOOD), SERVICE, since) == START + timedelta(seconds=60)
+    since = START + 1.5 * TICK
+    assert well_since(looked(GOOD, GOOD, GOOD, GOOD), SERVICE, since) == START + 2 * TICK
+
+
+@pytest.mark.parametrize(
+    ("errors", "first", "word"),
+    [
+        (GOOD, 1.0, "holds"),
+        (GOOD, NONE, "holds"),  # half is known, and holds
+        (BAD, NONE, "broken"),
+        (NONE, NONE, "no_data"),
+    ],
+)
+def test_a_service_stands_broken_or_unknown(errors: float, first: float, word: str) -> None:
+    assert standing(seen(0, {("error_ratio", TALK): errors, ("ttft_p95", TALK): first}), SERVICE) == word
+
+
+def test_a_service_without_any_reading_is_no_data() -> None:
+    assert standing(seen(0, {}), SERVICE) == "no_data"
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "word"), [(0.9, 400, "holds"), (0.6, 400, "broken"), (0.9, LEAST_LABELS - 1, "no_data")]
+)
+def test_accuracy_is_proven_by_labels_of_answers_given_since(right: float, count: int, word: str) -> None:
+    records = Records()
+    assert labelled_well(scene(seen(62, {}), records=records), SCORE, START) == "no_data"  # no log at all
+    records.rows = rows(count, right=right)
+    assert labelled_well(scene(seen(62, {}), records=records), SCORE, START) == word
+    assert labelled_well(scene(seen(62, {}), records=records), SCORE, START + timedelta(minutes=40)) == "no_data"
+    assert labelled_well(scene(seen(62, {})), SERVICE, START) == "holds"  # nothing was promised about accuracy
+
+
+def test_a_case_about_money_is_over_within_the_budget() -> None:
+    cost = case_of().model_copy(update={"incident": incident(anomaly(TALK, "cost", signal="spend"))})
+
+    def word(spend: float, case: Any = cost) -> str:
+        return within_budget(scene(seen(0, {("spend", TALK): spend})), SERVICE, case)
+
+    assert (word(9.0), word(11.0), word(NONE)) == ("holds", "broken", "no_data")
+    assert word(11.0, case_of()) == "holds"  # about something else
+
+
+def test_numbers_before_and_after_are_shown_with_what_is_not_known() -> None:
+    found = measured(case_of(), scene(seen(0, {("error_ratio", TALK): GOOD})), SERVICE)
+    assert [(item.signal, item.before, item.after, item.target) for item in found] == [
+        ("error_ratio", 0.1, GOOD, 0.02),
+        ("ttft_p95", None, None, 2.0),
+    ]
+
+
+def test_an_interval_of_a_share_narrows_with_the_count_and_stays_within_bounds() -> None:
+    for share in (0.0, 0.5, 1.0):
+        few, many = wilson(share, 10), wilson(share, 1000)
+        assert 0.0 <= few[0] <= many[0] <= share <= many[1] <= few[1] <= 1.0
