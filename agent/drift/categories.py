@@ -8,7 +8,7 @@ import numpy as np
 from agent.drift.chance import chi_square_p, rate_p
 from agent.drift.distance import jensen_shannon, psi
 from agent.drift.finding import Measures
-from tools.grid import Counts
+from tools.grid import Counts, Floats
 from tools.tables import Labels
 
 KEPT = 500  # categories of the reference looked at one by one; the rest are put together as rare
@@ -56,26 +56,34 @@ def placed(kinds: Kinds, counts: Mapping[str, int]) -> Counts:
 
 
 def compare_categories(reference: Mapping[str, int], current: Mapping[str, int]) -> CategoryMove:
-    """Compare the counts of values of two sides; both must hold some."""
+    """Compare the counts of values of two sides; both must hold some.
+
+    Distances are on categories fixed on the reference. Tests are on the most frequent of both sides together: which
+    rows belong to which side then has no say in what is tested, so that the p-values hold however many values are rare.
+    """
     kinds = fix(reference)
-    one, two = placed(kinds, reference), placed(kinds, current)
-    n, m = int(one.sum()), int(two.sum())
-    change = two / max(m, 1) - one / max(n, 1)
+    fixed, moved = placed(kinds, reference), placed(kinds, current)
+    both = {name: reference.get(name, 0) + current.get(name, 0) for name in {*reference, *current}}
+    kept = fix(both)
+    one, two = placed(kept, reference), placed(kept, current)
     statistic, chi_p = chi_square_p(one[None], two[None])
-    each = rate_p(one, n, two, m)
-    worst = int(np.argmax(np.abs(change)))
-    likely = int(np.argmin(each))
-    pooled = (one + two) / max(n + m, 1)
-    # Half the sum of the absolute changes that chance alone would make, and twice its standard deviation at most.
-    noise = np.sqrt(pooled * (1 - pooled) * (1 / max(n, 1) + 1 / max(m, 1)))
-    chance = float(np.sqrt(2 / np.pi) * noise.sum() / 2)
-    effect = float(np.abs(change).sum() / 2)
+    change, chance = _change(one, two)
+    each = rate_p(one, one.sum(), two, two.sum())
+    shown = int(np.argmax(np.abs(change)))
     p = min(1.0, 2 * min(float(chi_p[0]), float(each.min()) * max(int(((one + two) > 0).sum()), 1)))
     found = Measures(
-        psi=float(psi(one[None], two[None])[0]),
-        jensen_shannon=float(jensen_shannon(one[None], two[None])[0]),
+        psi=float(psi(fixed[None], moved[None])[0]),
+        jensen_shannon=float(jensen_shannon(fixed[None], moved[None])[0]),
         chi_square=float(statistic[0]),
     )
-    shown = worst if abs(change[worst]) > 0 else likely
-    shares = (float(one[shown] / max(n, 1)), float(two[shown] / max(m, 1)))
-    return CategoryMove(found, effect, chance, p, [*kinds.kept, RARE, UNSEEN][shown], shares, int(two[-1]))
+    shares = (float(one[shown] / one.sum()), float(two[shown] / two.sum()))
+    effect = float(np.abs(change).sum() / 2)
+    return CategoryMove(found, effect, chance, p, [*kept.kept, RARE, UNSEEN][shown], shares, int(moved[-1]))
+
+
+def _change(one: Counts, two: Counts) -> tuple[Floats, float]:
+    """Return the change of every share, and half the sum of absolute changes that chance alone would make."""
+    n, m = int(one.sum()), int(two.sum())
+    pooled = (one + two) / (n + m)
+    noise = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    return two / m - one / n, float(np.sqrt(2 / np.pi) * noise.sum() / 2)

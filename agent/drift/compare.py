@@ -4,11 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from agent.drift.duplicates import duplicate_faults
+from agent.drift.faults import null_faults, number_faults, schema_faults
 from agent.drift.finding import DriftReport, Fault, Limits, Move, Side
-from agent.drift.gathering import gather_all
+from agent.drift.gathering import Gathered, gather_all
 from agent.drift.headline import headline
+from agent.drift.instants import time_faults
 from agent.drift.judging import judge
-from tools.tables import Table
+from agent.drift.texts import text_faults
+from tools.tables import Kind, Numbers, Table
 
 
 def compare(
@@ -25,7 +29,7 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     moves = judge(gathered, limits, (reference.rows, current.rows), importance)
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
-    faults: list[Fault] = []
+    faults = find_faults(reference, current, gathered, moves, limits)
     return DriftReport(
         headline=headline(moves, faults, limits),
         reference=Side(name=reference.name, rows=reference.rows),
@@ -40,3 +44,34 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
 def _worth(moves: list[Move]) -> tuple[Move, ...]:
     """Leave out the nulls that did not move: every column has them or not, and neither is news."""
     return tuple(move for move in moves if move.kind != "nulls" or move.verdict != "same")
+
+
+def find_faults(reference: Table, current: Table, gathered: Gathered, moves: list[Move], limits: Limits) -> list[Fault]:
+    """Return every data-quality fault, the surest and widest first."""
+    found = [
+        *schema_faults(reference, current),
+        *number_faults(gathered, moves),
+        *null_faults(moves),
+        *text_faults(gathered),
+        *_of_time(reference, current, limits),
+    ]
+    if max(reference.rows, current.rows) <= limits.exact_rows:
+        found += duplicate_faults(reference, current)
+    return sorted(found, key=lambda fault: (-fault.sure * fault.share, fault.column, fault.kind))
+
+
+def _of_time(reference: Table, current: Table, limits: Limits) -> list[Fault]:
+    now = {field.name: field.kind for field in current.fields}
+    names = [one.name for one in reference.fields if one.kind is Kind.time and now.get(one.name) is Kind.time]
+    found: list[Fault] = []
+    for name in names:
+        sides = [_instants(table, name, limits) for table in (reference, current)]
+        if all(isinstance(side, Numbers) for side in sides):
+            found += time_faults(name, *(side.values for side in sides if isinstance(side, Numbers)))
+    return found
+
+
+def _instants(table: Table, name: str, limits: Limits) -> object:
+    if table.rows <= limits.exact_rows:
+        return table.column(name)
+    return table.sample([name], limits.sample, limits.seed)[name]

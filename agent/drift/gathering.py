@@ -11,7 +11,7 @@ from agent.drift.sketch import BINS, Sketch, gather, tally
 from tools.grid import Floats, Grid, fit_grid
 from tools.tables import Field, Kind, Labels, Numbers, Table, Tally
 
-GRID_ROWS = 50_000  # of the reference, to fix a grid on
+GRID_ROWS = 20_000  # of the reference, to fix a grid on
 MOST_VALUES = 20_000  # distinct values of a column that an engine is asked for
 LIKE_A_KEY = 0.9  # distinct values per row of a column from which on it names rows and describes nothing
 
@@ -24,6 +24,8 @@ class Gathered:
     grids: dict[str, Grid] = field(default_factory=dict)
     gaps: dict[str, Gaps] = field(default_factory=dict)
     texts: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
+    samples: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)  # finite values, drawn evenly
+    beyond: dict[str, int] = field(default_factory=dict)  # current values outside the reference's extremes
     nulls: dict[str, tuple[int, int]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -38,34 +40,56 @@ class Gathered:
 def gather_all(reference: Table, current: Table, limits: Limits) -> Gathered:
     """Read every column that both tables hold as the same kind of thing."""
     found = Gathered()
-    kinds = {field.name: field for field in current.fields}
-    big = max(reference.rows, current.rows) > limits.exact_rows
-    wanted: dict[str, Grid] = {}
-    for one in reference.fields:
-        other = kinds.get(one.name)
-        if other is None or other.kind is not one.kind or one.kind in {Kind.time, Kind.other}:
-            if other is not None and one.kind is Kind.other:
-                found.left_out.append(one.name)
-            continue
-        if one.kind is Kind.number:
-            if big:
-                wanted[one.name] = _grid_of_sample(reference, one, limits)
-            else:
-                _numbers(found, one, reference.column(one.name), current.column(one.name))
-        elif big or one.kind is Kind.flag:
-            _texts(found, one.name, (reference.values(one.name, MOST_VALUES), current.values(one.name, MOST_VALUES)))
-            found.nulls[one.name] = (_missing(reference, one.name, found, 0), _missing(current, one.name, found, 1))
-        else:
-            _labels(found, one.name, reference.column(one.name), current.column(one.name))
-    _in_engine(found, reference, current, wanted)
+    fields = _alike(reference, current, found)
+    if max(reference.rows, current.rows) > limits.exact_rows:
+        _by_counts(found, reference, current, fields, limits.seed)
+    else:
+        _by_columns(found, reference, current, fields)
     return found
 
 
-def _in_engine(found: Gathered, reference: Table, current: Table, wanted: dict[str, Grid]) -> None:
-    one, two = reference.tallies(wanted), current.tallies(wanted)
-    for name, grid in wanted.items():
+def _alike(reference: Table, current: Table, found: Gathered) -> list[Field]:
+    """Return the reference's columns that current holds as the same kind of thing; instants are not compared."""
+    kinds = {field.name: field.kind for field in current.fields}
+    both = [one for one in reference.fields if kinds.get(one.name) is one.kind]
+    found.left_out += [one.name for one in both if one.kind is Kind.other]
+    return [one for one in both if one.kind not in {Kind.time, Kind.other}]
+
+
+def _by_columns(found: Gathered, reference: Table, current: Table, fields: list[Field]) -> None:
+    """Read one column of both sides after another: exact, and no more than two columns in memory."""
+    for one in fields:
+        if one.kind is Kind.number:
+            _numbers(found, one, reference.column(one.name), current.column(one.name))
+        elif one.kind is Kind.text:
+            _labels(found, one.name, reference.column(one.name), current.column(one.name))
+        else:
+            _valued(found, one.name, reference, current)
+
+
+def _by_counts(found: Gathered, reference: Table, current: Table, fields: list[Field], seed: int) -> None:
+    """Let the engines count: no column leaves them, only a sample of the reference to fix the bins on."""
+    names = [one.name for one in fields if one.kind is Kind.number]
+    sides = [_finite_sample(table, names, seed) for table in (reference, current)]
+    found.samples |= {name: (sides[0][name], sides[1][name]) for name in names}
+    grids = {name: fit_grid(sides[0][name], BINS) for name in names}
+    one, two = reference.tallies(grids), current.tallies(grids)
+    for name, grid in grids.items():
         found.numbers[name], found.grids[name] = (one[name], two[name]), grid
         found.nulls[name] = (one[name].nulls, two[name].nulls)
+    for left in fields:
+        if left.kind is not Kind.number:
+            _valued(found, left.name, reference, current)
+
+
+def _finite_sample(table: Table, names: list[str], seed: int) -> dict[str, Floats]:
+    drawn = table.sample(names, GRID_ROWS, seed) if names else {}
+    return {name: _all_finite(column.values) for name, column in drawn.items() if isinstance(column, Numbers)}
+
+
+def _valued(found: Gathered, name: str, reference: Table, current: Table) -> None:
+    _texts(found, name, (reference.values(name, MOST_VALUES), current.values(name, MOST_VALUES)))
+    found.nulls[name] = (_missing(reference, name, found, 0), _missing(current, name, found, 1))
 
 
 def _missing(table: Table, name: str, found: Gathered, side: int) -> int:
@@ -75,23 +99,27 @@ def _missing(table: Table, name: str, found: Gathered, side: int) -> int:
     return table.rows - sum(values[side].values())
 
 
-def _grid_of_sample(table: Table, field: Field, limits: Limits) -> Grid:
-    column = table.sample([field.name], GRID_ROWS, limits.seed)[field.name]
-    return fit_grid(_all_finite(column.values) if isinstance(column, Numbers) else np.empty(0), BINS)
-
-
-def _numbers(found: Gathered, field: Field, reference: object, current: object) -> None:
+def _numbers(found: Gathered, one: Field, reference: object, current: object) -> None:
     if not isinstance(reference, Numbers) or not isinstance(current, Numbers):
         return
     first, second = _all_finite(reference.values), _all_finite(current.values)
-    if _names_rows(field, first):
-        found.keys.append(field.name)
+    if _names_rows(one, first):
+        found.keys.append(one.name)
         return
-    grid = fit_grid(first[:: max(len(first) // GRID_ROWS, 1)], BINS)
-    found.grids[field.name] = grid
-    found.numbers[field.name] = (tally(reference.values, grid), tally(current.values, grid))
-    found.nulls[field.name] = (found.numbers[field.name][0].nulls, found.numbers[field.name][1].nulls)
-    found.gaps[field.name] = gaps(first, second)
+    found.samples[one.name] = (_thin(first), _thin(second))
+    grid = fit_grid(found.samples[one.name][0], BINS)
+    found.grids[one.name] = grid
+    found.numbers[one.name] = (tally(reference.values, grid), tally(current.values, grid))
+    found.nulls[one.name] = (found.numbers[one.name][0].nulls, found.numbers[one.name][1].nulls)
+    found.gaps[one.name] = gaps(first, second)
+    before, after = found.numbers[one.name]
+    if before.lowest <= before.highest and (after.lowest < before.lowest or after.highest > before.highest):
+        found.beyond[one.name] = int((second < before.lowest).sum() + (second > before.highest).sum())
+
+
+def _thin(values: Floats) -> Floats:
+    """Take every so many-th value."""
+    return values[:: max(len(values) // GRID_ROWS, 1)]
 
 
 def _all_finite(values: Floats) -> Floats:
@@ -100,9 +128,9 @@ def _all_finite(values: Floats) -> Floats:
     return values if bool(finite.all()) else values[finite]
 
 
-def _names_rows(field: Field, values: Floats) -> bool:
+def _names_rows(one: Field, values: Floats) -> bool:
     """Whether a column of whole numbers only numbers its rows: as many values as rows, one step apart."""
-    if len(values) < 3 or not field.type.lower().startswith(("int", "uint")):
+    if len(values) < 3 or not one.type.lower().startswith(("int", "uint")):
         return False
     head = values[:10_000]
     return bool((np.abs(np.diff(head)) == 1).all())

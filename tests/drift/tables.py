@@ -33,7 +33,9 @@ class Rows:
         return self._columns[name]
 
     def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
-        pick = np.sort(np.random.default_rng(seed).permutation(self.rows)[:rows])
+        rng = np.random.default_rng(seed)
+        small = self.rows <= 4 * rows
+        pick = np.sort(rng.permutation(self.rows)[:rows]) if small else np.unique(rng.integers(0, self.rows, rows))
         found: dict[str, Column] = {}
         for name in names:
             column = self.column(name)

@@ -1,0 +1,111 @@
+"""Faults of time: day and month swapped, another time zone, holes, instants out of order. Seconds since 1970, UTC."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.drift.finding import Fault
+from tools.grid import Floats
+
+DAY, HOUR = 86_400.0, 3_600.0
+FEW = 200
+
+
+def time_faults(name: str, reference: Floats, current: Floats) -> Iterator[Fault]:
+    """Name what became of one column of instants (NaN is null), rows in the order of the tables."""
+    before, after = reference[np.isfinite(reference)], current[np.isfinite(current)]
+    if min(len(before), len(after)) < FEW:
+        return
+    swap = list(_swapped(name, before, after))
+    yield from swap or _zone(name, before, after)
+    yield from _hole(name, before, after)
+
+
+def swapped(instants: Floats) -> Floats:
+    """Return the instants with day and month exchanged where that is a date (day <= 12); others as they are.
+
+    >>> at = np.array([np.datetime64("2026-03-01", "s").astype(np.int64)], float)
+    >>> swapped(at).astype("datetime64[s]").astype(str).tolist()
+    ['2026-01-03T00:00:00']
+    """
+    days = np.floor(instants / DAY).astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    years = days.astype("datetime64[Y]")
+    day = (days - months).astype(np.int64)  # from 0
+    month = (months - years.astype("datetime64[M]")).astype(np.int64)
+    other = (years.astype("datetime64[M]") + day.clip(0, 11)).astype("datetime64[D]") + month
+    moved = np.where(day < 12, other, days).astype("datetime64[D]").astype(np.int64)
+    return np.asarray(moved * DAY + np.mod(instants, DAY), np.float64)
+
+
+def _swapped(name: str, before: Floats, after: Floats) -> Iterator[Fault]:
+    """Exchange day and month: if that puts scattered instants together, or disordered ones in order, they were."""
+    undone = swapped(after)
+    share = float((undone != after).mean())
+    if share < 0.05 or _reach(before) == 0:
+        return
+    gathered = _reach(undone) < 0.4 * _reach(after) and _reach(after) > 2 * _reach(before)
+    ordered = _disorder(after) > 0.02 + 2 * _disorder(before) and _disorder(undone) < 0.25 * _disorder(after)
+    if gathered or ordered:
+        first = float(after[np.flatnonzero(undone != after)[0]])
+        text = f"day and month changed places in up to {share:.0%} of the dates"
+        yield Fault(column=name, kind="day and month", text=text, share=share, sure=0.9, example=_iso(first))
+
+
+def _reach(instants: Floats) -> float:
+    low, high = np.quantile(instants, [0.01, 0.99])
+    return float(high - low)
+
+
+def _disorder(instants: Floats) -> float:
+    """Return the share of steps back in time of at least a day."""
+    return float((np.diff(instants) < -DAY).mean())
+
+
+def _iso(at: float) -> str:
+    return str(np.datetime64(int(at), "s"))
+
+
+def _zone(name: str, before: Floats, after: Floats) -> Iterator[Fault]:
+    """Hours of the day that fit the reference once turned by whole or half hours."""
+    one, two = _hours(before), _hours(after)
+    apart = float(np.abs(one - two).sum() / 2)
+    noise = float(np.sqrt(48) * np.sqrt(1 / len(before) + 1 / len(after)) / 2)
+    turned = np.array([np.abs(one - np.roll(two, -turn)).sum() / 2 for turn in range(48)])
+    best = int(np.argmin(turned))
+    if apart < 0.1 + 2 * noise or float(turned[best]) > max(0.3 * apart, noise):
+        return
+    hours = (best if best <= 24 else best - 48) / 2
+    text = f"the hours of the day are turned by {hours:+g} h: the time zone changed"
+    yield Fault(column=name, kind="time zone", text=text, share=1.0, sure=0.85)
+
+
+def _hours(instants: Floats) -> NDArray[np.float64]:
+    """Return the share of rows in each half hour of the day, (48,)."""
+    slots = (np.mod(instants, DAY) // (HOUR / 2)).astype(np.int64)
+    return np.bincount(slots, minlength=48) / len(instants)
+
+
+def _hole(name: str, before: Floats, after: Floats) -> Iterator[Fault]:
+    """A stretch without rows, far longer than any of the reference."""
+    longest, at = _longest(after)
+    usual, _ = _longest(before)
+    span = float(after.max() - after.min())
+    if usual > 0 and longest > 10 * usual and longest > 20 * span / len(after):
+        text = f"no rows for {_long(longest)} from {_iso(at)}; the longest pause was {_long(usual)}"
+        yield Fault(column=name, kind="hole", text=text, share=longest / span, sure=0.8, example=_iso(at))
+
+
+def _longest(instants: Floats) -> tuple[float, float]:
+    ordered = np.sort(instants)
+    steps = np.diff(ordered)
+    at = int(np.argmax(steps))
+    return float(steps[at]), float(ordered[at])
+
+
+def _long(seconds: float) -> str:
+    for unit, size in (("d", DAY), ("h", HOUR), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
