@@ -19,6 +19,7 @@ from langgraph.types import interrupt
 
 from agent.analysts import changes, cost, hardware, quality, serving
 from agent.bindings import bindings_for, subject_of
+from agent.brief import facts
 from agent.case import Evidence, Hypothesis, Incident, Outcome
 from agent.casebook import Case
 from agent.desk import Desk, recall
@@ -261,8 +262,7 @@ class Agents:
     def report(self, state: State) -> State:
         """Write the summary for people."""
         case = self._desk.case(state["incident"])
-        facts = "\n".join(f"- {item.at:%H:%M:%S} {item.kind.lower()}: {item.text}" for item in case.timeline[-30:])
-        self._desk.write(case.incident.id, "SUMMARY", {"text": self._desk.reasoner.summarise(facts)})
+        self._desk.write(case.incident.id, "SUMMARY", {"text": self._desk.reasoner.summarise(facts(case))})
         self._desk.evidence.pop(case.incident.id, None)
         return {"go": END}
 
@@ -319,7 +319,7 @@ class Agents:
     def _outcome(self, case: Case, verdict: str, text: str, healed: datetime | None = None) -> None:
         scene = self._desk.look()
         service = self._desk.fleet.service(case.incident.service)
-        numbers = measured(case, scene, service)
+        numbers = measured(case, scene, service, self._desk.since(case.incident.id, "VERIFYING"))
         outcome = Outcome.model_validate(
             {
                 "incident": case.incident.id,

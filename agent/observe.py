@@ -101,14 +101,16 @@ class Observer:
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):
             return []
-        reading = accuracy(self._senses.log, service.name, now)
+        reading = accuracy(self._senses.log, service.name, now - LABEL_DELAY, now)
         return [(service.name, reading)] if reading else []
 
 
-def accuracy(log: InferenceLog, service: str, now: datetime, version: str = "") -> QualityReading | None:
-    """Return accuracy on the newest ``QUALITY_WINDOW`` of labelled answers, optionally of one version."""
+def accuracy(
+    log: InferenceLog, service: str, since: datetime, now: datetime, version: str = ""
+) -> QualityReading | None:
+    """Return accuracy on the newest ``QUALITY_WINDOW`` of labelled answers since then, optionally of one version."""
     try:
-        rows = log.window(service, now - LABEL_DELAY, now)
+        rows = log.window(service, since, now)
     except ToolError:
         return None
     known = np.isfinite(rows.labels)

@@ -5,13 +5,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from agent.case import Measured
 from agent.casebook import Case
-from agent.observe import QUALITY_WINDOW, Observation, Scene
+from agent.observe import Observation, Scene, accuracy
 from config.fleet import Objective, Service
-from tools.errors import ToolError
 
 State = Literal["holds", "broken", "no_data"]
 MISSED = 3  # usual gaps between two looks, above which nobody looked
@@ -74,20 +71,14 @@ def labelled_well(scene: Scene, service: Service, since: datetime) -> State:
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)
     if target is None:
         return "holds"
-    try:
-        rows = scene.senses.log.window(service.name, since, scene.now)
-    except ToolError:
+    reading = accuracy(scene.senses.log, service.name, since, scene.now)
+    if reading is None or reading.rows < LEAST_LABELS:
         return "no_data"
-    known = np.isfinite(rows.labels)
-    if int(known.sum()) < LEAST_LABELS:
-        return "no_data"
-    newest = known & (rows.at > float(rows.at[known].max()) - QUALITY_WINDOW.total_seconds())
-    right = (rows.scores[newest] >= 0.5) == (rows.labels[newest] >= 0.5)
-    return "holds" if float(right.mean()) >= target else "broken"
+    return "holds" if reading.accuracy >= target else "broken"
 
 
-def measured(case: Case, scene: Scene, service: Service) -> tuple[Measured, ...]:
-    """Return every objective's signal before (as first seen) and now."""
+def measured(case: Case, scene: Scene, service: Service, since: datetime | None) -> tuple[Measured, ...]:
+    """Return every objective's signal before (as first seen) and now; accuracy of the answers given after ``since``."""
     entity = f"service/{service.name}"
     first = {(anomaly.signal, anomaly.entity): anomaly.value for anomaly in case.incident.anomalies}
     found = [
@@ -95,7 +86,7 @@ def measured(case: Case, scene: Scene, service: Service) -> tuple[Measured, ...]
             signal=objective.signal,
             entity=entity,
             before=first.get((objective.signal, entity)),
-            after=scene.observation.value(objective.signal, entity),
+            after=_now(scene, service, objective, since),
             target=objective.target,
         )
         for objective in service.objectives
@@ -105,3 +96,11 @@ def measured(case: Case, scene: Scene, service: Service) -> tuple[Measured, ...]
         budget = service.hourly_budget
         found.append(Measured(signal="spend", entity=entity, before=first["spend", entity], after=after, target=budget))
     return tuple(found)
+
+
+def _now(scene: Scene, service: Service, objective: Objective, since: datetime | None) -> float | None:
+    """Return a reading; labels come late, so the newest known may speak of answers from before a cure."""
+    if objective.signal != "accuracy" or since is None:
+        return scene.observation.value(objective.signal, f"service/{service.name}")
+    reading = accuracy(scene.senses.log, service.name, since, scene.now)
+    return reading.accuracy if reading else None
