@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 from agent.casebook import Case
 from agent.view.figures import deed, figure, span
+from agent.view.plain import plain
 
+LONGEST = 600  # characters of one fact
 MOST_DEEDS = 3  # steps that are told one by one
 MOST_REASONS = 2  # findings that are told for a cause
 
 
 def facts(case: Case) -> str:
-    """Return one Markdown bullet per fact, in the order in which they came about."""
+    """Return one Markdown bullet per fact, in the order in which they came about; text from outside stays on its line."""
     lines = (*_signs(case), *_cause(case), *_deeds(case), *_ending(case))
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {plain(line, LONGEST)}" for line in lines)
 
 
 def _signs(case: Case) -> Iterator[str]:
