@@ -12,7 +12,7 @@ MOST_REASONS = 2  # findings that are told for a cause
 
 
 def facts(case: Case) -> str:
-    """Return one Markdown bullet per fact, in the order in which they came about; text from outside stays on its line."""
+    """Return one Markdown bullet per fact, in the order of events; text from outside stays on its line."""
     lines = (*_signs(case), *_cause(case), *_deeds(case), *_ending(case))
     return "\n".join(f"- {plain(line, LONGEST)}" for line in lines)
 
