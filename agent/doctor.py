@@ -2,7 +2,7 @@
 nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -17,14 +17,20 @@ from tools.catalogue import SIGNALS, named
 from tools.errors import ToolError
 from tools.journal import Journal
 from tools.ports import Actuator, Cluster, Metrics
+from tools.signal import metric_names
 from tools.topology import Topology
+
+OFF_BY_DEFAULT = ("DCGM_EXP_CLOCK_EVENTS_COUNT", "DCGM_EXP_XID_ERRORS_COUNT")  # by dcgm-exporter's own file
+
+
+State = Literal["ok", "missing", "bad"]
 
 
 class Check(Frozen):
     """One thing looked at. ``missing`` does not stop Prunella, but blinds or binds it there; ``bad`` stops it."""
 
     name: str
-    state: Literal["ok", "missing", "bad"]
+    state: State
     text: str
 
 
@@ -36,6 +42,7 @@ class Reach:
     cluster: Cluster
     actuator: Actuator
     journal: Callable[[], Journal]  # opens it
+    beyond: Callable[[], Iterable[Check]] = tuple  # what no port shows: clocks, rights, the language model's answer
 
 
 def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...]:
@@ -45,6 +52,7 @@ def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...
         _journal(reach),
         *_metrics(settings, reach, now),
         *_cluster(settings, reach),
+        *reach.beyond(),
         Check(name="language model", state="ok", text=_model(settings)),
     )
 
@@ -91,10 +99,25 @@ def _metrics(settings: Settings, reach: Reach, now: datetime) -> Iterator[Check]
         return
     for problem in frame.problems:
         yield Check(name="metrics", state="missing", text=problem)
+    yield from _hardware(
+        settings, {key.signal for key, v in zip(frame.keys, frame.values, strict=True) if not np.isnan(v)}
+    )
     there = {key for key, value in zip(frame.keys, frame.values, strict=True) if not np.isnan(value)}
     for service in settings.fleet.services:
         present = {key.signal for key in there if key.entity == f"service/{service.name}"}
         yield _signals_of(service, present)
+
+
+def _hardware(settings: Settings, present: set[str]) -> Iterator[Check]:
+    """Say which hardware signals nobody exports; some need to be switched on."""
+    if all(service.kind is ServiceKind.VENDOR for service in settings.fleet.services):
+        return
+    for spec in SIGNALS:
+        if spec.scope in ("node", "gpu") and spec.name not in present:
+            names = metric_names(spec)
+            off = any(name in OFF_BY_DEFAULT for name in names)
+            hint = "off by default, add it to the counters file of dcgm-exporter" if off else "no exporter gives it"
+            yield Check(name=f"signal {spec.name}", state="missing", text=f"NO DATA: {', '.join(names)} ({hint})")
 
 
 def _signals_of(service: Service, present: set[str]) -> Check:
@@ -103,10 +126,18 @@ def _signals_of(service: Service, present: set[str]) -> Check:
     needed = sorted({o.signal for o in service.objectives if o.signal in absent})
     name = f"metrics of {service.name}"
     if needed:
-        return Check(name=name, state="bad", text=f"NO DATA for its objectives: {', '.join(needed)}")
+        text = f"NO DATA for its objectives: {', '.join(needed)} (no series of {', '.join(_raw(service, needed))})"
+        return Check(name=name, state="bad", text=text)
     if absent:
-        return Check(name=name, state="missing", text=f"NO DATA: {', '.join(absent)}")
+        text = f"NO DATA: {', '.join(absent)} (no series of {', '.join(_raw(service, absent))})"
+        return Check(name=name, state="missing", text=text)
     return Check(name=name, state="ok", text=f"all {len(wanted)} signals")
+
+
+def _raw(service: Service, signals: Sequence[str]) -> list[str]:
+    """Return the exporters' names of what signals are computed from."""
+    specs = [spec for name in signals for spec in named(name) if service.kind in spec.kinds and spec.scope == "service"]
+    return sorted({name for spec in specs for name in metric_names(spec)})
 
 
 def _cluster(settings: Settings, reach: Reach) -> Iterator[Check]:

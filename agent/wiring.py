@@ -4,13 +4,14 @@ Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, wh
 """
 
 import os
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agent.daemon import Controller, Daemon
 from agent.desk import Desk, Remembering
-from agent.doctor import Reach
+from agent.doctor import Check, Reach, State
 from agent.guards import checker
 from agent.observe import Senses
 from config.fleet import Cadence, Fleet
@@ -28,6 +29,9 @@ from tools.journal import Journal
 from tools.ports import Actuator, Reasoner
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
+
+if TYPE_CHECKING:
+    from tools.live.kube_api import KubeApi
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -141,7 +145,23 @@ def reach(settings: Settings) -> Reach:
     clock, api = SystemClock(), KubeApi(settings.cluster)
     senses = live_senses(settings, api, clock)
     actuator = KubernetesActuator(api, settings.fleet, clock)
-    return Reach(senses.metrics, senses.cluster, DryRun(actuator, clock), lambda: open_journal(settings.journal.url))
+    return Reach(
+        senses.metrics,
+        senses.cluster,
+        DryRun(actuator, clock),
+        lambda: open_journal(settings.journal.url),
+        lambda: _beyond(settings, api, clock),
+    )
+
+
+def _beyond(settings: Settings, api: "KubeApi", clock: Clock) -> Iterator[Check]:
+    """Yield what the adapters alone can look at, in the doctor's words."""
+    from tools.live import doctor
+
+    states: dict[bool | None, State] = {True: "ok", None: "missing", False: "bad"}
+    for found in doctor.examine(settings, api, clock):
+        text = f"{found.text} ({found.hint})" if found.hint else found.text
+        yield Check(name=found.name, state=states[found.ok], text=text)
 
 
 def _reasoner(settings: Settings) -> Reasoner:

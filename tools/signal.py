@@ -85,6 +85,20 @@ class SignalSpec:
     kinds: tuple[ServiceKind, ...] = tuple(ServiceKind)
 
 
+def metric_names(spec: SignalSpec) -> tuple[str, ...]:
+    """Return the raw metrics that a signal is computed from, by the names that exporters give them."""
+    match spec.expr:
+        case Gauge(metric=metric) | Rate(metric=metric):
+            names = [metric.name]
+        case Quantile(metric=metric):
+            names = [f"{metric.name}_bucket"]
+        case Ratio(above=above, below=below):
+            names = [above.metric.name, below.metric.name]
+        case Join(left=left, right=right):
+            names = [left.name, right.name]
+    return tuple(dict.fromkeys(names))
+
+
 class SeriesKey(NamedTuple):
     """Name of one series: ``("ttft_p95", "service/chat")``.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.doctor import Reach, examine
+from agent.doctor import Check, Reach, examine
 from config.fleet import Fleet, Objective, Service, ServiceKind
 from config.settings import MetricsSettings, Settings
 from tools.action import Action, Operation, Preimage, Receipt
@@ -106,9 +106,15 @@ def test_all_is_well() -> None:
 
 
 def test_a_missing_metric_is_named_and_is_bad_where_an_objective_needs_it() -> None:
-    assert seen(reach(Measured("ttft_p95")), "error_ratio")["metrics of chat"] == ("missing", "NO DATA: ttft_p95")
+    assert seen(reach(Measured("ttft_p95")), "error_ratio")["metrics of chat"] == (
+        "missing",
+        "NO DATA: ttft_p95 (no series of vllm:time_to_first_token_seconds_bucket)",
+    )
     needed = seen(reach(Measured("ttft_p95")), "ttft_p95")["metrics of chat"]
-    assert needed == ("bad", "NO DATA for its objectives: ttft_p95")
+    assert needed == (
+        "bad",
+        "NO DATA for its objectives: ttft_p95 (no series of vllm:time_to_first_token_seconds_bucket)",
+    )
 
 
 def test_an_objective_that_nothing_measures_is_bad() -> None:
@@ -137,3 +143,18 @@ def test_what_does_not_answer_is_said_and_the_rest_still_examined() -> None:
     assert checks["metrics"] == ("bad", "no answer from http://127.0.0.1:9")
     assert checks["cluster"] == ("bad", "no answer from the API server")
     assert checks["journal"][0] == "ok"
+
+
+def test_hardware_that_nobody_exports_is_named_with_what_to_do() -> None:
+    checks = seen(reach(Measured("xid", "hw_thermal")))
+    assert checks["signal xid"] == ("missing", "NO DATA: DCGM_FI_DEV_XID_ERRORS (no exporter gives it)")
+    state, text = checks["signal hw_thermal"]
+    assert state == "missing"
+    assert "off by default, add it to the counters file of dcgm-exporter" in text
+
+
+def test_what_only_the_adapters_can_look_at_is_shown_as_well() -> None:
+    world = World(CHAT)
+    clocks = Check(name="clocks", state="missing", text="9 s between the API server's clock and ours")
+    found = Reach(Measured(), world, world, MemoryJournal, lambda: iter([clocks]))
+    assert seen(found, "ttft_p95")["clocks"] == ("missing", clocks.text)

@@ -1,24 +1,18 @@
-"""What only the adapters can look at: clocks, rights, metric names, the language model. Looks, and changes nothing."""
+"""What only the adapters can look at: clocks, rights, the language model. Looks, and changes nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
-import numpy as np
-
-from config.fleet import Fleet, Service, ServiceKind
+from config.fleet import Fleet, ServiceKind
 from config.settings import Settings
-from tools.catalogue import SIGNALS
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
 from tools.live.kube_api import Json, KubeApi
 from tools.live.openai import OpenAIReasoner
-from tools.live.prometheus import PrometheusMetrics
-from tools.signal import Gauge, Join, Metric, Quantile, Rate, Ratio, SignalSpec
 
 SKEW = timedelta(seconds=5)  # between two clocks that still agree
-OFF_BY_DEFAULT = ("DCGM_EXP_CLOCK_EVENTS_COUNT", "DCGM_EXP_XID_ERRORS_COUNT")  # by dcgm-exporter's own file
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,77 +58,12 @@ IN_CLUSTER = (
 )
 
 
-def examine(settings: Settings, metrics: PrometheusMetrics, api: KubeApi, clock: Clock) -> tuple[Check, ...]:
-    """Look at everything that is configured, in the order in which a person would mend it."""
-    model = (OpenAIReasoner(settings.reasoner),) if settings.reasoner else ()
-    return (
-        *signals(metrics, settings.fleet, clock.now()),
-        *cluster_clock(api, clock),
-        *rights(api, settings.fleet),
-        *(check for reasoner in model for check in language_model(reasoner)),
-    )
-
-
-# -- metrics -------------------------------------------------------------------------------------------------------
-def signals(metrics: PrometheusMetrics, fleet: Fleet, at: datetime) -> Iterator[Check]:
-    """Read the catalogue once; say for each service which raw metrics are missing, by their exporters' names."""
-    try:
-        frame = metrics.read(SIGNALS, at)
-    except ToolError as error:
-        yield Check("Prometheus", False, str(error), "set metrics.url to an address that answers /api/v1/query")
-        return
-    yield Check("Prometheus", True, f"answers, {len(frame.keys)} series")
-    for problem in frame.problems:
-        yield Check("Prometheus", None, problem, "an incomplete answer is never taken for health")
-    present = {key for key, value in zip(frame.keys, frame.values, strict=True) if not np.isnan(value)}
-    there = {
-        (key.signal, key.entity.split("/")[1]) for key in present if key.entity.startswith(("service/", "replica/"))
-    }
-    for service in fleet.services:
-        yield _service_signals(service, there)
-    yield from _hardware({key.signal for key in present}, fleet)
-
-
-def _service_signals(service: Service, there: set[tuple[str, str]]) -> Check:
-    specs = [s for s in SIGNALS if service.kind in s.kinds and s.scope in ("service", "replica")]
-    absent = [spec for spec in specs if (spec.name, service.name) not in there]
-    name = f"signals of {service.name}"
-    if not absent:
-        return Check(name, True, f"all {len(specs)} there")
-    missing = sorted({metric for spec in absent for metric in metric_names(spec)})
-    text = f"NO DATA: {', '.join(spec.name for spec in absent)}"
-    guarded = {objective.signal for objective in service.objectives} & {spec.name for spec in absent}
-    hint = f"no series service={service.name!r} of {', '.join(missing)}; errors and restarts may only not have happened"
-    return Check(name, False if guarded else None, text, hint)
-
-
-def _hardware(present: set[str], fleet: Fleet) -> Iterator[Check]:
-    """Say which hardware signals nobody exports; some need to be switched on."""
-    if all(service.kind is ServiceKind.VENDOR for service in fleet.services):
-        return
-    for spec in SIGNALS:
-        if spec.scope in ("node", "gpu") and spec.name not in present:
-            metrics = metric_names(spec)
-            off = any(metric in OFF_BY_DEFAULT for metric in metrics)
-            hint = "off by default: add it to the counters file of dcgm-exporter" if off else "no exporter gives it"
-            yield Check(f"signal {spec.name}", None, f"NO DATA: {', '.join(metrics)}", hint)
-
-
-def metric_names(spec: SignalSpec) -> tuple[str, ...]:
-    """Return the raw metrics that a signal is computed from."""
-    match spec.expr:
-        case Gauge(metric=metric) | Rate(metric=metric):
-            return (metric.name,)
-        case Quantile(metric=metric):
-            return (f"{metric.name}_bucket",)
-        case Ratio(above=above, below=below):
-            return _distinct((above.metric, below.metric))
-        case Join(left=left, right=right):
-            return _distinct((left, right))
-
-
-def _distinct(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(metric.name for metric in metrics))
+def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
+    """Look at everything that the ports do not show, in the order in which a person would mend it."""
+    yield from cluster_clock(api, clock)
+    yield from rights(api, settings.fleet)
+    if settings.reasoner is not None:
+        yield from language_model(OpenAIReasoner(settings.reasoner))
 
 
 # -- cluster -------------------------------------------------------------------------------------------------------

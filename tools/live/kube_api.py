@@ -67,7 +67,10 @@ class KubeApi:
 
     def group(self, name: str) -> str:
         """Return ``NAME/VERSION`` that the server prefers; ``Absent`` when it has no such group."""
-        return str(self.discover(f"/apis/{name}")["preferredVersion"]["groupVersion"])
+        try:
+            return str(self.discover(f"/apis/{name}")["preferredVersion"]["groupVersion"])
+        except (KeyError, TypeError) as error:
+            raise Malformed(f"Kubernetes: /apis/{name} prefers no version") from error
 
     def server_time(self) -> str:
         """Return the ``Date`` header of an answer: the server's clock."""
