@@ -11,6 +11,7 @@ from agent.drift.gathering import Gathered, gather_all
 from agent.drift.headline import headline
 from agent.drift.instants import time_faults
 from agent.drift.judging import judge
+from agent.drift.sampled import look_at_samples
 from agent.drift.texts import text_faults
 from tools.tables import Kind, Numbers, Table
 
@@ -27,16 +28,19 @@ def compare(
 def _compare(reference: Table, current: Table, limits: Limits, importance: Mapping[str, float]) -> DriftReport:
     gathered = gather_all(reference, current, limits)
     moves = judge(gathered, limits, (reference.rows, current.rows), importance)
+    looked = look_at_samples(reference, current, moves, [*gathered.numbers, *gathered.texts], limits)
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
     faults = find_faults(reference, current, gathered, moves, limits)
     return DriftReport(
-        headline=headline(moves, faults, limits),
+        headline=headline(looked.moves, faults, looked.joint, looked.segments, limits),
         reference=Side(name=reference.name, rows=reference.rows),
         current=Side(name=current.name, rows=current.rows),
         limits=limits,
-        moves=_worth(moves),
+        moves=_worth(looked.moves),
         faults=tuple(faults),
+        joint=looked.joint,
+        segments=looked.segments,
         notes=tuple(notes),
     )
 

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 
-from agent.drift.finding import Fault, Limits, Move
+from agent.drift.finding import Fault, Joint, Limits, Move, SegmentMove
 
 
-def headline(moves: Sequence[Move], faults: Sequence[Fault], limits: Limits) -> str:
+def headline(
+    moves: Sequence[Move],
+    faults: Sequence[Fault],
+    joint: Sequence[Joint],
+    segments: Sequence[SegmentMove],
+    limits: Limits,
+) -> str:
     """Return the sentence. Faults come first, because their cure is upstream; then the largest move."""
     moved = [move for move in moves if move.verdict == "moved"]
     if faults:
@@ -17,6 +23,12 @@ def headline(moves: Sequence[Move], faults: Sequence[Fault], limits: Limits) -> 
         size = "strongly " if first.effect >= limits.strong else ""
         others = f"; {len(moved) - 1} more moved" if len(moved) > 1 else ""
         return f"Look at {first.feature} first: it moved {size}({first.text}){others}."
+    if segments:
+        others = f"; {len(segments) - 1} more such parts" if len(segments) > 1 else ""
+        return f"Look at {segments[0].feature} first: {segments[0].text}{others}."
+    if any(one.verdict == "moved" for one in joint):
+        first_joint = next(one for one in joint if one.verdict == "moved")
+        return f"Look at how features go together: {first_joint.text}."
     if moves and all(move.verdict == "unsure" for move in moves):
         return f"Too few rows to tell: at least {limits.rows} are needed on both sides."
     if any(move.verdict == "slight" for move in moves):

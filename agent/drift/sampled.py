@@ -1,0 +1,89 @@
+"""What is asked of samples of rows: joint drift, segments, and since when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.drift.finding import Joint, Limits, Move, SegmentMove
+from agent.drift.joint import joint_moves
+from agent.drift.segments import MOST, segment_moves
+from agent.drift.since import since
+from tools.grid import Floats
+from tools.tables import Column, Kind, Labels, Numbers, Table
+
+JOINT_ROWS = 5_000
+JOINT_FEATURES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """The findings of the samples."""
+
+    moves: list[Move]
+    joint: tuple[Joint, ...]
+    segments: tuple[SegmentMove, ...]
+
+
+def look_at_samples(
+    reference: Table, current: Table, moves: Sequence[Move], features: Sequence[str], limits: Limits
+) -> Sampled:
+    """Draw the same rows of every feature on both sides, once, and ask all questions of them."""
+    clock = _clock(reference, current)
+    parts = bool(clock) or any(field.kind is Kind.text for field in reference.fields if field.name in set(features))
+    rows = limits.sample if parts else min(limits.sample, JOINT_ROWS)
+    if not rows or not features:
+        return Sampled(list(moves), (), ())
+    one = reference.sample(features, rows, limits.seed)
+    two = current.sample([*features, *clock], rows, limits.seed + 1)
+    overall = {move.feature: move.effect for move in moves if move.kind == "number"}
+    narrow = {name: column for name, column in one.items() if isinstance(column, Numbers) or len(column.names) <= MOST}
+    return Sampled(
+        [_dated(move, one, two, clock) for move in moves],
+        _joint(narrow, two, limits),
+        segment_moves(narrow, two, overall, limits),
+    )
+
+
+def _clock(reference: Table, current: Table) -> list[str]:
+    """Return the first column of instants that both sides hold, else the first of current."""
+    known = {field.name for field in reference.fields if field.kind is Kind.time}
+    names = [field.name for field in current.fields if field.kind is Kind.time]
+    return [name for name in names if name in known][:1] or names[:1]
+
+
+def _dated(move: Move, one: dict[str, Column], two: dict[str, Column], clock: list[str]) -> Move:
+    at = two.get(clock[0]) if clock else None
+    if move.verdict not in {"moved", "slight"} or not isinstance(at, Numbers) or move.feature not in one:
+        return move
+    found = since(one[move.feature], two[move.feature], at.values)
+    return move if found is None else move.model_copy(update={"since": f"{np.datetime64(int(found), 's')}Z"})
+
+
+def _joint(one: dict[str, Column], two: dict[str, Column], limits: Limits) -> tuple[Joint, ...]:
+    names = [name for name, column in one.items() if _varies(column)][:JOINT_FEATURES]
+    if len(names) < 2:
+        return ()
+    sides = [_matrix(side, one, names) for side in (one, two)]
+    return joint_moves(sides[0], sides[1], names, limits.false_alarms / 4, limits.seed)
+
+
+def _varies(column: Column) -> bool:
+    if isinstance(column, Labels):
+        return len(column.names) > 1
+    known = column.values[np.isfinite(column.values)]
+    return len(known) > 0 and float(known.max()) > float(known.min())
+
+
+def _matrix(side: dict[str, Column], reference: dict[str, Column], names: list[str]) -> Floats:
+    """Put columns side by side; a category is the place of its value among those of the reference, unseen is null."""
+    found = []
+    for name in names:
+        column, usual = side[name], reference[name]
+        if isinstance(column, Labels) and isinstance(usual, Labels):
+            place = {value: float(at) for at, value in enumerate(usual.names)}
+            turned = np.array([*(place.get(value, np.nan) for value in column.names), np.nan])
+            found.append(turned[column.codes][:JOINT_ROWS])
+        elif isinstance(column, Numbers):
+            found.append(column.values[:JOINT_ROWS])
+    return np.column_stack(found)
