@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from playbooks.allowance import Denied, Limits, Wait
 from playbooks.ledger import RECHECK, Ledger, words
 from playbooks.plan import Execution, Guard, Plan
 from playbooks.run import LegState, RunState, execution
@@ -22,6 +23,7 @@ from tools.ports import Actuator
 MOST_TRIES = 5  # of one operation
 FIRST_WAIT = timedelta(seconds=5)  # before the first retry; doubles
 LONGEST_WAIT = timedelta(minutes=2)
+SETTLING = timedelta(minutes=1)  # by then a call whose reply was lost has arrived, or never will
 
 
 class Executor:
@@ -34,9 +36,11 @@ class Executor:
         clock: Clock,
         check: Callable[[Guard, Plan], GuardVerdict],
         owner: str,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._actuator = actuator
-        self._ledger = Ledger(journal, clock, owner)
+        self._ledger = Ledger(journal, clock, owner, limits)
+        self._brake = limits.brake
         self._clock = clock
         self._check = check
 
@@ -46,19 +50,23 @@ class Executor:
         Raises ``Refused`` for a plan that differs from the one begun, ``Malformed`` for a journal that cannot be read,
         and what the journal raises: whatever was done by then is found again by the next call.
         """
-        waiting = self._ledger.open(plan)
-        if waiting is not None:
-            return waiting
         while True:
             run = self._ledger.run(plan)
             if run.end is not None:
                 self._ledger.forget(plan)
                 return execution(plan, run, self._clock.now())
-            if not self._ledger.owns(plan):
-                return self._ledger.waiting(plan, f"taken over by {run.owner}")
+            waiting = self._braked(plan) or self._ledger.open(plan)
+            if waiting is not None:
+                return waiting
+            run = self._ledger.run(plan)
             pause = self._make(plan, run, next_move(plan, run, self._clock.now()))
             if pause is not None:
                 return execution(plan, self._ledger.run(plan), self._clock.now(), pause.until, pause.reason)
+
+    def _braked(self, plan: Plan) -> Execution | None:
+        """Return the run as it stands where somebody has pulled the brake: then nothing at all is done."""
+        reason = self._brake()
+        return self._ledger.waiting(plan, reason) if reason else None
 
     def undo(self, plan: Plan, reason: str) -> Execution:
         """Turn a run round, even one that ended well, because it did not help; then advance it as far as may be."""
@@ -66,7 +74,7 @@ class Executor:
         if not run.planned:
             return Execution(plan=plan.id, incident=plan.incident, at=self._clock.now(), state="undone", reason=reason)
         if run.failed_at is None:
-            waiting = self._ledger.open(plan)
+            waiting = self._braked(plan) or self._ledger.open(plan)
             if waiting is not None:
                 return waiting
             self._ledger.judge(plan, "", "broken", reason)
@@ -120,8 +128,13 @@ class Executor:
             return self._later(error)
         except ToolError as error:
             return self._settle(plan, now, "failed", str(error))
-        self._ledger.intend(plan, now, before.state, before.inverse)
-        return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=False))
+        match self._ledger.intend(plan, now, before.state, before.inverse):
+            case Wait(until, reason):
+                return Hold(until, reason)
+            case Denied(reason):
+                return self._settle(plan, now, "failed", reason)
+            case None:
+                return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=False))
 
     def _undo(self, plan: Plan, run: RunState, index: int) -> Hold | None:
         """Undo what is still as we left it; what somebody else has changed since is for a person."""
@@ -138,8 +151,8 @@ class Executor:
         if left.after is None or state != left.after:
             detail = f"{now.step} not undone, somebody else changed it to {words(state)}"
             return self._settle(plan, now, "failed", detail)
-        if now.leg is None:
-            self._ledger.intend(plan, now, state, None)
+        if now.leg is None and isinstance(wait := self._ledger.intend(plan, now, state, None), Wait):
+            return Hold(wait.until, wait.reason)
         return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=True))
 
     def _probe(self, plan: Plan, run: RunState, now: Task) -> Hold | None:
@@ -164,6 +177,9 @@ class Executor:
         if now.undo:
             return self._undo(plan, run, [step.id for step in plan.steps].index(now.step))
         if run.failed_at is not None:
+            settled_at = now.leg.at + SETTLING if now.leg else self._clock.now()
+            if self._clock.now() < settled_at:
+                return Hold(settled_at, f"step {now.step} may still arrive")
             return self._settle(plan, now, "failed", "did not happen, and is no longer wanted")
         return self._repeat(plan, now)
 
@@ -217,13 +233,14 @@ class Executor:
         """Write down what we left behind, where undoing will ask for it; the receipt knows best, being from then."""
         after: dict[str, str] | None = None
         if not now.undo and now.leg is not None and now.leg.inverse is not None:
+            keys = now.leg.before.keys()
+            after = {key: receipt.observed[key] for key in keys & receipt.observed.keys()}
             try:
-                state = self._actuator.preimage(now.action).state
+                after = after if after.keys() == keys else self._actuator.preimage(now.action).state | after
             except Transient as error:
                 return self._later(error)
             except ToolError:
-                state = {}
-            after = {key: receipt.observed.get(key, value) for key, value in state.items()} or None
+                after = None
         return self._settle(plan, now, "done", receipt.detail, postimage=after)
 
     # -- guards --------------------------------------------------------------------------------------------------------

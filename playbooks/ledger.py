@@ -1,31 +1,35 @@
 """What the executor knows and writes: runs folded from the journal, leases, intents and outcomes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from playbooks.allowance import Denied, Limits, Wait
 from playbooks.bind import touched
+from playbooks.lease import Leases
 from playbooks.plan import Execution, Plan
 from playbooks.run import EndState, LegState, RunState, execution, fold
 from playbooks.task import Task
 from tools.action import Action, Operation
 from tools.clock import Clock
 from tools.errors import Refused
-from tools.journal import Journal
+from tools.journal import Entry, Journal, Unless
 
-FENCE = "fleet"  # one epoch per executor, so that epochs compare on every target
 RECHECK = timedelta(seconds=30)  # between two looks at something that goes on
+_TRIES = 8  # when others spend at the same time
+_MEMORY = timedelta(days=2)  # spending older than any budget's window
 
 
 class Ledger:
-    """The executor's side of the journal. A run is its own as long as nobody leased it with a higher epoch."""
+    """The executor's side of the journal. A run is its own for as long as it holds the lease."""
 
-    def __init__(self, journal: Journal, clock: Clock, owner: str) -> None:
+    def __init__(self, journal: Journal, clock: Clock, owner: str, limits: Limits) -> None:
         self._journal = journal
         self._clock = clock
-        self._owner = owner
-        self._epoch = 0  # none taken yet
+        self._allowance = limits.allowance
+        self._leases = Leases(journal, clock, owner, limits.lease)
         self._runs: dict[str, RunState] = {}  # of plans under way: folds so far, never more than the journal says
+        self._spent: list[Entry] = []  # what the allowance counts, read so far
 
     def run(self, plan: Plan) -> RunState:
         """Return the run as the journal has it now."""
@@ -37,14 +41,18 @@ class Ledger:
     def forget(self, plan: Plan) -> None:
         """Keep no fold of a run that is over."""
         self._runs.pop(plan.id, None)
+        self._leases.forget(plan)
 
     def owns(self, plan: Plan) -> bool:
-        """Whether nobody else has taken the run over."""
-        return self.run(plan).epoch == self._epoch
+        """Whether the lease is ours and has not lapsed."""
+        run = self.run(plan)
+        lasts = run.lease_until is not None and run.lease_until > self._clock.now()
+        return lasts and run.epoch == self._leases.epoch(plan)
 
     def stamp(self, plan: Plan, task: Task) -> Operation:
-        """Return the stamp that the actuator is shown."""
-        return Operation(id=task.operation, incident=plan.incident, epoch=self._epoch)
+        """Return the stamp that the actuator is shown: what the target must still be like is part of it."""
+        expects = dict(task.leg.before) if task.leg is not None else None
+        return Operation(id=task.operation, incident=plan.incident, epoch=self._leases.epoch(plan), expects=expects)
 
     def waiting(self, plan: Plan, reason: str) -> Execution:
         """Return the run as one that cannot go on here and now."""
@@ -56,67 +64,89 @@ class Ledger:
     def open(self, plan: Plan) -> Execution | None:
         """See that the run is planned and leased by us; returns an execution where it cannot go on now."""
         run = self.run(plan)
-        if run.end is None and not run.planned:
-            run = self._plan(plan)
         if run.digest and run.digest != plan.digest():
             raise Refused(f"plan {plan.id} is not the plan that was begun ({plan.digest()}, not {run.digest})")
-        if not run.epoch and run.end is None and (rival := self._rival(plan, run)):
-            return self._yield(plan, run, f"target is held by run {rival}")
-        return self._lease(plan, run)
+        if run.end is None and not run.planned:
+            run = self._plan(plan)
+        begun = run.planned_at or self._clock.now()
+        reason = self._leases.take(plan, targets(plan), begun + 2 * plan.bounds.time)
+        return self._yield(plan, run, reason) if reason else None
 
     def _plan(self, plan: Plan) -> RunState:
-        now, targets = self._clock.now(), sorted(_targets(plan))
+        now, names = self._clock.now(), sorted(targets(plan))
         body = {
             "plan": plan.id,
             "digest": plan.digest(),
             "playbook": plan.playbook,
-            "targets": targets,
-            "until": (now + 2 * plan.bounds.time).isoformat(),  # by then it is over, or nobody works on it
-            "text": f"{plan.playbook} on {', '.join(targets)}",
+            "targets": names,
+            "definition": plan.model_dump(mode="json"),  # whoever finds the run orphaned needs nothing else
+            "text": f"{plan.playbook} on {', '.join(names)}",
         }
         self._journal.append(plan.incident, "RUN_PLANNED", body, now)
         return self.run(plan)
 
-    def _lease(self, plan: Plan, run: RunState) -> Execution | None:
-        if not self._epoch or (run.end is not None and run.epoch > self._epoch):
-            self._epoch = self._journal.next_epoch(FENCE, self._owner, self._clock.now())
-        if run.epoch > self._epoch:
-            return self.waiting(plan, f"held by {run.owner}")
-        if run.epoch < self._epoch:
-            self.note(plan, "LEASE", {"owner": self._owner}, f"{self._owner}, epoch {self._epoch}")
-        return None
-
-    def _rival(self, plan: Plan, run: RunState) -> str:
-        """Return the run, planned before this one and not over, that touches one of its targets; empty: none."""
-        mine, now = _targets(plan), self._clock.now()
-        rivals: dict[str, None] = {}
-        for entry in self._journal.entries(kinds=("RUN_PLANNED", "RUN_END")):
-            body = entry.body
-            if entry.kind == "RUN_END":
-                rivals.pop(body["plan"], None)
-            elif entry.seq < run.planned and mine & set(body["targets"]) and _later(body["until"], now):
-                rivals[body["plan"]] = None
-        return next((rival for rival in rivals if rival != plan.id), "")
-
     def _yield(self, plan: Plan, run: RunState, reason: str) -> Execution:
-        if run.planned_at is not None and self._clock.now() > run.planned_at + plan.bounds.time:
+        """Wait for a target; a run that waited longer than it may take never begins."""
+        late = run.planned_at is not None and self._clock.now() > run.planned_at + plan.bounds.time
+        if late and not run.epoch and run.end is None:
             self.end(plan, "failed", reason)
         return self.waiting(plan, reason)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def intend(self, plan: Plan, task: Task, before: Mapping[str, str], inverse: Action | None) -> None:
-        """Write down what is about to be done, how the world stands, and how to change it back."""
+    def intend(self, plan: Plan, task: Task, before: Mapping[str, str], inverse: Action | None) -> Wait | Denied | None:
+        """Write down what is about to be done, how the world stands, and how to change it back.
+
+        What it spends is reserved by the same entry, which is added only if nobody spent or took the lease meanwhile.
+        """
+        for _ in range(_TRIES):
+            now, run, after = self._clock.now(), self.run(plan), 0
+            if not self.owns(plan):
+                return Wait(now, "the lease was lost")
+            conditions = [Unless(run.seq, ("LEASE",), plan.incident)]
+            if not task.undo and self._allowance.kinds:
+                spent, after = self._spending(now)
+                answer = self._allowance.ask(plan, spent, now)
+                if answer is not None:
+                    return self._recorded(answer, after, now)
+                conditions.append(Unless(after, self._allowance.kinds))
+            body = self._whole(plan, self._intent(plan, task, before, inverse))
+            if self._journal.append_if(plan.incident, f"{task.kind}_INTENT", body, now, conditions) is not None:
+                return None
+        return Wait(self._clock.now() + RECHECK, "others act at the same time")
+
+    def _intent(self, plan: Plan, task: Task, before: Mapping[str, str], inverse: Action | None) -> dict[str, Any]:
         action = task.action.model_dump(mode="json")
-        body = {
+        arguments = words({key: value for key, value in action.items() if key != "verb"})
+        return {
             "step": task.step,
             "operation": task.operation,
             "action": action,
             "preimage": dict(before),
             "inverse": inverse.model_dump(mode="json") if inverse is not None else None,
+            "spends": {
+                "service": plan.service,
+                "class": plan.class_,
+                "playbook": plan.playbook,
+                "money": plan.bounds.money,
+                "until": (self._clock.now() + 2 * plan.bounds.time).isoformat(),
+            },
+            "text": f"{task.step}: {task.action.verb} {arguments}",
         }
-        arguments = words({key: value for key, value in action.items() if key != "verb"})
-        self.note(plan, f"{task.kind}_INTENT", body, f"{task.step}: {task.action.verb} {arguments}")
+
+    def _spending(self, now: datetime) -> tuple[Sequence[Entry], int]:
+        """Return what was spent, and up to which entry that is known."""
+        seen = self._spent[-1].seq if self._spent else 0
+        self._spent += self._journal.entries(kinds=self._allowance.kinds, after=seen)
+        newest = self._spent[-1].seq if self._spent else 0
+        self._spent = [entry for entry in self._spent if entry.seq == newest or now - entry.at < _MEMORY]
+        return self._spent, newest
+
+    def _recorded(self, answer: Wait | Denied, after: int, now: datetime) -> Wait | Denied:
+        if isinstance(answer, Denied) and answer.record is not None:
+            kind, body = answer.record
+            self._journal.append_if("fleet", kind, body, now, (Unless(after, (kind,)),))
+        return answer
 
     def settle(self, plan: Plan, task: Task, state: LegState, detail: str, **more: Any) -> None:
         """Write down how an operation stands, unless another executor has taken the run over: then it is theirs."""
@@ -134,8 +164,10 @@ class Ledger:
 
     def note(self, plan: Plan, kind: str, body: dict[str, Any], text: str) -> None:
         """Write down anything of a run."""
-        whole = {"plan": plan.id, "epoch": self._epoch, **body, "text": text}
-        self._journal.append(plan.incident, kind, whole, self._clock.now())
+        self._journal.append(plan.incident, kind, self._whole(plan, body | {"text": text}), self._clock.now())
+
+    def _whole(self, plan: Plan, body: dict[str, Any]) -> dict[str, Any]:
+        return {"plan": plan.id, "epoch": self._leases.epoch(plan), **body}
 
 
 def words(values: Mapping[str, Any]) -> str:
@@ -143,9 +175,6 @@ def words(values: Mapping[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in values.items())
 
 
-def _targets(plan: Plan) -> frozenset[str]:
+def targets(plan: Plan) -> frozenset[str]:
+    """Return what a plan writes to, and its patient."""
     return touched(plan.service, (step.action for step in plan.steps))
-
-
-def _later(instant: str, now: datetime) -> bool:
-    return datetime.fromisoformat(instant) > now

@@ -66,6 +66,7 @@ class RunState:
     digest: str = ""
     epoch: int = 0
     owner: str = ""
+    lease_until: datetime | None = None
     steps: Mapping[str, Leg] = field(default_factory=dict)
     undone: Mapping[str, Leg] = field(default_factory=dict)
     guards: Mapping[str, Judged] = field(default_factory=dict)
@@ -101,7 +102,8 @@ def _changed(run: RunState, entry: Entry, body: Mapping[str, Any]) -> RunState:
                 replace(run, planned=entry.seq, planned_at=entry.at, digest=body["digest"]) if not run.planned else run
             )
         case "LEASE":
-            return replace(run, epoch=body["epoch"], owner=body["owner"])
+            until = datetime.fromisoformat(body["until"])
+            return replace(run, epoch=body["epoch"], owner=body["owner"], lease_until=until)
         case "STEP_INTENT":
             return replace(run, steps={**run.steps, body["step"]: _intended(entry, run.steps.get(body["step"]))})
         case "STEP_OUTCOME":

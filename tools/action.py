@@ -101,6 +101,15 @@ class Operation(Frozen):
     id: str
     incident: str
     epoch: int = Field(ge=0, description="fencing token: a write below the highest epoch seen is refused")
+    expects: dict[str, str] | None = Field(
+        default=None, description="state of the target, as preimage told it; another one is refused. None: any will do"
+    )
+
+    def unmet(self, state: dict[str, str]) -> str:
+        """Return how a target differs from what was expected; empty: it does not."""
+        if self.expects is None or self.expects == state:
+            return ""
+        return f"it was changed meanwhile: {state}, not {self.expects}"
 
 
 class Preimage(Frozen):

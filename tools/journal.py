@@ -19,11 +19,24 @@ class Entry:
     body: Json
 
 
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A condition on an append: nothing of these kinds, about this subject (None: any), came after ``after``."""
+
+    after: int
+    kinds: tuple[str, ...]
+    subject: str | None = None
+
+
 class Journal(Protocol):
     """Append, read, claim. ``append`` returns only when the entry is durable."""
 
     def append(self, subject: str, kind: str, body: Json, at: datetime) -> Entry:
         """Add one entry durably."""
+        ...
+
+    def append_if(self, subject: str, kind: str, body: Json, at: datetime, unless: Sequence[Unless]) -> Entry | None:
+        """Add one entry durably, judging the conditions in the same transaction; None, and nothing, where one fails."""
         ...
 
     def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:

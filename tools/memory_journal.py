@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tools.chain import canonical, stamp
-from tools.journal import Entry, Json
+from tools.journal import Entry, Json, Unless
 
 
 class MemoryJournal:
@@ -23,9 +23,24 @@ class MemoryJournal:
         """Add one entry."""
         text, when = canonical(body), datetime.fromisoformat(stamp(at))
         with self._lock:
-            entry = Entry(len(self._all) + 1, when, subject, kind, json.loads(text))
-            self._all.append(entry)
-            self._by_subject.setdefault(subject, []).append(entry)
+            return self._add(subject, kind, json.loads(text), when)
+
+    def append_if(self, subject: str, kind: str, body: Json, at: datetime, unless: Sequence[Unless]) -> Entry | None:
+        """Add one entry if nothing came in between; None otherwise."""
+        text, when = canonical(body), datetime.fromisoformat(stamp(at))
+        with self._lock:
+            if any(self._came(condition) for condition in unless):
+                return None
+            return self._add(subject, kind, json.loads(text), when)
+
+    def _came(self, unless: Unless) -> bool:
+        later = self._all[max(unless.after, 0) :]
+        return any(e.kind in unless.kinds and unless.subject in (None, e.subject) for e in later)
+
+    def _add(self, subject: str, kind: str, body: Json, at: datetime) -> Entry:
+        entry = Entry(len(self._all) + 1, at, subject, kind, body)
+        self._all.append(entry)
+        self._by_subject.setdefault(subject, []).append(entry)
         return entry
 
     def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:

@@ -156,6 +156,8 @@ class WorldActuator:
         highest = self._epochs.get(target, 0)
         if operation.epoch < highest:
             raise Refused(f"{target}: epoch {operation.epoch} is below {highest}: somebody newer holds it")
+        if changed := operation.unmet(self.preimage(action).state):
+            raise Refused(f"{target}: {changed}")
         self.rehearse(action)
         self._epochs[target] = operation.epoch
         now = self._clock.now()

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tools.journal import Journal
+from tools.journal import Journal, Unless
 from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
@@ -55,6 +56,27 @@ def test_entries_are_selected_by_subject_kind_and_position(journal: Journal) -> 
     assert [e.body["i"] for e in journal.entries(kinds=("A", "B"), after=4)] == [4, 5]
     assert journal.entries("inc-9") == ()
     assert journal.subjects() == ("inc-0", "inc-1")
+
+
+def test_an_append_may_depend_on_what_did_not_come(journal: Journal) -> None:
+    journal.append("inc-1", "LEASE", {}, AT)
+    seen = journal.append("inc-2", "STEP_INTENT", {}, AT).seq
+    unless = (Unless(seen, ("STEP_INTENT",)), Unless(seen, ("LEASE",), "inc-1"))
+    journal.append("inc-2", "LEASE", {}, AT)  # of another subject: no objection
+    assert journal.append_if("inc-1", "STEP_INTENT", {"n": 1}, AT, unless) is not None
+    assert journal.append_if("inc-1", "STEP_INTENT", {"n": 2}, AT, unless) is None
+    assert [entry.body for entry in journal.entries(kinds=("STEP_INTENT",))] == [{}, {"n": 1}]
+
+
+def test_of_many_conditional_appends_at_once_one_succeeds(journal: Journal) -> None:
+    barrier = threading.Barrier(8)
+
+    def race(number: int) -> bool:
+        barrier.wait()
+        return journal.append_if("fleet", "TAKEN", {"by": number}, AT, (Unless(0, ("TAKEN",)),)) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(race, range(8))) == 1
 
 
 def test_sequence_strictly_increases(journal: Journal) -> None:

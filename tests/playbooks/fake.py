@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Literal
 
+from playbooks.allowance import Limits
 from playbooks.bind import bind
 from playbooks.executor import Executor
 from playbooks.library import shipped
@@ -27,7 +28,7 @@ from tools.action import (
     TrainModel,
 )
 from tools.errors import Absent, Ambiguous, Refused, Transient
-from tools.journal import Entry, Journal, Json
+from tools.journal import Entry, Journal, Json, Unless
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Reply = Literal["lost_after", "lost_before", "transient"]
@@ -127,6 +128,8 @@ class FakeWorld:
             self.epoch = operation.epoch
             if operation.id in self.receipts:
                 return self.receipts[operation.id]
+        if action.verb != "train_model" and (changed := operation.unmet({_key(action): self.state[_key(action)]})):
+            raise Refused(changed)
         reply = self.faults.reply()
         if reply == "transient":
             raise Transient("try later")
@@ -224,6 +227,12 @@ class FaultyJournal:
         self.faults.point(f"after {kind}")
         return entry
 
+    def append_if(self, subject: str, kind: str, body: Json, at: datetime, unless: Sequence[Unless]) -> Entry | None:
+        self.faults.point(f"before {kind}")
+        entry = self.inner.append_if(subject, kind, body, at, unless)
+        self.faults.point(f"after {kind}")
+        return entry
+
     def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:
         return self.inner.entries(subject, kinds, after)
 
@@ -295,8 +304,9 @@ class Stage:
     def __post_init__(self) -> None:
         self.world = FakeWorld(self.clock, self.faults, fenced=self.fenced)
 
-    def executor(self, owner: str = "a") -> Executor:
-        return Executor(self.world, FaultyJournal(self.journal, self.faults), self.clock, self.check, owner)
+    def executor(self, owner: str = "a", limits: Limits | None = None) -> Executor:
+        journal = FaultyJournal(self.journal, self.faults)
+        return Executor(self.world, journal, self.clock, self.check, owner, limits or Limits())
 
     def finish(self, plan: Plan, executor: Executor | None = None, most: int = 400) -> Execution:
         """Advance until it is over; whenever the process dies, a new one starts with nothing but the journal."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from playbooks.allowance import Limits
 from playbooks.executor import MOST_TRIES
 from playbooks.plan import Guard, Plan
 from playbooks.run import fold
@@ -47,10 +48,11 @@ def test_a_finished_run_does_nothing_more() -> None:
 
 def test_it_holds_between_steps_and_says_until_when() -> None:
     stage = _stage()
-    execution = stage.executor().advance(plan_of("scale_in"))
+    executor = stage.executor()
+    execution = executor.advance(plan_of("scale_in"))
     assert (execution.state, execution.resume_at) == ("holding", START + timedelta(minutes=2))
     assert [record.state for record in execution.steps] == ["done"]
-    assert stage.executor().advance(plan_of("scale_in")).resume_at == START + timedelta(minutes=2)
+    assert executor.advance(plan_of("scale_in")).resume_at == START + timedelta(minutes=2)
     assert len(stage.world.effects) == 1
 
 
@@ -231,31 +233,71 @@ def test_a_run_that_waited_longer_than_it_may_take_never_begins() -> None:
     assert [verb for _, verb in stage.world.effects] == ["set_replicas"]
 
 
-def test_an_executor_that_was_overtaken_acts_no_more() -> None:
+def test_a_lease_keeps_others_away_until_it_lapses() -> None:
     stage = _stage()
     plan = plan_of("scale_in")
     old, new = stage.executor("old"), stage.executor("new")
     old.advance(plan)
-    new.advance(plan)
-    stage.clock.at += timedelta(minutes=3)
+    assert new.advance(plan).reason == "held by old"
+    stage.clock.at += timedelta(minutes=4)  # old sleeps longer than its lease
+    assert new.advance(plan).reason == "after step narrow-2"
     late = old.advance(plan)
     assert (late.state, late.reason) == ("holding", "held by new")
-    assert len(stage.world.effects) == 1
+    assert len(stage.world.effects) == 2
     assert stage.finish(plan, new).state == "done"
     assert len(stage.world.effects) == 3
+    epochs = [entry.body["epoch"] for entry in stage.journal.entries(kinds=("LEASE",))]
+    assert epochs == sorted(epochs)
+    assert len(set(epochs)) == 2
+
+
+def test_a_lease_in_use_is_renewed() -> None:
+    stage = _stage()
+    plan = plan_of("scale_in")
+    executor = stage.executor("only")
+    executor.advance(plan)
+    stage.clock.at += timedelta(minutes=2)
+    executor.advance(plan)
+    leases = [entry.body for entry in stage.journal.entries(kinds=("LEASE",))]
+    assert [lease["epoch"] for lease in leases] == [1, 1]
+    assert leases[0]["until"] < leases[1]["until"]
+
+
+def test_what_changed_between_looking_and_acting_is_left_alone() -> None:
+    stage = _stage(fenced=True)
+    stage.world.before_apply = lambda: stage.world.state.update({"revision/chat": "3"})
+    execution = stage.finish(plan_of("rollback_release"))
+    assert (execution.state, stage.world.effects) == ("failed", [])
+    assert "changed meanwhile" in execution.reason
+
+
+def test_nothing_at_all_is_written_while_the_brake_is_pulled() -> None:
+    stage = _stage()
+    plan, pulled = plan_of("scale_in"), [""]
+    executor = stage.executor(limits=Limits(brake=lambda: pulled[0]))
+    executor.advance(plan)
+    pulled[0] = "halted by ana"
+    count = len(stage.journal.entries())
+    stage.clock.at += timedelta(minutes=3)
+    assert executor.advance(plan).reason == "halted by ana"
+    assert executor.undo(plan, "it does not help").reason == "halted by ana"
+    assert (len(stage.world.effects), len(stage.journal.entries())) == (1, count)
+    pulled[0] = ""
+    assert stage.finish(plan, executor).state == "done"
 
 
 def test_a_zombie_paused_in_the_middle_of_a_write_harms_nothing() -> None:
     stage = _stage(fenced=True)
     plan = plan_of("scale_in")
-    zombie, new = stage.executor("zombie"), stage.executor("new")
-    stage.world.before_apply = lambda: _finish(stage, plan, new)
+    zombie = stage.executor("zombie")
+    stage.world.before_apply = lambda: _sleep_and_finish(stage, plan)
     assert zombie.advance(plan).state == "done"  # finds that the other one has finished
     assert [operation for operation, _ in stage.world.effects] == [operation_id(plan, step.id) for step in plan.steps]
     assert fold(stage.journal.entries("inc-1"), plan.id).owner == "new"
 
 
-def _finish(stage: Stage, plan: Plan, executor: object) -> None:
+def _sleep_and_finish(stage: Stage, plan: Plan) -> None:
+    stage.clock.at += timedelta(minutes=4)
     assert stage.finish(plan, stage.executor("new")).state == "done"
 
 

@@ -37,7 +37,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from tools.chain import GENESIS, canonical, link, stamp
 from tools.errors import Ambiguous, Malformed, Refused, ToolError, Transient
-from tools.journal import Entry, Json
+from tools.journal import Entry, Json, Unless
 
 _META = MetaData()
 _ENTRIES = Table(
@@ -105,11 +105,20 @@ class SqlJournal:
 
     def append(self, subject: str, kind: str, body: Json, at: datetime) -> Entry:
         """Add one entry; returns when it is on the disk."""
+        entry = self.append_if(subject, kind, body, at, ())
+        if entry is None:
+            raise Malformed("journal: an unconditional entry was not added")
+        return entry
+
+    def append_if(self, subject: str, kind: str, body: Json, at: datetime, unless: Sequence[Unless]) -> Entry | None:
+        """Add one entry if nothing came in between, in one transaction; None otherwise."""
         text, when = canonical(body), stamp(at)
         with self._writing() as connection:
             head = connection.execute(select(_HEAD).with_for_update()).one_or_none()
             if head is None:
                 raise Malformed("journal: its last link is missing")
+            if any(connection.execute(_came(condition)).first() for condition in unless if condition.after < head.seq):
+                return None
             seq = head.seq + 1
             digest = link(head.hash, str(seq), when, subject, kind, text)
             row = {"seq": seq, "at": when, "subject": subject, "kind": kind, "body": text}
@@ -186,6 +195,12 @@ class SqlJournal:
             connection = plain.execution_options(prunella_write=True)
             with connection.begin():
                 yield connection
+
+
+def _came(unless: Unless) -> Any:
+    """Return the query for an entry that spoils a condition."""
+    query = select(_ENTRIES.c.seq).where(_ENTRIES.c.seq > unless.after, _ENTRIES.c.kind.in_(unless.kinds)).limit(1)
+    return query if unless.subject is None else query.where(_ENTRIES.c.subject == unless.subject)
 
 
 def _engine(url: str) -> Engine:

@@ -5,7 +5,7 @@ judged again: nobody's change is overwritten, no superseded controller gets thro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from config.fleet import Fleet, Service, ServiceKind
@@ -41,6 +41,8 @@ class _Write:
     body: Json | list[Json]
     kind: Literal["merge", "json"]
     words: str
+    state: dict[str, str] = field(default_factory=dict)  # of what it changes, as preimage tells it
+    leaves: dict[str, str] = field(default_factory=dict)  # the same, afterwards
 
 
 class KubernetesActuator:
@@ -59,21 +61,27 @@ class KubernetesActuator:
     # -- the port --------------------------------------------------------------------------------------------------
     def preimage(self, action: Action) -> Preimage:
         """Read what the action would change, and how to change it back."""
-        match _ours(action):
+        known = _ours(action)
+        if isinstance(known, EvictReplica):
+            return Preimage(state=self._standing(known, self._pod(known)))
+        state = self._plan(known).state if not isinstance(known, RestoreRevision) else self._revision(known)
+        match known:
             case SetReplicas(service=name):
-                before = int(self._deployment(name)["spec"].get("replicas", 1))
-                return Preimage(state={"replicas": str(before)}, inverse=SetReplicas(service=name, replicas=before))
+                return Preimage(state=state, inverse=SetReplicas(service=name, replicas=int(state["replicas"])))
             case RestoreRevision(service=name):
-                revision = kube_shape.current(self._workload(name))
+                revision = state["revision"]
                 back = RestoreRevision(service=name, revision=revision) if revision else None
-                return Preimage(state={"revision": revision}, inverse=back)
-            case EvictReplica() as eviction:
-                pod = self._pod(eviction)
-                return Preimage(state={"replica": eviction.replica, "node": pod["spec"].get("nodeName") or ""})
+                return Preimage(state=state, inverse=back)
             case SetSchedulable(node=name):
-                stands = not self._node(name)["spec"].get("unschedulable", False)
-                inverse = SetSchedulable(node=name, schedulable=stands)
-                return Preimage(state={"schedulable": str(stands).lower()}, inverse=inverse)
+                stands = state["schedulable"] == "true"
+                return Preimage(state=state, inverse=SetSchedulable(node=name, schedulable=stands))
+
+    def _revision(self, action: RestoreRevision) -> dict[str, str]:
+        return {"revision": kube_shape.current(self._workload(action.service))}
+
+    @staticmethod
+    def _standing(action: EvictReplica, pod: Json) -> dict[str, str]:
+        return {"replica": action.replica, "node": pod["spec"].get("nodeName") or ""}
 
     def rehearse(self, action: Action) -> str:
         """Have the API server judge the very patch, as a dry run: quotas, webhooks, rights and budgets included."""
@@ -98,31 +106,51 @@ class KubernetesActuator:
         mark = Stamps.of(self._home(known)).find(operation)
         if mark is None or (isinstance(known, EvictReplica) and self._stands(known, mark)):
             return None
-        return _receipt(mark)
+        return _receipt(mark, self._leaves(known))
+
+    def _leaves(self, action: Ours) -> dict[str, str]:
+        """Return the state that an action leaves behind, as preimage tells it; empty where that cannot be said."""
+        match action:
+            case SetReplicas(replicas=wanted):
+                return {"replicas": str(wanted)}
+            case SetSchedulable(schedulable=wanted):
+                return {"schedulable": str(wanted).lower()}
+            case RestoreRevision(service=name, revision=number):
+                old = kube_shape.revision_named(self._workload(name), number)
+                return {} if old is None else {"revision": str(kube_shape.numbers(old)[0])}
+            case EvictReplica():
+                return {}
 
     # -- patches ---------------------------------------------------------------------------------------------------
     def _stamped(self, action: SetReplicas | RestoreRevision | SetSchedulable, operation: Operation) -> Receipt:
         write = self._plan(action)
         stamps = Stamps.of(write.item)
         if (mark := stamps.find(operation)) is not None:
-            return _receipt(mark)
-        stamps.admit(operation, f"{action.verb} on {write.item['metadata']['name']}")
+            return _receipt(mark, write.leaves)
+        name = write.item["metadata"]["name"]
+        stamps.admit(operation, f"{action.verb} on {name}")
+        if changed := operation.unmet(write.state):
+            raise Refused(f"{name}: {changed}")
         after = stamps.after(operation, self._clock.now())
         self._send(write, dry_run=False, notes=after.notes())
-        return _receipt(after.marks[-1])
+        return _receipt(after.marks[-1], write.leaves)
 
     def _plan(self, action: SetReplicas | RestoreRevision | SetSchedulable) -> _Write:
         match action:
             case SetReplicas(service=name, replicas=wanted):
                 item = self._deployment(name)
-                words = f"{name} would go from {item['spec'].get('replicas', 1)} to {wanted} replicas"
-                return _Write(self._path(name), item, {"spec": {"replicas": wanted}}, "merge", words)
+                before = str(item["spec"].get("replicas", 1))
+                words = f"{name} would go from {before} to {wanted} replicas"
+                states = {"replicas": before}, self._leaves(action)
+                return _Write(self._path(name), item, {"spec": {"replicas": wanted}}, "merge", words, *states)
             case RestoreRevision():
                 return self._restoring(action)
             case SetSchedulable(node=name, schedulable=wanted):
                 words = f"node {name} would be {'un' if wanted else ''}cordoned"
-                spec = {"unschedulable": None if wanted else True}
-                return _Write(f"/api/v1/nodes/{name}", self._node(name), {"spec": spec}, "merge", words)
+                item, spec = self._node(name), {"unschedulable": None if wanted else True}
+                stands = not item["spec"].get("unschedulable", False)
+                states = {"schedulable": str(stands).lower()}, self._leaves(action)
+                return _Write(f"/api/v1/nodes/{name}", item, {"spec": spec}, "merge", words, *states)
 
     def _restoring(self, action: RestoreRevision) -> _Write:
         """Put the old template in place of the present one, whole: merged, leftovers of the present one would stay."""
@@ -133,8 +161,10 @@ class KubernetesActuator:
         if workload.item["spec"].get("paused"):
             raise Refused(f"{action.service}: the Deployment is paused, and would not roll")
         body: list[Json] = [{"op": "replace", "path": "/spec/template", "value": kube_shape.template(old)}]
-        words = f"{action.service} would roll from revision {kube_shape.current(workload)} to {action.revision}"
-        return _Write(self._path(action.service), workload.item, body, "json", words)
+        before, after = kube_shape.current(workload), str(kube_shape.numbers(old)[0])
+        words = f"{action.service} would roll from revision {before} to {action.revision}"
+        states = {"revision": before}, {"revision": after}
+        return _Write(self._path(action.service), workload.item, body, "json", words, *states)
 
     def _send(self, write: _Write, *, dry_run: bool, notes: dict[str, str] | None = None) -> str:
         """Send a patch that holds only for the object as it was read."""
@@ -173,6 +203,8 @@ class KubernetesActuator:
         if (mark := stamps.find(operation)) is not None:
             return mark
         stamps.admit(operation, f"evict_replica of {action.service}")
+        if changed := operation.unmet(self._standing(action, pod)):
+            raise Refused(f"{action.replica}: {changed}")
         after = stamps.after(operation, self._clock.now(), str(pod["metadata"]["uid"]))
         write = _Write(self._path(action.service), item, {}, "merge", "")
         self._send(write, dry_run=False, notes=after.notes())
@@ -261,5 +293,5 @@ def _ours(action: Action) -> Ours:
     raise Refused(f"Kubernetes does not {action.verb}")
 
 
-def _receipt(mark: Mark) -> Receipt:
-    return Receipt(operation=mark.id, state="done", at=mark.at)
+def _receipt(mark: Mark, observed: dict[str, str] | None = None) -> Receipt:
+    return Receipt(operation=mark.id, state="done", at=mark.at, observed=observed or {})
