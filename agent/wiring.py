@@ -50,6 +50,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     settings: Settings | None = None,
     reasoner: Reasoner | None = None,
     checkpointer: object = None,
+    owner: str = "",
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -76,7 +77,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     if settings:
         desk.approval_life = settings.approvals.life
     desk.executor = Executor(
-        Remembering(gate, authority), journal, clock, checker(desk.look), f"prunella-{os.getpid()}"
+        Remembering(gate, authority), journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}"
     )
     cadence = settings.cadence if settings else Cadence()
     saver = checkpointer if checkpointer is not None else InMemorySaver()
@@ -102,6 +103,7 @@ def build(settings: Settings) -> Daemon:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     from tools.live.clock import SystemClock
+    from tools.live.identity import own_name
     from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
 
@@ -119,6 +121,7 @@ def build(settings: Settings) -> Daemon:
         settings=settings,
         reasoner=_reasoner(settings),
         checkpointer=saver,
+        owner=own_name(settings.checkpoints.with_suffix(".lock")),
     )
     return Daemon(controller, settings.cadence)
 

@@ -18,7 +18,7 @@ from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
 from simulator.world.world import World
 from tools.errors import Absent, ToolError
-from tools.journal import Entry, Journal
+from tools.journal import Entry, Journal, Unless
 from tools.memory_journal import MemoryJournal
 from tools.signal import Frame, SignalSpec
 
@@ -147,11 +147,19 @@ class Crashing(MemoryJournal):
 
     def append(self, subject: str, kind: str, body: Any, at: datetime) -> Entry:
         entry = super().append(subject, kind, body, at)
+        self._strike(kind)
+        return entry
+
+    def append_if(self, subject: str, kind: str, body: Any, at: datetime, unless: Sequence[Unless]) -> Entry | None:
+        entry = super().append_if(subject, kind, body, at, unless)
+        self._strike(kind)
+        return entry
+
+    def _strike(self, kind: str) -> None:
         if kind in self.left:
             self.left.remove(kind)
             self.struck.append(kind)
             raise KeyboardInterrupt
-        return entry
 
 
 class Sick(MemoryJournal):

@@ -251,6 +251,15 @@ def test_a_lease_keeps_others_away_until_it_lapses() -> None:
     assert len(set(epochs)) == 2
 
 
+def test_a_successor_of_the_same_name_need_not_wait() -> None:
+    stage = _stage()
+    plan = plan_of("scale_in")
+    stage.executor("host").advance(plan)
+    stage.clock.at += timedelta(minutes=2)
+    assert stage.executor("host").advance(plan).reason == "after step narrow-2"
+    assert len(stage.world.effects) == 2
+
+
 def test_a_lease_in_use_is_renewed() -> None:
     stage = _stage()
     plan = plan_of("scale_in")
