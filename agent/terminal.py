@@ -3,7 +3,8 @@
 import importlib
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from tools.journal import Journal
 
 NOT_WELL, WRONG_USE = 1, 2
+QUIET_FOR = 10.0  # seconds between two lines of progress where there is no terminal
 
 
 def wiring() -> Any:
@@ -45,6 +47,26 @@ def told() -> Iterator[None]:
         fail(str(error))
     except ToolError as error:
         fail(" ".join(str(error).split()), NOT_WELL)
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield what is told (done, of, label): it draws a bar on a terminal, else writes a line now and then."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console, told_at = Console(stderr=True), time.monotonic()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+
+        def progress(done: int, of: int, label: str) -> None:
+            nonlocal told_at
+            bars.update(task, completed=done, total=of, description=label)
+            if not console.is_terminal and time.monotonic() - told_at > QUIET_FOR:
+                told_at = time.monotonic()
+                typer.echo(f"{what}: {done} of {of}, {label}", err=True)
+
+        yield progress
 
 
 def put_json(value: Any) -> None:

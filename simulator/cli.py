@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli import TRY, AsJson, Headless, app
-from agent.terminal import NOT_WELL, demo_journal, fail, put_json, told, wiring
+from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told, wiring
 
 __all__ = ["app", "main"]
 
@@ -146,17 +146,9 @@ def _drill(
 ) -> dict[str, Any]:
     from datetime import timedelta
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     seeds, jobs = numbers
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("drilling", total=None)
-
-        def progress(done: int, total: int, label: str) -> None:
-            bars.update(task, completed=done, total=total, description=label)
-
-        week = {} if length is None else {"length": timedelta(seconds=length)}
+    week = {} if length is None else {"length": timedelta(seconds=length)}
+    with counted("drilling") as progress:
         result: dict[str, Any] = backend.run_drill(ids, suite, seeds, jobs, progress, **week)
     return result
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from agent.view.style import BAD, GOOD, QUIET
 
 Json = Mapping[str, Any]
+PAPER = 120  # columns of a file or a pipe
 
 
 def passed(result: Json) -> bool:
@@ -19,21 +20,27 @@ def passed(result: Json) -> bool:
 
 
 def _good(episode: Json) -> bool:
-    harmless = not (episode["unsafe"] or episode["collateral"])
+    harmless = not (episode["unsafe"] or episode["collateral"] or episode.get("false_acted"))
     return harmless and episode["healed"] is not False
 
 
 def card(result: Json) -> None:
     """Print a row for every scenario, and the summary."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "asked", "unsafe"):
-        table.add_column(head, justify="left" if head in ("", "scenario") else "right")
+        table.add_column(head, justify="left" if head in ("", "scenario") else "right", no_wrap=True)
     for scenario in dict.fromkeys(episode["scenario"] for episode in result["episodes"]):
         table.add_row(*_row(scenario, [item for item in result["episodes"] if item["scenario"] == scenario]))
-    console = Console()
+    console = paper()
     console.print(table)
     for name, value in result["summary"].items():
         console.print(Text(f"{name}  {_figure(value)}"))
+
+
+def paper() -> Console:
+    """Return a console as wide as its terminal; wide enough for any table where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PAPER)
 
 
 def _figure(value: object) -> str:
