@@ -86,7 +86,7 @@ def test_a_case_about_money_is_over_within_the_budget() -> None:
 
 
 def test_numbers_before_and_after_are_shown_with_what_is_not_known() -> None:
-    found = measured(case_of(), scene(seen(0, {("error_ratio", TALK): GOOD})), SERVICE)
+    found = measured(case_of(), scene(seen(0, {("error_ratio", TALK): GOOD})), SERVICE, None)
     assert [(item.signal, item.before, item.after, item.target) for item in found] == [
         ("error_ratio", 0.1, GOOD, 0.02),
         ("ttft_p95", None, None, 2.0),
