@@ -1,0 +1,105 @@
+"""One look: what was read, what slowly changes, and what is not known."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.observe import Observer, Senses, accuracy
+from config.fleet import Cadence
+from tests.agent.handmade import FLEET, START, TICK, Records, rows, topology
+from tools.errors import Absent, Transient
+from tools.signal import Frame, SeriesKey, SignalSpec
+from tools.topology import Topology
+
+
+class Port(Records):
+    """Metrics, cluster and clock that say what they are told, and count who asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[tuple[str, str], float] = {("error_ratio", "service/talk"): 0.5}
+        self.keys: tuple[SeriesKey, ...] = ()
+        self.at, self.windows = START, 0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def topology(self) -> Topology:
+        return topology(self.at)
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        keys = tuple(SeriesKey(*key) for key in self.values)
+        self.keys = self.keys if keys == self.keys else keys
+        return Frame(at, self.keys, np.array([*self.values.values()]))
+
+    def history(self, *_: Any) -> tuple[Frame, ...]:
+        return ()
+
+    def window(self, service: str, start: datetime, end: datetime) -> Any:
+        self.windows += 1
+        return super().window(service, start, end)
+
+
+def observer(port: Any) -> Observer:
+    return Observer(Senses(port, port, port, port, port, port), FLEET, Cadence(tick=TICK))
+
+
+def test_a_value_is_read_and_what_is_nan_or_not_there_is_none() -> None:
+    port = Port()
+    port.values["waiting", "service/talk"] = float("nan")
+    seen = observer(port).look()
+    assert seen.value("error_ratio", "service/talk") == 0.5
+    assert seen.value("waiting", "service/talk") is None
+    assert seen.value("running", "service/talk") is None
+
+
+def test_a_new_series_is_found_at_its_own_place() -> None:
+    port = Port()
+    eyes = observer(port)
+    eyes.look()
+    port.values = {("waiting", "service/talk"): 3.0, **port.values}
+    seen = eyes.look()
+    assert (seen.value("waiting", "service/talk"), seen.value("error_ratio", "service/talk")) == (3.0, 0.5)
+
+
+def test_labels_are_looked_at_in_their_own_time() -> None:
+    port = Port()
+    port.rows = rows(400)
+    eyes = observer(port)
+    for _ in range(3):
+        port.at += TICK
+        eyes.look()
+    assert port.windows == 1
+    port.at = START + timedelta(minutes=62)
+    assert eyes.look().value("accuracy", "service/score") == pytest.approx(0.9, abs=0.05)
+    assert port.windows == 2
+
+
+def test_no_log_and_no_labels_are_no_accuracy() -> None:
+    port = Port()
+    assert observer(port).look().value("accuracy", "service/score") is None
+    port.rows = rows(400, known=0.0)
+    assert accuracy(port, "score", START, START + timedelta(minutes=31)) is None
+
+
+@pytest.mark.parametrize("error", [Transient("away"), Absent("none")])
+def test_a_look_without_metrics_or_cluster_is_none_at_all(error: Exception) -> None:
+    class Deaf(Port):
+        def topology(self) -> Topology:
+            raise error
+
+    with pytest.raises(type(error)):
+        observer(Deaf()).look()
+
+
+def test_accuracy_of_one_version_is_that_of_its_own_answers() -> None:
+    port = Port()
+    port.rows = rows(400, right=0.6)
+    late = START + timedelta(minutes=31)
+    found = accuracy(port, "score", START, late, version="v2")
+    assert found is not None
+    assert found.low < found.accuracy < found.high
+    assert accuracy(port, "score", START, late, version="v9") is None
