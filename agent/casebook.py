@@ -13,7 +13,7 @@ from pydantic import Field
 from agent.case import Diagnosis, Evidence, Incident, Outcome
 from config.frozen import Frozen
 from playbooks.plan import Execution, Plan
-from policies.decision import Approval, Decision
+from policies.decision import Approval, Decision, Situation
 from tools.journal import Entry, Journal, Json
 
 Phase = Literal[
@@ -155,6 +155,13 @@ def _planned(case: Case, body: Json) -> tuple[Update, str]:
     return update, f"{plan.playbook} ({len(plan.steps)} steps): {plan.predicted}"
 
 
+def _situated(case: Case, body: Json) -> tuple[Update, str]:
+    del case
+    found = Situation.model_validate(body)
+    said = f"confidence {found.confidence_percent} %, load {found.load_percent} %, blast {found.blast_percent} %"
+    return {}, f"{said}, {found.floor_margin} above the floor, {found.tier}, {found.environment}"
+
+
 def _decided(case: Case, body: Json) -> tuple[Update, str]:
     del case
     decision = Decision.model_validate(body)
@@ -194,6 +201,7 @@ _READERS: Mapping[str, Callable[[Case, Json], tuple[Update, str]]] = {
     "EVIDENCE": _evidence,
     "DIAGNOSIS": _diagnosis,
     "PLAN": _planned,
+    "SITUATION": _situated,
     "DECISION": _decided,
     "APPROVAL": _approval,
     "EXECUTION": _executed,

@@ -5,11 +5,12 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
+from agent.policy_cli import app as policies
 from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told, wiring
 from tools.journal import Journal
 
@@ -29,17 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 not healed or not well, 2 wrong use.",
 )
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see config/example.yaml.", metavar="FILE")]
-SomeConfig = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Read the journal that this file names.", metavar="FILE")
-]
-SomeJournal = Annotated[
-    str | None,
-    typer.Option("--journal", help="Read this journal: a SQLite file or an SQLAlchemy URL.", metavar="WHERE"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Headless = Annotated[bool, typer.Option("--headless", help="Plain log lines instead of the picture.")]
+app.add_typer(policies, rich_help_panel=LOOK)
 
 
 class Answer(StrEnum):

@@ -168,6 +168,7 @@ class Agents:
         if not situation.data_fresh and scene.now - self._looked_since(case) <= PATIENCE:
             return {"go": "wait_judge"}
         decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), self._desk.autonomy)
+        self._desk.write(case.incident.id, "SITUATION", situation.model_dump(mode="json"))
         self._desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
         match decision.verdict:
             case Verdict.ALLOW:

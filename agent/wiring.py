@@ -5,8 +5,6 @@ Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, wh
 
 import os
 from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.daemon import Controller, Daemon
@@ -14,6 +12,7 @@ from agent.desk import Desk, Remembering
 from agent.doctor import Check, Reach, State
 from agent.guards import checker
 from agent.observe import Senses
+from agent.rulebook import read_rulebook
 from config.fleet import Cadence, Fleet
 from config.settings import Settings
 from playbooks.executor import Executor
@@ -22,7 +21,6 @@ from playbooks.library import shipped
 from policies.authority import Authority
 from policies.caps import Caps
 from policies.gate import DryRun, Gate
-from policies.judge import Rules, load_rules
 from policies.windows import freeze_check
 from tools.clock import Clock
 from tools.journal import Journal
@@ -66,7 +64,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         clock=clock,
         journal=journal,
         authority=authority,
-        rules=_rules(settings.policy.rules if settings else None),
+        rules=read_rulebook(settings.policy.rules if settings else None).rules,
         caps=caps,
         playbooks=tuple(book for book in shipped() if _possible(book.steps, actuator.verbs)),
         faults=shipped_faults(),
@@ -86,14 +84,6 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
 
 def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:
     return all(getattr(step, "action")["verb"] in verbs for step in steps)  # noqa: B009
-
-
-def _rules(folder: Path | None) -> Rules:
-    """Read the rule files: the shipped ones, or those of a folder."""
-    where = folder if folder is not None else resources.files("policies").joinpath("rules")
-    texts = {path.name: path.read_text() for path in where.iterdir()}
-    (schema,) = (text for name, text in texts.items() if name.endswith(".cedarschema"))
-    return load_rules({name: text for name, text in sorted(texts.items()) if name.endswith(".cedar")}, schema)
 
 
 def build(settings: Settings) -> Daemon:

@@ -38,7 +38,8 @@ class Rules:
     digest: str
     vocabulary: Vocabulary
     walks: Mapping[str, Walk]  # by the same ids
-    slices: Mapping[str, "Slice"]  # by action
+    slices: Mapping[str, "Slice"]  # by class of playbook
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def load_rules(texts: Mapping[str, str], schema_text: str) -> Rules:
     vocabulary = read_vocabulary(schema_text)
     walks = {name: walked(policy) for name, policy in policies.items()}
     slices = {class_: _slice(class_, policies, vocabulary) for class_ in vocabulary.classes}
-    return Rules(handle, schema, policies, digest, vocabulary, walks, slices)
+    return Rules(handle, schema, policies, digest, vocabulary, walks, slices, (whole,))
 
 
 def _slice(class_: str, policies: Mapping[str, pst.Template], vocabulary: Vocabulary) -> Slice:

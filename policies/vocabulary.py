@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Kind = str  # "Long" | "Bool" | "String" | "Set<String>"
-_TOKEN = re.compile(r"\s*(\"[^\"]*\"|[A-Za-z_][A-Za-z_0-9]*|[{}\[\]():;,=<>?])\s*")
+_TOKEN = re.compile(r"\s*(\"[A-Za-z_0-9 .:-]*\"|[A-Za-z_][A-Za-z_0-9]*|[{}\[\]():;,=<>?])\s*")
 _LONG = 2**63
 
 

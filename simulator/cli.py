@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli import TRY, AsJson, Headless, app
+from agent.cli import TRY, app
+from agent.options import AsJson, Headless
 from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told, wiring
 
 __all__ = ["app", "main"]

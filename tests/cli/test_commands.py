@@ -20,7 +20,7 @@ from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab")
+COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

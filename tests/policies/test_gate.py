@@ -8,9 +8,10 @@ from playbooks.plan import Plan
 from policies.authority import Authority
 from policies.caps import Caps
 from policies.decision import Approval, Decision, Reason, Verdict
+from policies.examples import ACTIONS
 from policies.gate import Check, DryRun, Gate
 from policies.windows import freeze_check, is_frozen, restrain
-from tests.policies.builders import ACTIONS, NOW, plan
+from tests.policies.builders import NOW, plan
 from tools.action import (
     ACTION,
     Action,
@@ -140,7 +141,7 @@ def test_nothing_passes_before_a_grant_or_after_it_is_revoked(scene: Scene) -> N
 
 
 def test_a_changed_plan_is_not_granted(scene: Scene) -> None:
-    changed = plan(actions=[ACTIONS["rollback"], {**ACTIONS["rollback"], "revision": "3"}])
+    changed = plan(actions=[dict(ACTIONS["rollback"]), {**ACTIONS["rollback"], "revision": "3"}])
     with pytest.raises(Refused, match="another plan"):
         scene.authority.grant(changed, decision(plan()), now=NOW)
     with pytest.raises(Refused, match="approval was given to another plan"):

@@ -1,0 +1,17 @@
+"""The options that many commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see config/example.yaml.", metavar="FILE")]
+SomeConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Read the journal that this file names.", metavar="FILE")
+]
+SomeJournal = Annotated[
+    str | None,
+    typer.Option("--journal", help="Read this journal: a SQLite file or an SQLAlchemy URL.", metavar="WHERE"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Headless = Annotated[bool, typer.Option("--headless", help="Plain log lines instead of the picture.")]
