@@ -27,7 +27,7 @@ from agent.diagnose import diagnose
 from agent.observe import Scene
 from agent.plan import Facts, propose
 from agent.preconditions import Ground, unmet
-from agent.progress import leading, place, plan_of, round_began, unspent
+from agent.progress import begun, leading, place, plan_of, round_began, unspent
 from agent.situate import situate
 from agent.verify import labelled_well, measured, standing, well_since, within_budget
 from playbooks.plan import Execution, Plan
@@ -35,7 +35,7 @@ from policies.approvals import ask, fold
 from policies.decision import Approval, Verdict
 from policies.judge import judge
 from policies.windows import is_frozen, restrain
-from tools.errors import Refused, ToolError
+from tools.errors import Ambiguous, Refused, ToolError, Transient
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "serving": serving.examine,
@@ -196,12 +196,16 @@ class Agents:
             raise RuntimeError("no executor at the desk")
         approval = fold(desk.journal.entries(subject=plan.incident, kinds=("APPROVAL",)))
         answer = next((item for item in approval.values() if item.plan_digest == plan.digest()), None)
-        if desk.look().observation.problems:
-            return {"go": "wait_act"}  # nothing is done blindly, not even the next step
+        if desk.look().observation.problems and desk.clock.now() <= case.decision.at + plan.bounds.time:
+            return {"go": "wait_act"}  # nothing is done blindly, not even the next step; but a half-done plan must end
+        if desk.look().observation.problems and not begun(case):
+            return self._end(case, "escalated", f"partial readings for {plan.bounds.time}: nothing was done")
         try:
             if plan not in desk.authority.plans():
                 _grant(desk, case, answer)
             execution = desk.executor.advance(plan)
+        except (Transient, Ambiguous):
+            return {"go": "wait_act"}  # the journal cannot be written just now, and knows how far the plan has come
         except ToolError as error:
             return self._end(case, "escalated", f"not carried out: {error}")
         self._note(case, execution)
@@ -245,10 +249,13 @@ class Agents:
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 
     def _take_back(self, case: Case, plan: Plan) -> State:
-        """Undo what did not help, where it can be undone and the service would not miss it; then another round."""
+        """Undo what did not help, where it can be undone and is known not to help; then another round."""
         desk, service = self._desk, self._desk.fleet.service(plan.service)
-        helped = case.phase != "acting" and standing(desk.look().observation, service) == "holds"
-        if plan.undo == "inverse" and not helped and desk.executor is not None:
+        now = "broken" if case.phase == "acting" else standing(desk.look().observation, service)
+        if now == "no_data":
+            desk.authority.forget(plan.id)
+            return self._end(case, "escalated", f"{plan.playbook} is done, and no data says whether it helped")
+        if plan.undo == "inverse" and now == "broken" and desk.executor is not None:
             recall(desk, plan)
             execution = desk.executor.undo(plan, "it did not help")
             self._note(case, execution)

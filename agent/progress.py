@@ -28,7 +28,7 @@ def place(case: Case) -> str:
         return "begin"
     if case.phase == "verifying":
         return "verify"
-    if _begun(case):
+    if begun(case):
         return "act"
     return "approve" if case.phase == "waiting_approval" else "begin"
 
@@ -46,6 +46,7 @@ def leading(diagnosis: Diagnosis | None) -> tuple[str, ...] | None:
     return (said, *(f"{item.fault} on {item.entity}" for item in diagnosis.hypotheses[:3]))
 
 
-def _begun(case: Case) -> bool:
+def begun(case: Case) -> bool:
+    """Whether the executor has taken the present plan up."""
     kinds = [item.kind for item in case.timeline]
     return BEGUN in kinds[len(kinds) - kinds[::-1].index("PLAN") :]

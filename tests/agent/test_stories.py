@@ -234,6 +234,32 @@ def test_data_lost_after_the_effect_is_no_recovery(state: Any) -> None:
     assert play.deeds == 1
 
 
+@pytest.mark.parametrize("state", ["empty", "unknown", "partial"])
+def test_where_no_data_ever_says_whether_it_helped_nothing_is_taken_back_and_a_person_is_told(state: Any) -> None:
+    play = Play("bad_rollout_errors").until(lambda p: p.deeds == 1)
+    play.metrics.state = state
+    play.until(closed).ticks(20)
+    assert (play.deeds, play.case.phase) == (1, "escalated")
+    assert play.case.outcome is not None
+    assert play.case.outcome.text == "rollback_release is done, and no data says whether it helped"
+
+
+def test_a_plan_half_done_when_data_become_partial_stands_still_and_is_taken_back_at_its_bound() -> None:
+    play = Play("overprovisioned").until(lambda p: p.deeds == 1, ticks=1000)
+    before = play.world.ready()  # the replica that was given back is still there in this tick
+    play.metrics.state = "partial"
+    play.ticks(100)
+    assert play.deeds == 1
+    assert play.case.is_open
+    play.until(closed, ticks=100)
+    assert play.deeds == 2
+    assert play.case.phase == "escalated"
+    service = play.case.incident.service
+    deployment = play.world.cluster.topology().deployment(service)
+    assert deployment is not None
+    assert deployment.replicas == before[service]
+
+
 def test_partial_answers_are_no_ground_to_act_and_sight_is() -> None:
     play = Play("bad_rollout_errors")
     play.metrics.state = "partial"
