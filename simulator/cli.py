@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,6 +112,21 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
         str | None,
         typer.Option("--json", metavar="FILE", help="Write every episode there; - prints it.", show_default=False),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with plots.", show_default=False)
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Let this baseline play the same faults; may be repeated.", show_default=False
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep finished episodes there, and do not play them again.", show_default=False
+        ),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Say what there is, and run nothing.")] = False,
 ) -> None:
     """Drill the controller on simulated faults and score it; 1 when anything was not healed or not safe."""
@@ -123,9 +139,17 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
             _write_json(known, as_json) if as_json else names(known)
             return
         _known(ids or [], suite, known)
-        result = _drill(backend, ids or [], suite, (seeds, jobs), length)
+        if unknown := sorted(set(beside or ()) - set(known["baselines"])):
+            fail(f"no baseline {', '.join(unknown)}; there are {', '.join(known['baselines'])}")
+        options = {"length": length and timedelta(seconds=length), "beside": beside or (), "kept": resume}
+        with counted("drilling") as progress:
+            result = backend.run_drill(ids or [], suite, seeds, jobs, progress, **options)
         if as_json:
             _write_json(result, as_json)
+        if html:
+            from simulator.scorecard_html import page
+
+            _write(str(html), page(result))
         if as_json != "-":
             card(result)
     raise typer.Exit(0 if passed(result) else NOT_WELL)
@@ -140,18 +164,6 @@ def _known(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
         fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
     if suite is not None and suite not in known["suites"]:
         fail(f"no suite {suite!r}; there are {', '.join(known['suites'])}")
-
-
-def _drill(
-    backend: Any, ids: list[str], suite: str | None, numbers: tuple[int, int], length: float | None
-) -> dict[str, Any]:
-    from datetime import timedelta
-
-    seeds, jobs = numbers
-    week = {} if length is None else {"length": timedelta(seconds=length)}
-    with counted("drilling") as progress:
-        result: dict[str, Any] = backend.run_drill(ids, suite, seeds, jobs, progress, **week)
-    return result
 
 
 def _write_json(value: dict[str, Any], where: str) -> None:

@@ -1,6 +1,6 @@
 """Drills: scenarios by the dozen, scored, with what would have happened without a controller beside."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +8,7 @@ from math import sqrt
 from multiprocessing import get_context
 from typing import Any
 
+from simulator.kept import Kept
 from simulator.scenario import load_scenarios
 
 Progress = Callable[[int, int, str], None]
@@ -16,6 +17,7 @@ SHARES = ("detected", "top1", "top3", "healed")
 MEANS = ("detect_s", "heal_s", "asked", "false_incidents")
 SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
 CONTROL = "do_nothing"
+BASELINES = (CONTROL, "restart_first", "undo_last_release", "runbook_by_alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,24 @@ class Task:
     guardian: str
     length: timedelta | None = None
 
+    @property
+    def key(self) -> str:
+        """Name of the episode in a file of finished ones."""
+        span = "" if self.length is None else f"/{self.length.total_seconds():.0f}s"
+        return f"{self.guardian}/{self.scenario}/{self.seed}{span}"
+
 
 def listing() -> dict[str, Any]:
     """Return what can be drilled."""
     known = load_scenarios()
     faults = [name for name, scenario in known.items() if scenario.truth.fault]
     quiet = [name for name, scenario in known.items() if not scenario.truth.fault]
-    return {"faults": faults, "modifiers": quiet, "suites": {"first": faults, "quiet": quiet}}
+    return {
+        "faults": faults,
+        "modifiers": quiet,
+        "suites": {"first": faults, "quiet": quiet},
+        "baselines": list(BASELINES),
+    }
 
 
 def run_drill(
@@ -47,25 +60,30 @@ def run_drill(
     """Play every scenario named, and those of the suite, with each seed.
 
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
-    (``prunella``, or a baseline). Same words, same result, whatever the number of jobs.
+    (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``kept`` (file of
+    finished episodes: those in it are not played again). Same words, same result, whatever the number of jobs.
     """
     names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
     first, length = int(options.get("first_seed", 0)), options.get("length")
     guardian = str(options.get("guardian", "prunella"))
+    controls = tuple(dict.fromkeys(name for name in (CONTROL, *options.get("beside", ())) if name != guardian))
     wanted = range(first, first + seeds)
-    tasks = [Task(name, seed, who, length) for name in names for seed in wanted for who in _who(name, guardian)]
-    found: dict[Task, Episode] = {}
-    for task, episode in _played(tasks, jobs):
+    tasks = [Task(name, seed, w, length) for name in names for seed in wanted for w in _who(name, guardian, controls)]
+    kept = Kept(options.get("kept"))
+    found = {task: episode for task in tasks if (episode := kept.of(task.key)) is not None}
+    for task, episode in _played([task for task in tasks if task not in found], jobs):
         found[task] = episode
+        kept.add(task.key, episode)
         progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}")
     main = [found[task] for task in tasks if task.guardian == guardian]
-    control = [found[task] for task in tasks if task.guardian == CONTROL]
-    return {"suite": suite or "custom", "episodes": main, "summary": summary(main, control)}
+    others = {name: [found[task] for task in tasks if task.guardian == name] for name in controls}
+    return {"suite": suite or "custom", "guardian": guardian, "episodes": main, "summary": summary(main, others)}
 
 
-def _who(name: str, guardian: str) -> tuple[str, ...]:
+def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]:
     """Without a controller nothing can be done wrong: quiet runs need no control."""
-    return (guardian, CONTROL) if load_scenarios()[name].truth.fault and guardian != CONTROL else (guardian,)
+    ill = bool(load_scenarios()[name].truth.fault)
+    return (guardian, *(each for each in controls if ill or each != CONTROL))
 
 
 def _played(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Episode]]:
@@ -87,20 +105,31 @@ def perform(task: Task) -> Episode:
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------
-def summary(episodes: Sequence[Episode], control: Sequence[Episode]) -> dict[str, Any]:
-    """Return, per measure, its mean with a 95 % interval, and that of the control; sums where one is too many."""
+def summary(episodes: Sequence[Episode], controls: Mapping[str, Sequence[Episode]]) -> dict[str, Any]:
+    """Return, per measure, its mean with a 95 % interval, and that of each control; sums where one is too many."""
     found: dict[str, Any] = {"episodes": len(episodes)}
     for key in SHARES:
         if values := _values(episodes, key):
-            found[key] = {**share(values), CONTROL: _mean(_values(control, key))}
+            found[key] = share(values) | {name: _mean(_values(other, key)) for name, other in controls.items()}
     for key in MEANS:
         if values := _values(episodes, key):
             found[key] = mean(values)
     for key in SUMS:
-        found[key] = sum(int(episode[key]) for episode in episodes)
-    asked_of = sum(episode["requests"] for episode in episodes)
-    found["good_request_share"] = round(sum(e["good_requests"] for e in episodes) / asked_of, 4) if asked_of else None
+        others = {name: _total(other, key) for name, other in controls.items() if name != CONTROL}
+        found[key] = {"sum": _total(episodes, key), **others} if others else _total(episodes, key)
+    found["good_request_share"] = _good_share(episodes)
+    if controls:
+        found["good_request_share_of"] = {name: _good_share(other) for name, other in controls.items()}
     return found
+
+
+def _total(episodes: Sequence[Episode], key: str) -> int:
+    return sum(int(episode[key]) for episode in episodes)
+
+
+def _good_share(episodes: Sequence[Episode]) -> float | None:
+    asked = sum(episode["requests"] for episode in episodes)
+    return round(sum(episode["good_requests"] for episode in episodes) / asked, 6) if asked else None
 
 
 def _values(episodes: Sequence[Episode], key: str) -> list[float]:

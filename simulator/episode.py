@@ -11,7 +11,7 @@ import numpy as np
 from agent.casebook import read_cases
 from config.fleet import Fleet
 from config.load import load_fleet
-from simulator.baselines import DoNothing, Guardian, SimpleRule
+from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.score import HOLD, Effect, Record, Track, hurt
 from simulator.world.script import Scenario
 from simulator.world.world import World
@@ -110,8 +110,9 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
 GUARDIANS: dict[str, Hire] = {
     "prunella": prunella,
     "do_nothing": lambda world, actuator: DoNothing(),  # noqa: ARG005 - it needs neither
-    "restart_first": lambda world, actuator: SimpleRule(world, actuator, restart=True),
-    "undo_last_release": lambda world, actuator: SimpleRule(world, actuator, restart=False),
+    "restart_first": lambda world, actuator: SimpleRule(world, actuator, Remedy.RESTART),
+    "undo_last_release": lambda world, actuator: SimpleRule(world, actuator, Remedy.UNDO),
+    "runbook_by_alert": lambda world, actuator: SimpleRule(world, actuator, Remedy.RUNBOOK),
 }
 
 

@@ -96,6 +96,7 @@ def score(record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "detected": bool(true) if ill else None,
         "detect_s": since(onset, true[0].at) if true else None,
+        "named": guessed(record.entries, {item.id for item in true}),
         "top1": (named == 1) if ill else None,
         "top3": (1 <= named <= 3) if ill else None,
         "healed": (healed_at is not None) if ill else None,
@@ -173,6 +174,16 @@ def ranked(record: Record, incidents: set[str]) -> int:
             named = [(h.fault, h.entity) for h in diagnosis.hypotheses]
             return named.index(truth) + 1 if truth in named else 0
     return 0
+
+
+def guessed(entries: Iterable[Entry], incidents: set[str]) -> str | None:
+    """Return the fault that the first resolved diagnosis of a true incident put first; None where there is none."""
+    for entry in entries:
+        if entry.kind == "DIAGNOSIS" and entry.subject in incidents:
+            diagnosis = Diagnosis.model_validate(entry.body)
+            if diagnosis.resolved and diagnosis.top is not None:
+                return diagnosis.top.fault
+    return None
 
 
 def asked(entries: Iterable[Entry]) -> int:

@@ -47,6 +47,8 @@ def _figure(value: object) -> str:
     """Return one measure of the summary: a number, or a mean with its interval and, beside it, that of a control."""
     if not isinstance(value, Mapping):
         return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if "mean" not in value:
+        return "  ".join(f"{'prunella' if name == 'sum' else name} {_figure(v)}" for name, v in value.items())
     interval = f"{_figure(value['mean'])}  [{_figure(value['low'])}, {_figure(value['high'])}]"
     beside = [f"  {name} {_figure(v)}" for name, v in value.items() if name not in ("mean", "low", "high")]
     return interval + "".join(beside)

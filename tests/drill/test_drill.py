@@ -55,7 +55,7 @@ def test_questions_that_do_not_arise_are_left_out_of_the_summary() -> None:
     zeros = dict.fromkeys(
         ("asked", "false_incidents", "unsafe", "collateral", "duplicates", "false_acted", "actions"), 0
     )
-    found = summary([{**quiet, **zeros, "requests": 10, "good_requests": 9}], [])
+    found = summary([{**quiet, **zeros, "requests": 10, "good_requests": 9}], {})
     assert "healed" not in found
     assert found["false_acted"] == 0
     assert found["good_request_share"] == 0.9

@@ -1,0 +1,193 @@
+"""A drill's result as one page: figures, plots and every episode, with nothing to fetch. Same result, same page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from math import log10
+from typing import Any
+
+Json = Mapping[str, Any]
+
+# Colours that colour-blind people tell apart (Okabe and Ito); every mark also has a shape or a word.
+STYLE = """
+:root{color-scheme:light dark;--ink:#1b1b1b;--dim:#6b6b6b;--line:#d9d9d9;--paper:#fff;--good:#0072B2;--bad:#D55E00}
+@media(prefers-color-scheme:dark){:root{--ink:#eee;--dim:#a0a0a0;--line:#444;--paper:#181818;--good:#56B4E9;--bad:#E69F00}}
+body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;
+padding:0 1rem}h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:var(--dim)}
+.tiles{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}.tile{border:1px solid var(--line);border-radius:.5rem;
+padding:.6rem 1rem;min-width:8rem}.tile b{display:block;font-size:1.5rem}.tile span{color:var(--dim)}
+table{border-collapse:collapse;width:100%}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);
+text-align:right;font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
+.scroll{overflow-x:auto}.good{color:var(--good)}.bad{color:var(--bad);font-weight:600}
+svg text{fill:var(--dim);font-size:11px}
+"""
+FIRST, LAST = 1.0, 5.0  # decades of the time axis: ten seconds to a day
+WIDE, ROW, LEFT, RIGHT = 900, 22, 190, 20  # pixels
+
+
+def page(result: Json) -> str:
+    """Return the page."""
+    episodes, summary = result["episodes"], result["summary"]
+    faults = [item for item in episodes if item["healed"] is not None]
+    title = f"Prunella drill: {escape(str(result['suite']))}"
+    parts = [
+        f"<h1>{title}</h1><p>{len(episodes)} episodes in virtual time; shares with Wilson's 95 % interval.</p>",
+        _tiles(episodes, faults, summary),
+        _beside(summary, str(result.get("guardian", "prunella"))),
+        _times(faults),
+        _confusion(faults),
+        _episodes(episodes),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    return (
+        f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _tiles(episodes: Sequence[Json], faults: Sequence[Json], summary: Json) -> str:
+    tiles = [_tile(_interval(summary[name]), word) for name, word in _SHARES if name in summary and faults]
+    for name, word in _HARMS:
+        count = sum(int(item[name]) for item in episodes)
+        tiles.append(_tile(f"<i class={'bad' if count else 'good'} style='font-style:normal'>{count}</i>", word))
+    return f'<div class="tiles">{"".join(tiles)}</div>'
+
+
+_SHARES = (("detected", "noticed"), ("top1", "right cause first"), ("healed", "healed"))
+_HARMS = (
+    ("unsafe", "unsafe actions"),
+    ("collateral", "others harmed"),
+    ("duplicates", "effects twice"),
+    ("false_acted", "acted on nothing"),
+)
+
+
+def _tile(figure: str, word: str) -> str:
+    return f'<div class="tile"><b>{figure}</b><span>{word}</span></div>'
+
+
+def _interval(share: Json) -> str:
+    return f"{share['mean']:.0%} <small>[{share['low']:.0%}, {share['high']:.0%}]</small>"
+
+
+def _beside(summary: Json, guardian: str) -> str:
+    """Return the guardian beside those who played the same faults."""
+    others = list(summary.get("good_request_share_of", {}))
+    if not others or "healed" not in summary:
+        return ""
+    head = ("", "healed", "good requests", "unsafe", "others harmed", "actions")
+    rows = [(guardian, summary["healed"]["mean"], summary["good_request_share"], *_sums(summary, "sum"))]
+    rows += [(n, summary["healed"][n], summary["good_request_share_of"][n], *_sums(summary, n)) for n in others]
+    cells = [(escape(n), f"{h or 0:.0%}", f"{g:.4%}", *(_count(value) for value in more)) for n, h, g, *more in rows]
+    note = "<p>Unsafe counts every act that no journal shows a plan and leave for; simple rules keep no journal.</p>"
+    return "<h2>The same faults, guarded by others</h2>" + note + _table(head, cells)
+
+
+def _sums(summary: Json, who: str) -> list[int | None]:
+    found = [summary[name] for name in ("unsafe", "collateral", "actions")]
+    return [value.get(who) if isinstance(value, Mapping) else value if who == "sum" else None for value in found]
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else str(value)
+
+
+def _times(faults: Sequence[Json]) -> str:
+    """Return one strip per scenario: when each run was noticed (ring) and healed (disc), on a scale of decades."""
+    names = list(dict.fromkeys(item["scenario"] for item in faults))
+    if not names:
+        return ""
+    high = ROW * len(names) + 30
+    axis = "".join(_tick(seconds, word, high) for seconds, word in _TICKS)
+    rows = "".join(_strip(name, [f for f in faults if f["scenario"] == name], row) for row, name in enumerate(names))
+    frame = f'viewBox="0 0 {WIDE} {high}" width="100%" role="img" aria-label="time to notice and to heal"'
+    plot = f"<svg {frame}>{axis}{rows}</svg>"
+    told = "<p>○ noticed, ● healed, counted from the onset; ✖ not healed.</p>"
+    return f'<h2>How long it took</h2>{told}<div class="scroll">{plot}</div>'
+
+
+_TICKS = ((10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (21600, "6 h"), (86400, "1 d"))
+
+
+def _x(seconds: float) -> float:
+    decades = (min(max(log10(max(seconds, 1.0)), FIRST), LAST) - FIRST) / (LAST - FIRST)
+    return round(LEFT + decades * (WIDE - LEFT - RIGHT), 1)
+
+
+def _tick(seconds: float, word: str, high: int) -> str:
+    x = _x(seconds)
+    line = f'<line x1="{x}" x2="{x}" y1="0" y2="{high - 22}" stroke="var(--line)"/>'
+    return f'{line}<text x="{x}" y="{high - 6}" text-anchor="middle">{word}</text>'
+
+
+def _strip(name: str, runs: Sequence[Json], row: int) -> str:
+    y = ROW * row + ROW // 2
+    marks = [f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>']
+    for run in runs:
+        if run["detect_s"] is not None:
+            marks.append(f'<circle cx="{_x(run["detect_s"])}" cy="{y}" r="5" fill="none" stroke="var(--dim)"/>')
+        if run["heal_s"] is not None:
+            marks.append(f'<circle cx="{_x(run["heal_s"])}" cy="{y}" r="4" fill="var(--good)" fill-opacity=".7"/>')
+        else:
+            marks.append(f'<text x="{WIDE - RIGHT}" y="{y + 4}" style="fill:var(--bad)">✖</text>')
+    return "".join(marks)
+
+
+def _confusion(faults: Sequence[Json]) -> str:
+    """Return what was named first, for each scenario: right ones and every other name with its count."""
+    rows = []
+    for name in dict.fromkeys(item["scenario"] for item in faults):
+        runs = [item for item in faults if item["scenario"] == name]
+        right = sum(bool(run["top1"]) for run in runs)
+        wrong: dict[str, int] = {}
+        for run in runs:
+            if not run["top1"]:
+                word = str(run.get("named") or "unresolved")
+                wrong[word] = wrong.get(word, 0) + 1
+        others = ", ".join(f"{escape(word)} × {count}" for word, count in sorted(wrong.items())) or "–"
+        rows.append(
+            (escape(name), f"{right} / {len(runs)}", f'<span class="{"bad" if wrong else "good"}">{others}</span>')
+        )
+    return "<h2>What was taken for the cause</h2>" + _table(("fault", "right", "else"), rows) if rows else ""
+
+
+def _episodes(episodes: Sequence[Json]) -> str:
+    head = ("scenario", "seed", "noticed", "named", "healed", "after", "asked", "actions", "harm", "good requests")
+    rows = []
+    for item in episodes:
+        harm = "; ".join((*item["breaches"], *item["harmed"])) or "–"
+        good = item["good_requests"] / item["requests"] if item["requests"] else 0.0
+        rows.append(
+            (
+                escape(item["scenario"]),
+                str(item["seed"]),
+                _seconds(item["detect_s"]),
+                escape(str(item.get("named") or "–")),
+                _yes(item["healed"]),
+                _seconds(item["heal_s"]),
+                str(item["asked"]),
+                str(item["actions"]),
+                escape(harm),
+                f"{good:.3%}",
+            )
+        )
+    return "<h2>Every episode</h2>" + _table(head, rows)
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f} s"
+
+
+def _yes(value: bool | None) -> str:
+    match value:
+        case None:
+            return "–"
+        case True:
+            return '<span class="good">✔</span>'
+        case False:
+            return '<span class="bad">✖</span>'
+
+
+def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; the cells are HTML already."""
+    top = "".join(f"<th>{word}</th>" for word in head)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,0 +1,115 @@
+"""The page and the file of finished episodes: whole, safe to open, and nothing played twice."""
+
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import drill
+from simulator.drill import CONTROL, Task, run_drill, summary
+from simulator.kept import Kept
+from simulator.scorecard_html import page
+from simulator.scorecard_view import passed
+
+
+def episode(scenario: str = "vendor_outage", seed: int = 0, **more: Any) -> dict[str, Any]:
+    known: dict[str, Any] = dict.fromkeys(("unsafe", "collateral", "duplicates", "false_incidents", "false_acted"), 0)
+    known |= {"scenario": scenario, "seed": seed, "detected": True, "detect_s": 40.0, "named": scenario, "top1": True}
+    known |= {"top3": True, "healed": True, "heal_s": 100.0, "asked": 0, "actions": 1, "breaches": [], "harmed": []}
+    return known | {"requests": 1000, "good_requests": 990, "money": 1.0, "tokens": 0} | more
+
+
+def result(*episodes: dict[str, Any]) -> dict[str, Any]:
+    control = [episode(item["scenario"], healed=False, good_requests=500) for item in episodes]
+    return {"suite": "custom", "episodes": list(episodes), "summary": summary(episodes, {CONTROL: control})}
+
+
+class Tags(HTMLParser):
+    """Checks that every tag that is opened is closed in order."""
+
+    VOID = frozenset(("meta", "line", "circle", "br"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        assert not [value for name, value in attrs if name in ("src", "href")], "nothing is fetched"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_fetches_nothing() -> None:
+    text = page(result(episode(), episode(seed=1, healed=False, heal_s=None, top1=False, named="vendor_slow")))
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert "script" not in tags.seen
+    assert "vendor_slow × 1" in text
+    assert "1 / 2" in text
+    assert text.count("✖") == 3  # the legend, the strip, the row
+
+
+def test_hostile_names_are_escaped() -> None:
+    text = page(result(episode("<script>alert(1)</script>", named="<img src=x>", breaches=["<b>"])))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "<b>" not in text.split("Every episode")[1]
+
+
+def test_a_quiet_drill_has_a_page_too() -> None:
+    none: dict[str, Any] = dict.fromkeys(("detected", "detect_s", "named", "top1", "top3", "healed", "heal_s"))
+    assert "acted on nothing" in page(result(episode("healthy", **none)))
+
+
+@pytest.mark.parametrize(("more", "good"), [({}, True), ({"false_acted": 1}, False), ({"healed": False}, False)])
+def test_a_drill_passes_only_when_healed_and_harmless(more: dict[str, Any], good: bool) -> None:
+    assert passed(result(episode(**more))) is good
+
+
+def test_a_drill_goes_on_where_it_was_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[Task] = []
+
+    def perform(task: Task) -> dict[str, Any]:
+        if len(played) == 3:
+            raise KeyboardInterrupt
+        played.append(task)
+        return episode(task.scenario, task.seed)
+
+    monkeypatch.setattr(drill, "perform", perform)
+    words: dict[str, Any] = {"kept": tmp_path / "kept.jsonl", "length": timedelta(hours=1)}
+    with pytest.raises(KeyboardInterrupt):
+        run_drill(["vendor_outage"], None, 3, 1, **words)
+    with (tmp_path / "kept.jsonl").open("a") as file:
+        file.write('\n{"key": "prunella/vendor_ou')  # the machine died in the middle of a line
+    first = list(played)
+    played.clear()
+    assert len(run_drill(["vendor_outage"], None, 3, 1, **words)["episodes"]) == 3
+    assert len(first) + len(played) == 6
+    assert not set(first) & set(played)
+    played.clear()
+    run_drill(["vendor_outage"], None, 3, 1, **words)
+    assert played == []
+
+
+def test_other_lengths_are_other_episodes(tmp_path: Path) -> None:
+    short, long = (Task("healthy", 0, "prunella", timedelta(hours=h)) for h in (1, 2))
+    kept = Kept(tmp_path / "kept.jsonl")
+    kept.add(short.key, episode("healthy"))
+    assert Kept(tmp_path / "kept.jsonl").of(short.key) == episode("healthy")
+    assert kept.of(long.key) is None
+
+
+def test_baselines_play_the_same_faults_and_are_shown_beside() -> None:
+    found = run_drill(["vendor_outage"], None, 1, 1, length=timedelta(minutes=20), beside=["runbook_by_alert"])
+    assert set(found["summary"]["good_request_share_of"]) == {CONTROL, "runbook_by_alert"}
+    assert found["summary"]["healed"]["runbook_by_alert"] in (0, 1)
+    assert "runbook_by_alert" in page(found)
