@@ -106,11 +106,11 @@ def up(run_dir: Path, progress: Progress = quiet, rate: float = 8.0) -> LabHandl
     run_dir = run_dir.resolve()
     clear(run_dir)
     began = time.time()
-    try:
-        return _up(run_dir, progress, rate, began)
-    except BaseException:
-        stop_all(run_dir)
-        raise
+    with contextlib.ExitStack() as undone:
+        undone.callback(stop_all, run_dir)
+        handle = _up(run_dir, progress, rate, began)
+        undone.pop_all()  # all is up: nothing is to be undone
+        return handle
 
 
 def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHandle:
