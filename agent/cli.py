@@ -163,20 +163,26 @@ def _answer(records: Journal, said: Answer, question: str, person: tuple[str, st
     put_json(given.model_dump(mode="json")) if as_json else typer.echo(f"{given.id} {given.state} by {given.by}")
 
 
-@app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet")
+@app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet --html drift.html")
 def drift(
     reference: Annotated[str, typer.Argument(help="Rows as they should be: CSV, Parquet, or an Ibis URL#TABLE.")],
     current: Annotated[str, typer.Argument(help="Rows to compare with them.")],
     as_json: AsJson = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page.", metavar="FILE", show_default=False)] = None,
+    propose: Annotated[
+        Path | None, typer.Option(help="Write rules that REFERENCE keeps, as YAML.", metavar="FILE", show_default=False)
+    ] = None,
+    constraints: Annotated[
+        Path | None, typer.Option(help="Hold CURRENT to these rules.", metavar="FILE", show_default=False)
+    ] = None,
 ) -> None:
     """Say what moved between two tables, how much, and which data-quality fault stands behind it."""
     with told():
-        from agent.drift.compare import compare
-        from agent.drift.finding import Limits
+        from agent.drifting import look
         from agent.view.drifting import show_drift
 
         open_table = wiring().table
-        report = compare(_opened(open_table, reference), _opened(open_table, current), Limits())
+        report = look(_opened(open_table, reference), _opened(open_table, current), (html, propose, constraints))
         put_json(report.model_dump(mode="json")) if as_json else show_drift(report)
     raise typer.Exit(NOT_WELL if report.alarming else 0)
 

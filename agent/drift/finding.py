@@ -32,6 +32,15 @@ class Measures(Frozen):
     chi_square: float
 
 
+class Picture(Frozen):
+    """Shares of the rows in equal bins from ``low`` to ``high``, for drawing."""
+
+    low: float
+    high: float
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
 class Move(Frozen):
     """What became of one feature. ``effect`` is the distance of the distribution functions (numbers) or half the sum
     of the changes of shares (categories), in [0, 1], with a 95 % interval."""
@@ -48,6 +57,7 @@ class Move(Frozen):
     measures: Measures | None = None
     importance: float | None = None
     since: str | None = None
+    picture: Picture | None = None
 
 
 class Fault(Frozen):

@@ -1,15 +1,16 @@
 """Judges what was gathered: an effect worth a person's time, that chance does not explain, is a move."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from agent.drift.categories import CategoryMove, compare_categories
 from agent.drift.chance import adjusted, rate_p
-from agent.drift.finding import Limits, Move, Verdict
+from agent.drift.finding import Limits, Move, Picture, Verdict
 from agent.drift.gathering import Gathered
-from agent.drift.numbers import NumberMoves, compare_numbers, measures, with_exact, words
+from agent.drift.numbers import NumberMoves, compare_numbers, measures, picture, with_exact, words
 
 RATE = 0.1  # Cohen's h: the smallest change of one category's share that counts by itself, 2 % to 3.7 % for example
 NULL_RATE = 0.05  # of the share of nulls, 0 to 0.06 % or 5 % to 6.1 % for example
@@ -24,6 +25,7 @@ class _Candidate:
     p: float
     enough: bool  # of an effect
     few: bool  # rows
+    draw: Callable[[], Picture | None] = lambda: None
 
 
 def change_of_rate(before: float, after: float) -> float:
@@ -58,7 +60,8 @@ def _judged(one: _Candidate, q: float, limits: Limits) -> Move:
         verdict = "unsure"
     elif q <= limits.false_alarms * SHARE_OF_ALARMS:
         verdict = "moved" if one.enough else "slight"
-    return one.move.model_copy(update={"q": q, "verdict": verdict})
+    drawn = one.draw() if verdict in {"moved", "slight"} else None
+    return one.move.model_copy(update={"q": q, "verdict": verdict, "picture": drawn})
 
 
 def _numbers(gathered: Gathered, limits: Limits, importance: Mapping[str, float]) -> list[_Candidate]:
@@ -72,7 +75,8 @@ def _numbers(gathered: Gathered, limits: Limits, importance: Mapping[str, float]
         area = np.array([gathered.gaps[name].wasserstein for name in names])
         moves = with_exact(moves, np.nan_to_num(ks), np.nan_to_num(area))
     sizes = list(zip(reference.finite.tolist(), current.finite.tolist(), strict=True))
-    return [_number(moves, at, name, sizes[at], limits, importance) for at, name in enumerate(names)]
+    found = [_number(moves, at, name, sizes[at], limits, importance) for at, name in enumerate(names)]
+    return [replace(one, draw=partial(picture, reference, current, at)) for at, one in enumerate(found)]
 
 
 def _number(

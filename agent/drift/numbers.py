@@ -6,7 +6,7 @@ import numpy as np
 
 from agent.drift.chance import Ranks, chi_square_p, kolmogorov_p, ranks
 from agent.drift.distance import Distances, distances, folded
-from agent.drift.finding import Measures
+from agent.drift.finding import Measures, Picture
 from agent.drift.sketch import Sketch, corners
 from tools.grid import Counts, Floats
 
@@ -66,6 +66,23 @@ def quantiles(counts: Counts, edges: Floats) -> Floats:
         left, right = edges[rows, at], edges[rows, at + 1]
         found[:, place] = left + np.clip(part, 0, 1) * (right - left)
     return found
+
+
+def picture(reference: Sketch, current: Sketch, at: int, bins: int = 32) -> Picture | None:
+    """Return both sides in few equal bins over the bulk of both; None where there is nothing to draw."""
+    edges = corners(reference, current)[at]
+    sides = [side.counts[at] / max(int(side.counts[at].sum()), 1) for side in (reference, current)]
+    total = [np.concatenate([[0.0], np.cumsum(side)]) for side in sides]
+    seen = np.flatnonzero((np.maximum(*total) > 0.002) & (np.minimum(*total) < 0.998))
+    low, high = (
+        float(edges[max(seen[0] - 1, 0)]) if len(seen) else 0.0,
+        float(edges[seen[-1] + 1]) if len(seen) else 0.0,
+    )
+    if not low < high:
+        return None
+    cuts = np.linspace(low, high, bins + 1)
+    one, two = (np.diff(np.interp(cuts, edges, side)) for side in total)
+    return Picture(low=low, high=high, before=tuple(np.round(one, 6).tolist()), after=tuple(np.round(two, 6).tolist()))
 
 
 def measures(moves: NumberMoves, at: int) -> Measures:

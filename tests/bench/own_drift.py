@@ -1,4 +1,4 @@
-"""Our report on the drift benchmark's data, in its own process; arguments: ROWS FEATURES exact|sketch."""
+"""Our report on the drift benchmark's data, in its own process; arguments: ROWS FEATURES exact|sketch|whole."""
 
 import json
 import sys
@@ -11,11 +11,14 @@ from tests.drift.tables import Rows
 
 
 def main() -> None:
-    """Print seconds (best of three) and added memory of one whole report: exact or sketch."""
+    """Print seconds (best of three) and added memory of one report.
+
+    ``exact`` and ``sketch``: distances, tests and faults of every feature; ``whole``: exact, and the joint tests.
+    """
     rows, features, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     one, two = (Rows("rows", **data(rows, features, side)) for side in (0, 1))
-    limits = Limits() if path == "exact" else Limits(exact_rows=0)
-    compare(Rows(x=one.column("f0")), Rows(x=two.column("f0")))  # imports what is imported late
+    limits = {"exact": Limits(sample=0), "sketch": Limits(sample=0, exact_rows=0), "whole": Limits()}[path]
+    compare(Rows(x=one.column("f0")), Rows(x=two.column("f0")), limits)  # imports what is imported late
     before, took = peak(), []
     for _ in range(3):
         started = time.perf_counter()

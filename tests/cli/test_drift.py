@@ -56,3 +56,28 @@ def test_wrong_use_is_a_line_and_code_two(tmp_path: Path) -> None:
         assert done.exit_code == 2
         assert done.stderr.startswith("prunella: ")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_page_stands_alone_and_escapes(tmp_path: Path) -> None:
+    page = tmp_path / "drift.html"
+    one, two = (Path(write(tmp_path / name, shift, 1)) for name, shift in (("a.csv", 0), ("b.csv", 0.5)))
+    for file in (one, two):
+        file.write_text(file.read_text().replace("price", "<b>price</b>"))
+    assert drift(str(one), str(two), "--html", str(page)).exit_code == 1
+    text = page.read_text()
+    assert "<svg" in text
+    assert "&lt;b&gt;price" in text
+    assert "<b>price" not in text
+    assert "http" not in text
+
+
+def test_rules_are_proposed_and_then_enforced(tmp_path: Path) -> None:
+    rules, good = tmp_path / "rules.yaml", write(tmp_path / "a.csv", 0, 1)
+    assert drift(good, good, "--propose", str(rules)).exit_code == 0
+    assert drift(good, good, "--constraints", str(rules)).exit_code == 0
+    rules.write_text(rules.read_text().replace("[a, b]", "[a]"))
+    done = drift(good, good, "--constraints", str(rules), "--json")
+    assert done.exit_code == 1
+    assert [fault["kind"] for fault in json.loads(done.stdout)["faults"]] == ["unseen"]
+    assert drift(good, good, "--constraints", str(tmp_path / "none.yaml")).exit_code == 2
+    assert drift(good, good, "--html", str(tmp_path / "no" / "page.html")).exit_code == 2

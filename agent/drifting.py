@@ -1,0 +1,42 @@
+"""The work of ``prunella drift``: compare, hold to rules, write the page and the rules."""
+
+from pathlib import Path
+
+from agent.drift.compare import compare
+from agent.drift.constraints import enforce, from_yaml, propose, to_yaml
+from agent.drift.finding import DriftReport
+from agent.drift.headline import headline
+from agent.terminal import fail, now
+from agent.view.drift_page import drift_page
+from tools.errors import ToolError
+from tools.tables import Table
+
+
+def look(reference: Table, current: Table, files: tuple[Path | None, Path | None, Path | None]) -> DriftReport:
+    """Return the report. ``files``: the page to write, the rules to write, the rules to enforce; None: not asked."""
+    page, proposed, rules = files
+    kept = None
+    if rules is not None:
+        try:
+            kept = from_yaml(rules.read_text(), str(rules))
+        except (OSError, UnicodeDecodeError) as error:
+            fail(f"cannot read {rules}: {error}")
+        except ToolError as error:
+            fail(str(error))
+    report = compare(reference, current)
+    if kept is not None:
+        faults = (*enforce(kept, current, now()), *report.faults)
+        sentence = headline(report.moves, faults, report.joint, report.segments, report.limits)
+        report = report.model_copy(update={"faults": faults, "headline": sentence})
+    if proposed is not None:
+        _write(proposed, to_yaml(propose(reference), reference.name))
+    if page is not None:
+        _write(page, drift_page(report))
+    return report
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror}")
