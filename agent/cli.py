@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
