@@ -78,7 +78,7 @@ def picture(reference: Sketch, current: Sketch, at: int, bins: int = 32) -> Pict
         float(edges[max(seen[0] - 1, 0)]) if len(seen) else 0.0,
         float(edges[seen[-1] + 1]) if len(seen) else 0.0,
     )
-    if not low < high:
+    if not 0 < high - low < np.inf:
         return None
     cuts = np.linspace(low, high, bins + 1)
     one, two = (np.diff(np.interp(cuts, edges, side)) for side in total)
