@@ -4,7 +4,7 @@ from datetime import datetime
 
 from agent.case import Anomaly, Incident
 from agent.correlate import SETTLE, correlate
-from tests.agent.handmade import FLEET, REPLICA, START, TICK, anomaly, incident
+from tests.agent.handmade import FLEET, REPLICA, START, TICK, anomaly, incident, topology
 from tools.topology import Topology
 
 LATER = START + SETTLE + TICK
@@ -61,3 +61,53 @@ def test_hardware_is_blamed_only_when_its_mark_is_fresh_and_fatal() -> None:
 def test_the_order_of_alarms_is_irrelevant() -> None:
     alarms = (anomaly("service/talk"), anomaly("service/out"), anomaly("service/score", "quality", signal="accuracy"))
     assert found(*alarms) == found(*reversed(alarms))
+
+
+def told_of(*alarms: Anomaly, service: str = "talk") -> tuple[tuple[Incident, datetime], ...]:
+    return ((incident(*alarms, service=service), START + TICK * 10),)
+
+
+def again(*anomalies: Anomaly, told: tuple[tuple[Incident, datetime], ...]) -> list[str]:
+    now = START + TICK * 100
+    return [i.service for i in correlate(anomalies, (), FLEET, topology(now), now, told)]
+
+
+def test_a_person_who_was_told_is_not_told_again_of_the_same_or_of_what_began_before() -> None:
+    told = told_of(anomaly("service/talk"))
+    assert again(anomaly("service/talk"), told=told) == []
+    assert again(anomaly("service/talk", tick=50), told=told) == []  # it flaps
+    assert again(anomaly("service/talk", signal="ttft_p95", tick=5), told=told) == []  # a late sign of the same
+
+
+def test_another_sign_that_came_since_is_news() -> None:
+    told = told_of(anomaly("service/talk"))
+    assert again(anomaly("service/talk", signal="ttft_p95", tick=50), told=told) == ["talk"]
+    money = anomaly("service/talk", "cost", signal="spend", tier="daily", tick=50)
+    assert again(money, told=told) == ["talk"]
+
+
+def test_what_a_person_was_told_of_still_explains_its_callers_as_long_as_it_lasts() -> None:
+    told = told_of(anomaly("service/out"), service="out")
+    assert again(anomaly("service/out"), anomaly("service/talk", tick=50), told=told) == []
+    assert again(anomaly("service/talk", tick=50), told=told) == ["talk"]
+
+
+def test_an_open_case_of_a_dependency_explains_its_callers_though_its_alarms_are_gone() -> None:
+    standing = incident(anomaly("service/out"), service="out")
+    assert not found(anomaly("service/talk", tick=2), standing=(standing,))
+
+
+def test_an_incident_says_how_grave_it_is_and_money_can_wait_a_day() -> None:
+    (grave,) = found(anomaly("service/talk", value=0.5))
+    (slow,) = found(anomaly("service/talk", signal="ttft_p95", value=9.0))
+    (money,) = found(anomaly("service/talk", "cost", signal="spend", tier="daily"))
+    assert [(i.severity, i.tier) for i in (grave, slow, money)] == [
+        ("critical", "immediate"),
+        ("high", "immediate"),
+        ("low", "daily"),
+    ]
+    assert len({grave.id, money.id}) == 2
+
+
+def test_what_nobody_guards_opens_nothing() -> None:
+    assert not found(anomaly("service/stranger"))

@@ -5,7 +5,7 @@ import math
 from agent.detect import IDLE_FOR, Watch
 from agent.observe import QualityReading
 from config.fleet import Cadence
-from tests.agent.handmade import FLEET, START, TICK, seen
+from tests.agent.handmade import FLEET, REPLICA, START, TICK, seen, topology
 
 TALK, TRAFFIC = "service/talk", {("requests", "service/talk"): 5.0}
 
@@ -73,3 +73,60 @@ def test_idle_money_waits_and_needs_spare_replicas_over_budget() -> None:
     assert told(20.0, 15.0) == {"spend"}
     assert told(20.0, 58.0) == set()
     assert told(9.0, 15.0) == set()
+
+
+def test_idle_money_without_data_neither_begins_nor_ends() -> None:
+    guard, last = watch(), int(IDLE_FOR / TICK) + 1
+    idle = {"spend": 20.0, "gpu_utilisation": 15.0, "replicas": 8.0}
+    for tick in range(last):
+        signals(guard, tick, 0.0, **idle)
+    assert signals(guard, last, 0.0, **idle) == {"spend"}
+    assert signals(guard, last + 1, 0.0) == {"spend"}
+    assert signals(guard, last + 2, 0.0, **{**idle, "gpu_utilisation": 58.0}) == set()
+    other = watch()
+    assert all(not signals(other, tick, 0.0, spend=20.0) for tick in range(last + 5))
+
+
+def test_one_still_look_and_then_no_data_is_no_stuck_engine() -> None:
+    guard = watch()
+    still = {("engine_steps", "replica/talk/talk-1"): 0.0, ("replica_running", "replica/talk/talk-1"): 3.0}
+    assert not guard.update(seen(0, still))
+    assert all(not guard.update(seen(tick, {})) for tick in range(1, 9))
+
+
+def test_an_engine_that_is_idle_young_or_moving_is_not_stuck() -> None:
+    steps, held = ("engine_steps", "replica/talk/talk-1"), ("replica_running", "replica/talk/talk-1")
+    for values in ({steps: 0.0, held: 0.0}, {steps: 5.0, held: 3.0}):
+        guard = watch()
+        assert all(not guard.update(seen(tick, values)) for tick in range(4))
+    young = REPLICA.model_copy(update={"started_at": START})
+    where = topology().model_copy(update={"replicas": (young,)})
+    guard = watch()
+    assert all(not guard.update(seen(tick, {steps: 0.0, held: 3.0}, where=where)) for tick in range(4))
+
+
+def test_a_machine_that_left_takes_its_alarm_along_and_a_lost_series_of_a_promise_does_not() -> None:
+    guard = watch()
+    both = {("xid", "gpu/n1/0"): 79.0, ("error_ratio", TALK): 0.5}
+    for tick in range(3):
+        alarms = guard.update(seen(tick, both))
+    assert {alarm.signal for alarm in alarms} == {"xid", "error_ratio"}
+    assert {alarm.signal for alarm in guard.update(seen(3, {("requests", TALK): 1.0}))} == {"error_ratio"}
+
+
+def test_an_alarm_shows_the_bad_reading_and_since_when() -> None:
+    guard = watch()
+    for tick, errors in enumerate((0.03, 0.04, 0.05, 0.001)):
+        alarms = guard.update(seen(tick, {("error_ratio", TALK): errors}))
+    (alarm,) = alarms
+    assert (alarm.value, alarm.expected, alarm.onset_at) == (0.05, 0.02, START)
+    assert alarm.score > 1
+
+
+def test_the_order_of_series_is_irrelevant() -> None:
+    values = {("error_ratio", TALK): 0.5, ("ttft_p95", TALK): 9.0, ("xid", "gpu/n1/0"): 79.0}
+    one, two = watch(), watch()
+    for tick in range(4):
+        first = one.update(seen(tick, values))
+        second = two.update(seen(tick, dict(reversed(values.items()))))
+    assert sorted(first, key=str) == sorted(second, key=str)
