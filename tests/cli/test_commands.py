@@ -20,7 +20,7 @@ from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy")
+COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy", "drift")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -238,11 +238,18 @@ def drill_backend(**changes: Any) -> ModuleType:
     }
     module = ModuleType("simulator.drill")
 
-    def run_drill(ids: list[str], suite: str | None, seeds: int, jobs: int, progress: Any) -> dict[str, Any]:
+    def run_drill(
+        ids: list[str], suite: str | None, seeds: int, jobs: int, progress: Any, **options: Any
+    ) -> dict[str, Any]:
         progress(1, 1, "gpu_idle")
         return {"suite": suite or "custom", "episodes": [episode], "summary": {"healed": 1.0, "seeds": seeds}}
 
-    listing = {"faults": ["gpu_idle"], "modifiers": ["healthy"], "suites": {"first": ["gpu_idle"]}}
+    listing = {
+        "faults": ["gpu_idle"],
+        "modifiers": ["healthy"],
+        "suites": {"first": ["gpu_idle"]},
+        "baselines": ["do_nothing"],
+    }
     vars(module).update(run_drill=run_drill, listing=lambda: listing)
     return module
 

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy")
+COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy", "drift")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
