@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.audit_cli import app as records
 from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
 from agent.policy_cli import app as policies
 from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told, wiring
@@ -32,6 +33,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 not healed or not well, 2 wrong use.",
 )
 app.add_typer(policies, rich_help_panel=LOOK)
+app.add_typer(records, rich_help_panel=LOOK)
 
 
 class Answer(StrEnum):
@@ -115,6 +117,23 @@ def explain(
 
         case = _found(open_records(config, journal), incident)
         put_json(case.model_dump(mode="json")) if as_json else typer.echo(written(case), nl=False)
+
+
+@app.command(rich_help_panel=LOOK, epilog="Example: prunella replay last --config prunella.yaml")
+def replay(
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or [bold]last[/bold].")],
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a case from the journal alone: evidence, every hypothesis, plan, decision, steps, verified effect."""
+    with told():
+        from agent.replay import as_text, chapters
+
+        records = open_records(config, journal)
+        case = _found(records, incident)
+        found = chapters(records.entries(subject=case.incident.id))
+        put_json([each.model_dump(mode="json") for each in found]) if as_json else typer.echo(as_text(found), nl=False)
 
 
 @app.command(

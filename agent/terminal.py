@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from tools.journal import Journal
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 NOT_WELL, WRONG_USE = 1, 2
 QUIET_FOR = 10.0  # seconds between two lines of progress where there is no terminal
@@ -85,17 +88,24 @@ def demo_journal() -> Path:
     return state_dir() / "demo.db"
 
 
-def open_records(config: Path | None, journal: str | None) -> Journal:
-    """Open the journal that the options name; without any, that of the last demo. It must exist."""
+def journal_named(config: Path | None, journal: str | None) -> tuple[str, "Settings | None"]:
+    """Return the address of the journal that the options name, and the settings where they were given."""
     from config.load import load
 
     if config is not None and journal is not None:
         fail("give --config or --journal, not both")
-    url = load(config).journal.url if config is not None else _as_url(journal or str(demo_journal()))
+    settings = load(config) if config is not None else None
+    url = settings.journal.url if settings else _as_url(journal or str(demo_journal()))
     file = url.partition(":///")[2] if url.startswith("sqlite") else ""
     if file and not Path(file).is_file():
         hint = "" if config or journal else "; prunella demo makes one"
         fail(f"no journal at {file}{hint}")
+    return url, settings
+
+
+def open_records(config: Path | None, journal: str | None) -> Journal:
+    """Open the journal that the options name; without any, that of the last demo. It must exist."""
+    url, _ = journal_named(config, journal)
     opened: Journal = wiring().open_journal(url)
     return opened
 

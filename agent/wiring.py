@@ -5,6 +5,7 @@ Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, wh
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.daemon import Controller, Daemon
@@ -14,7 +15,7 @@ from agent.guards import checker
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
 from config.fleet import Cadence, Fleet
-from config.settings import Settings
+from config.settings import JournalSettings, Settings
 from playbooks.executor import Executor
 from playbooks.faults import shipped_faults
 from playbooks.library import shipped
@@ -22,6 +23,7 @@ from policies.authority import Authority
 from policies.caps import Caps
 from policies.gate import DryRun, Gate
 from policies.windows import freeze_check
+from tools.audit import Audit
 from tools.clock import Clock
 from tools.journal import Journal
 from tools.ports import Actuator, Reasoner
@@ -104,7 +106,7 @@ def build(settings: Settings) -> Daemon:
     controller = assemble(
         senses,
         KubernetesActuator(api, fleet, clock),
-        open_journal(settings.journal.url),
+        open_journal(settings.journal.url, settings.journal),
         fleet,
         clock,
         autonomy=settings.autonomy,
@@ -165,11 +167,30 @@ def _reasoner(settings: Settings) -> Reasoner:
     return FallbackReasoner(OpenAIReasoner(settings.reasoner), TemplateReasoner())
 
 
-def open_journal(url: str) -> Journal:
-    """Open the journal at an SQLAlchemy address; ``Malformed`` when its chain is broken."""
+def open_journal(url: str, settings: JournalSettings | None = None) -> Journal:
+    """Open the journal at an SQLAlchemy address; ``Malformed`` when its chain is broken. With a key, it is signed."""
     from tools.live.journal import SqlJournal
 
-    return SqlJournal(url)
+    if settings is None or settings.signing_key is None:
+        return SqlJournal(url)
+    from tools.live.seal import read_seal
+
+    return SqlJournal(url, read_seal(settings.signing_key), settings.checkpoint_every)
+
+
+def audit_journal(url: str, key: Path | None, expect: tuple[int, str] | None) -> Audit:
+    """Examine the journal at an address as it lies there, against the public key in a file."""
+    from tools.live.evidence import audit_database
+    from tools.live.seal import read_verifier
+
+    return audit_database(url, read_verifier(key) if key is not None else None, expect)
+
+
+def new_key(path: Path) -> Path:
+    """Write a new key pair for signing the journal; returns where the public key is."""
+    from tools.live.seal import new_key as made
+
+    return made(path)
 
 
 def table(address: str) -> Table:

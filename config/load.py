@@ -191,7 +191,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     metrics = settings.metrics.model_copy(update={"ca_file": _absolute(settings.metrics.ca_file, base)})
     cluster = settings.cluster.model_copy(update={"kubeconfig": _absolute(settings.cluster.kubeconfig, base)})
     policy = settings.policy.model_copy(update={"rules": _absolute(settings.policy.rules, base)})
-    journal = settings.journal.model_copy(update={"url": _absolute_url(settings.journal.url, base)})
+    key = _absolute(settings.journal.signing_key, base)
+    url = _absolute_url(settings.journal.url, base)
+    journal = settings.journal.model_copy(update={"url": url, "signing_key": key})
     update: dict[str, Any] = {"metrics": metrics, "cluster": cluster, "policy": policy, "journal": journal}
     update["checkpoints"] = _absolute(settings.checkpoints, base)
     return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace)})

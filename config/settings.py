@@ -108,6 +108,17 @@ class JournalSettings(Frozen):
         min_length=1,
         description="SQLAlchemy URL; a relative SQLite path is relative to this file",
     )
+    signing_key: Path | None = Field(
+        default=None,
+        description="Ed25519 private key (PEM) that signs checkpoints, made by prunella audit key; left out: the chain "
+        "of hashes alone shows tampering, which whoever can rewrite the whole file could hide",
+    )
+    checkpoint_every: int = Field(
+        default=100,
+        ge=1,
+        le=900,
+        description="entries between two signed checkpoints; what comes after one is not covered",
+    )
 
 
 class ApprovalSettings(Frozen):

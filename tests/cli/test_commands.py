@@ -20,7 +20,20 @@ from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy", "drift")
+COMMANDS = (
+    "run",
+    "demo",
+    "drill",
+    "incidents",
+    "explain",
+    "approvals",
+    "doctor",
+    "lab",
+    "policy",
+    "drift",
+    "audit",
+    "replay",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

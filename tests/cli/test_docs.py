@@ -7,7 +7,20 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-COMMANDS = ("run", "demo", "drill", "incidents", "explain", "approvals", "doctor", "lab", "policy", "drift")
+COMMANDS = (
+    "run",
+    "demo",
+    "drill",
+    "incidents",
+    "explain",
+    "approvals",
+    "doctor",
+    "lab",
+    "policy",
+    "drift",
+    "audit",
+    "replay",
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

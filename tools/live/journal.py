@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
     Column,
@@ -35,12 +35,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from tools.audit import CHECKPOINT, SUBJECT
 from tools.chain import GENESIS, canonical, link, stamp
 from tools.errors import Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.journal import Entry, Json, Unless
 
 _META = MetaData()
-_ENTRIES = Table(
+ENTRIES = Table(
     "prunella_entries",
     _META,
     Column("seq", Integer, primary_key=True, autoincrement=False),
@@ -51,9 +52,9 @@ _ENTRIES = Table(
     Column("previous", String(64), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
 )
-Index("prunella_entries_subject", _ENTRIES.c.subject, _ENTRIES.c.seq)
-Index("prunella_entries_kind", _ENTRIES.c.kind, _ENTRIES.c.seq)
-_HEAD = Table(  # one row: the last link; locked by whoever appends
+Index("prunella_entries_subject", ENTRIES.c.subject, ENTRIES.c.seq)
+Index("prunella_entries_kind", ENTRIES.c.kind, ENTRIES.c.seq)
+HEAD = Table(  # one row: the last link; locked by whoever appends
     "prunella_head",
     _META,
     Column("id", Integer, primary_key=True),
@@ -79,15 +80,34 @@ _BUSY_SECONDS = 30.0
 _CHUNK = 1000  # rows held at once while the chain is verified
 
 
+class _Link(NamedTuple):
+    """The place and hash of an entry."""
+
+    seq: int
+    hash: str
+
+
+class Seal(Protocol):
+    """Who signs checkpoints."""
+
+    name: str
+
+    def sign(self, seq: int, digest: str) -> str:
+        """Return a signature of an entry and its hash, in hex."""
+        ...
+
+
 class SqlJournal:
     """Implements ``tools.journal.Journal`` on a database ``url``, e.g. ``sqlite:////var/lib/prunella/journal.sqlite``.
 
     Opening creates the tables where there are none and verifies the chain; raises ``Malformed`` where it is broken,
-    ``Refused`` where the database cannot be opened. Safe to share between threads and processes.
+    ``Refused`` where the database cannot be opened. Safe to share between threads and processes. With a ``seal``, a
+    signed checkpoint is added after ``every`` so many entries, in the transaction of the last of them.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seal: Seal | None = None, every: int = 100) -> None:
         self._lock = threading.RLock()
+        self._seal, self._every = seal, every
         self._engine = _engine(url)
         self._insert: Any = postgres_insert if self._engine.dialect.name == "postgresql" else sqlite_insert
         try:
@@ -114,31 +134,42 @@ class SqlJournal:
         """Add one entry if nothing came in between, in one transaction; None otherwise."""
         text, when = canonical(body), stamp(at)
         with self._writing() as connection:
-            head = connection.execute(select(_HEAD).with_for_update()).one_or_none()
+            head = connection.execute(select(HEAD).with_for_update()).one_or_none()
             if head is None:
                 raise Malformed("journal: its last link is missing")
             if any(connection.execute(_came(condition)).first() for condition in unless if condition.after < head.seq):
                 return None
-            seq = head.seq + 1
-            digest = link(head.hash, str(seq), when, subject, kind, text)
-            row = {"seq": seq, "at": when, "subject": subject, "kind": kind, "body": text}
-            connection.execute(plain_insert(_ENTRIES), row | {"previous": head.hash, "hash": digest})
-            connection.execute(update(_HEAD).values(seq=seq, hash=digest))
-        return Entry(seq, datetime.fromisoformat(when), subject, kind, json.loads(text))
+            added = last = self._add(connection, _Link(head.seq, head.hash), (when, subject, kind, text))
+            if self._seal is not None and added.seq % self._every == 0:
+                signature = self._seal.sign(added.seq, added.hash)
+                signed = {"seq": added.seq, "hash": added.hash, "key": self._seal.name, "signature": signature}
+                last = self._add(connection, added, (when, SUBJECT, CHECKPOINT, canonical(signed)))
+            connection.execute(update(HEAD).values(seq=last.seq, hash=last.hash))
+        return Entry(added.seq, datetime.fromisoformat(when), subject, kind, json.loads(text))
+
+    @staticmethod
+    def _add(connection: Connection, last: _Link, fields: tuple[str, str, str, str]) -> _Link:
+        """Link one row (at, subject, kind, body) to the last."""
+        when, subject, kind, text = fields
+        seq = last.seq + 1
+        digest = link(last.hash, str(seq), *fields)
+        row = {"seq": seq, "at": when, "subject": subject, "kind": kind, "body": text}
+        connection.execute(plain_insert(ENTRIES), row | {"previous": last.hash, "hash": digest})
+        return _Link(seq, digest)
 
     def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:
         """Return entries in order, optionally of one subject and of some kinds, with ``seq > after``."""
-        query = select(_ENTRIES).where(_ENTRIES.c.seq > after).order_by(_ENTRIES.c.seq)
+        query = select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
         if subject is not None:
-            query = query.where(_ENTRIES.c.subject == subject)
+            query = query.where(ENTRIES.c.subject == subject)
         if kinds:
-            query = query.where(_ENTRIES.c.kind.in_(list(kinds)))
+            query = query.where(ENTRIES.c.kind.in_(list(kinds)))
         return tuple(_entry(row) for row in self._read(query))
 
     def subjects(self) -> tuple[str, ...]:
         """Return every subject, in order of first entry."""
-        first = func.min(_ENTRIES.c.seq)
-        return tuple(row[0] for row in self._read(select(_ENTRIES.c.subject).group_by("subject").order_by(first)))
+        first = func.min(ENTRIES.c.seq)
+        return tuple(row[0] for row in self._read(select(ENTRIES.c.subject).group_by("subject").order_by(first)))
 
     def claim(self, key: str, owner: str, at: datetime) -> bool:
         """Return True for exactly one caller per key, ever."""
@@ -157,23 +188,23 @@ class SqlJournal:
     def verify(self) -> int:
         """Check the whole chain and return the number of entries; ``Malformed`` names the first that does not fit."""
         seq, digest = 0, GENESIS
-        while rows := self._read(select(_ENTRIES).where(_ENTRIES.c.seq > seq).order_by(_ENTRIES.c.seq).limit(_CHUNK)):
+        while rows := self._read(select(ENTRIES).where(ENTRIES.c.seq > seq).order_by(ENTRIES.c.seq).limit(_CHUNK)):
             for row in rows:
                 seq, digest = seq + 1, _checked(row, seq + 1, digest)
-        heads = self._read(select(_HEAD))
+        heads = self._read(select(HEAD))
         if [(head.seq, head.hash) for head in heads] != [(seq, digest)] and not self._grew(seq):
             raise Malformed(f"journal: entry {seq} is the last, but the last link says otherwise; entries are missing")
         return seq
 
     def _grew(self, seq: int) -> bool:
         """Whether another process added entries since, so that the last link rightly points further."""
-        return bool(self._read(select(_ENTRIES.c.seq).where(_ENTRIES.c.seq > seq).limit(1)))
+        return bool(self._read(select(ENTRIES.c.seq).where(ENTRIES.c.seq > seq).limit(1)))
 
     def _found_head(self, connection: Connection) -> None:
         """Write the first link of a new journal; one that has entries but no link is left as it is, to be refused."""
-        if connection.execute(select(_ENTRIES.c.seq).limit(1)).first() is None:
+        if connection.execute(select(ENTRIES.c.seq).limit(1)).first() is None:
             row = {"id": 1, "seq": 0, "hash": GENESIS}
-            connection.execute(self._insert(_HEAD).values(row).on_conflict_do_nothing())
+            connection.execute(self._insert(HEAD).values(row).on_conflict_do_nothing())
 
     def _read(self, query: Any) -> Sequence[Row[Any]]:
         """Run a query; tried again while the database is locked, which a read may always be."""
@@ -199,8 +230,8 @@ class SqlJournal:
 
 def _came(unless: Unless) -> Any:
     """Return the query for an entry that spoils a condition."""
-    query = select(_ENTRIES.c.seq).where(_ENTRIES.c.seq > unless.after, _ENTRIES.c.kind.in_(unless.kinds)).limit(1)
-    return query if unless.subject is None else query.where(_ENTRIES.c.subject == unless.subject)
+    query = select(ENTRIES.c.seq).where(ENTRIES.c.seq > unless.after, ENTRIES.c.kind.in_(unless.kinds)).limit(1)
+    return query if unless.subject is None else query.where(ENTRIES.c.subject == unless.subject)
 
 
 def _engine(url: str) -> Engine:
