@@ -30,6 +30,7 @@ from tools.journal import Journal
 MEMORY = 60  # observations kept
 TOLD = timedelta(hours=6)  # a person who was told is not told again
 MOST_FAILURES = 3  # ticks in a row in which a case failed for no reason that we know; then it is a person's
+MOST_WAITS = 120  # the same, where a tool failed it: an hour, at ticks of 30 s
 HEADLINE = 4  # signals of a service that the console shows
 LOG = structlog.get_logger("prunella")
 
@@ -121,9 +122,9 @@ class Controller:
         failure = self._pool.submit(self._step, incident).exception()
         if failure is not None and not isinstance(failure, Exception):
             raise failure  # somebody wants this process to end
-        if failure is None or isinstance(failure, ToolError):
+        if failure is None:
             self._failures.pop(incident, None)
-        if failure is not None:
+        else:
             self._failed(incident, failure)
         self._refresh(incident)
 
@@ -143,12 +144,14 @@ class Controller:
 
     def _failed(self, incident: str, failure: Exception) -> None:
         self._problems = (*self._problems, f"{incident}: {failure or repr(failure)}")
+        self._failures[incident] = count = self._failures.get(incident, 0) + 1
         if isinstance(failure, ToolError):  # the world changed while we looked: the next tick looks again
             LOG.warning("case waits", incident=incident, error=str(failure))
+            if count >= MOST_WAITS:
+                self._give_up(incident, f"a tool failed {count} times in a row: {failure}")
             return
         LOG.error("case failed", incident=incident, error=repr(failure), exc_info=failure)
-        self._failures[incident] = self._failures.get(incident, 0) + 1
-        if self._failures[incident] >= MOST_FAILURES:
+        if count >= MOST_FAILURES:
             self._give_up(incident, f"Prunella herself failed on it: {failure!r}")
 
     def _give_up(self, incident: str, text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agent import graph
 from agent.casebook import Snapshot
-from agent.daemon import MOST_FAILURES, Daemon
+from agent.daemon import MOST_FAILURES, MOST_WAITS, Daemon
 from config.fleet import Cadence
 from tests.agent.handmade import anomaly, incident
 from tests.agent.play import Play, closed
@@ -117,6 +117,9 @@ def test_a_case_whose_tools_fail_waits_and_holds_up_no_other(monkeypatch: pytest
     assert play.controller is not None
     assert play.controller.snapshot().problems == (f"{SICK}: not now",)
     assert play.deeds == 1
+    play.until(closed, ticks=MOST_WAITS)
+    assert play.cases[0].outcome is not None
+    assert play.cases[0].outcome.text == f"a tool failed {MOST_WAITS} times in a row: not now"
 
 
 def test_who_ends_the_process_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
