@@ -2,6 +2,9 @@
 
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent.detect import IDLE_FOR, Watch
 from agent.observe import QualityReading
 from config.fleet import Cadence
@@ -130,3 +133,15 @@ def test_the_order_of_series_is_irrelevant() -> None:
         first = one.update(seen(tick, values))
         second = two.update(seen(tick, dict(reversed(values.items()))))
     assert sorted(first, key=str) == sorted(second, key=str)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.03, 0.5, math.nan]), max_size=30))
+def test_readings_that_are_not_there_change_nothing_wherever_they_are_missing(readings: list[float]) -> None:
+    whole, holed = watch(), watch()
+    known: set[str] = set()
+    for tick, value in enumerate(value for value in readings if not math.isnan(value)):
+        known = signals(whole, tick, value)
+    said: set[str] = set()
+    for tick, value in enumerate(readings):
+        said = signals(holed, tick, value)
+    assert said == known
