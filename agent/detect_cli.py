@@ -1,0 +1,67 @@
+"""The command ``prunella detect``: the eyes on a file of one's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.options import AsJson
+from agent.terminal import counted, fail, put_json, told, wiring
+
+if TYPE_CHECKING:
+    from agent.eyes.stream import Sight
+
+
+def detect(
+    file: Annotated[str, typer.Argument(help="CSV or Parquet: a time column, and columns of numbers.")],
+    time: Annotated[
+        str | None, typer.Option("--time", help="The time column; left out: found by type or name.", metavar="COLUMN")
+    ] = None,
+    budget: Annotated[
+        str, typer.Option("--budget", help="How many false alerts you can bear, in words.", metavar="WORDS")
+    ] = "one false alert per series per week",
+    as_json: AsJson = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with the picture to this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Say where the series of a file departed from what their past led one to expect, and since when."""
+    with told():
+        from agent.view.detecting import as_json as in_json
+        from agent.view.detecting import page, show_sight
+
+        sight = _watched(file, budget, time)
+        if html is not None:
+            _write(html, page(sight))
+        if as_json:
+            put_json(in_json(sight))
+            for note in sight.notes:
+                typer.echo(f"prunella: {note}", err=True)
+        else:
+            show_sight(sight)
+
+
+def _watched(file: str, words: str, time: str | None) -> "Sight":
+    """Watch a file, with a bar on a terminal; what cannot be watched is said in one line."""
+    from agent.eyes.budget import budget
+    from agent.eyes.stream import watch
+    from tools.errors import ToolError
+
+    try:
+        borne, table = budget(words), _opened(file)
+        with counted("rows") as progress:
+            return watch(table, borne, time, lambda done, of: progress(done, of, table.name))
+    except (ToolError, ValueError) as error:
+        fail(" ".join(str(error).split()))
+
+
+def _opened(file: str) -> Any:
+    table = wiring().table(file)
+    return table if table.rows else fail(f"{file} has no rows")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror}")

@@ -1,0 +1,125 @@
+"""Block: some thousands of series advanced together, few enough for the processor's cache to hold what is worked on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.eyes.columns import Columns, Places, Reals, State
+from agent.eyes.contract import WIDTH, Detector, Reading, Tick
+from agent.eyes.levels import Levels, median
+from agent.eyes.mute import Mute
+from agent.eyes.restless import Restless
+from agent.eyes.season import Season
+
+DETECTORS: tuple[type[Detector], ...] = (Levels, Season, Restless)
+CALM = 9  # values in a row without strangeness that end a departure
+STRANGE = np.float32(0.3)  # what a departure begins with: a record by a thirtieth of the range
+USUAL = 49  # values whose median is expected where the hour says less
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What became of some series at one tick: how strange, how much of that is news, and what each detector said."""
+
+    statistic: Reals
+    news: Reals
+    readings: tuple[Reading, ...]
+
+
+class Memory(Columns):
+    """What every detector is shown: the newest values of each series, their number, when they came."""
+
+    def __init__(self, series: int) -> None:
+        self.of = {
+            "recent": np.zeros((series, WIDTH), np.float32),
+            "origin": np.zeros(series),
+            "age": np.zeros(series, np.int32),
+            "last_at": np.full(series, -np.inf),
+            "onset_at": np.zeros(series),
+            "strange_age": np.full(series, -CALM - 1, np.int32),
+        }
+
+    def tick(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> Tick:
+        """Append a value to each series. Values are kept relative to the first one, so that 32 bits do."""
+        of = self.of
+        of["origin"] = np.where(of["age"] == 0, values, of["origin"])
+        recent = of["recent"]
+        recent[:, :-1] = recent[:, 1:]
+        recent[:, -1] = values - of["origin"]
+        of["last_at"][:] = at
+        return Tick(recent, of["age"], at)
+
+    def close(self, statistic: Reals, at: NDArray[np.float64]) -> None:
+        """Note where a departure began, and count the value."""
+        of = self.of
+        strange = statistic >= STRANGE
+        begins = strange & (of["age"] - of["strange_age"] > CALM)
+        of["onset_at"][begins] = at[begins]
+        of["strange_age"][strange] = of["age"][strange]
+        of["age"] = of["age"] + np.int32(1)
+
+
+class Block:
+    """The memory, the detectors and the muting of some series."""
+
+    def __init__(self, series: int) -> None:
+        self.memory, self.mute = Memory(series), Mute(series)
+        self.detectors: tuple[Detector, ...] = tuple(kind(series) for kind in DETECTORS)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Everything that remembers, by name."""
+        return {type(part).__name__.lower(): part for part in (self.memory, self.mute, *self.detectors)}
+
+    def update(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> Said:
+        """Advance every series by one value, all of them usable."""
+        tick = self.memory.tick(at, values)
+        readings = tuple(detector.update(tick) for detector in self.detectors)
+        statistic: Reals = np.sum([reading.statistic for reading in readings], axis=0, dtype=np.float32)
+        news = self.mute.update(tick, statistic)
+        self.memory.close(statistic, at)
+        return Said(statistic, news, readings)
+
+    def taken(self, places: Places) -> Self:
+        """Return a copy for some series alone."""
+        other = object.__new__(type(self))
+        other.memory, other.mute = self.memory.taken(places), self.mute.taken(places)
+        other.detectors = tuple(detector.taken(places) for detector in self.detectors)
+        return other
+
+    def put(self, places: Places, part: Self) -> None:
+        """Write such a copy back."""
+        for mine, other in zip(self.parts.values(), part.parts.values(), strict=True):
+            mine.put(places, other)
+
+    def grow(self, more: int) -> None:
+        """Append series."""
+        for part in self.parts.values():
+            part.grow(more)
+
+    def state(self) -> State:
+        """Return every array by ``part.name``."""
+        return {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.of.items()}
+
+    def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what ``state`` returned."""
+        for name, part in self.parts.items():
+            part.restore({key: saved[f"{name}.{key}"] for key in part.of if f"{name}.{key}" in saved})
+
+    def expected(self, places: Places) -> NDArray[np.float64]:
+        """Return what was expected of some series at the last tick: the usual of the hour, or the recent median."""
+        memory, season = self.memory.taken(places), self.parts["season"].taken(places)
+        before = memory.of["recent"][:, -USUAL - 1 : -1]
+        middle = median(before, USUAL)
+        by_level = np.abs(before[:, -CALM + 1 :] - middle[:, None]).mean(axis=1)
+        by_hour = np.abs(season.of["off"][:, :-1]).mean(axis=1)
+        return np.where(by_hour < by_level, season.of["expected"], middle) + memory.of["origin"]
+
+    def reason(self, said: Said, place: int) -> str:
+        """Return in words what is strangest about a series."""
+        strongest = max(zip(self.detectors, said.readings, strict=True), key=lambda pair: pair[1].statistic[place])
+        detector, reading = strongest
+        return str(detector.words[int(reading.word[place])])

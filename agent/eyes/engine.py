@@ -1,0 +1,146 @@
+"""Eyes: all series of a fleet advanced in one step, alarms with their statistic, expectation, threshold and onset."""
+
+import io
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.eyes.block import Block, Said
+from agent.eyes.columns import Reals
+from agent.eyes.intake import usable
+
+SIZE = 4096  # series in a block
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A series departs from what is expected of it. Instants in seconds since 1970."""
+
+    series: int
+    at: float
+    onset_at: float
+    score: float
+    threshold: float
+    expected: float
+    value: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: how strange each series is (0 where that is no news), the alarms, and what could not be used."""
+
+    scores: Reals
+    alarms: tuple[Alarm, ...]
+    refused: Mapping[str, int]
+
+
+class Eyes:
+    """Watches ``series`` series; alarms where the news of a series reaches ``threshold``.
+
+    >>> eyes = Eyes(2, threshold=3.0)
+    >>> for minute in range(200):
+    ...     step = eyes.update(60.0 * minute, np.array([minute % 2, 50.0 if minute == 150 else minute % 3]))
+    ...     for alarm in step.alarms:
+    ...         print(minute, alarm.series, alarm.value, alarm.reason)
+    150 1 50.0 is beyond all it has been
+    """
+
+    def __init__(self, series: int, threshold: float, most: int = 1_000_000) -> None:
+        self.threshold, self._most = threshold, most
+        self._blocks = [Block(min(SIZE, series - start)) for start in range(0, series, SIZE)]
+
+    @property
+    def series(self) -> int:
+        """How many series are watched."""
+        return sum(block.memory.series for block in self._blocks)
+
+    def update(self, at: "float | NDArray[np.float64]", values: NDArray[np.float64]) -> Step:
+        """Take a reading of every series, NaN for NO DATA; ``at``: one instant, or one for each series."""
+        if len(values) != self.series:
+            raise ValueError(f"{len(values)} values for {self.series} series")
+        instants = np.broadcast_to(np.asarray(at, np.float64), values.shape)
+        scores, alarms, refused = np.zeros(len(values), np.float32), [], Counter[str]()
+        start = 0
+        for block in self._blocks:
+            here = slice(start, start + block.memory.series)
+            alarms += self._advance(block, (instants[here], values[here]), (scores[here], start), refused)
+            start = here.stop
+        return Step(scores, tuple(alarms), refused)
+
+    def grow(self, more: int) -> int:
+        """Append series, as many as there is room for; return how many."""
+        more = min(more, self._most - self.series)
+        left = more
+        while left > 0:
+            if not self._blocks or self._blocks[-1].memory.series >= SIZE:
+                self._blocks.append(Block(0))
+            part = min(left, SIZE - self._blocks[-1].memory.series)
+            self._blocks[-1].grow(part)
+            left -= part
+        return more
+
+    def save(self) -> bytes:
+        """Return the whole state, compressed."""
+        arrays = {
+            f"{place}.{name}": array
+            for place, block in enumerate(self._blocks)
+            for name, array in block.state().items()
+        }
+        file = io.BytesIO()
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+    def restore(self, saved: bytes) -> None:
+        """Go on from a state that ``save`` returned, for as many series; ``ValueError`` when it does not fit."""
+        with np.load(io.BytesIO(saved), allow_pickle=False) as arrays:
+            found: dict[str, NDArray[Any]] = dict(arrays)
+        for place, block in enumerate(self._blocks):
+            prefix = f"{place}."
+            block.restore({name[len(prefix) :]: array for name, array in found.items() if name.startswith(prefix)})
+
+    def _advance(
+        self,
+        block: Block,
+        reading: tuple[NDArray[np.float64], NDArray[np.float64]],
+        out: tuple[Reals, int],
+        refused: Counter[str],
+    ) -> list[Alarm]:
+        at, values = reading
+        scores, start = out
+        fit = usable(at, values, block.memory.of["last_at"], refused)
+        if fit.all():
+            said = block.update(at, values)
+            scores[:] = said.news
+            return self._alarms(block, said, values, np.arange(start, start + len(values)))
+        (places,) = np.nonzero(fit)
+        if not len(places):
+            return []
+        part = block.taken(places)
+        said = part.update(at[places], values[places])
+        block.put(places, part)
+        scores[places] = said.news
+        return self._alarms(part, said, values[places], places + start)
+
+    def _alarms(self, block: Block, said: Said, values: NDArray[np.float64], series: NDArray[np.intp]) -> list[Alarm]:
+        (places,) = np.nonzero(said.news >= self.threshold)
+        if not len(places):
+            return []
+        memory, expected = block.memory.of, block.expected(places)
+        return [
+            Alarm(
+                series=int(series[place]),
+                at=float(memory["last_at"][place]),
+                onset_at=float(memory["onset_at"][place]),
+                score=float(said.news[place]),
+                threshold=self.threshold,
+                expected=float(wanted),
+                value=float(values[place]),
+                reason=block.reason(said, int(place)),
+            )
+            for place, wanted in zip(places, expected, strict=True)
+        ]

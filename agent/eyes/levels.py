@@ -1,0 +1,51 @@
+"""Levels: a series leaves the range in which it has been, for a moment or for a while.
+
+The value and its medians over 9, 49 and 97 values each keep their own range: a spike is a record of the value alone, a
+shift of level one of the medians too.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from agent.eyes.columns import Columns, Reals
+from agent.eyes.contract import Reading, Tick
+from agent.eyes.records import YOUNG, empty_range, strangeness
+
+SCALES = ((1, 1.0), (9, 1.0), (49, 1.5), (97, 0.5))  # values of the median, weight; chosen on half of NAB
+
+
+class Levels(Columns):
+    """Records of the value and of its running medians.
+
+    >>> from agent.eyes.try_out import first_alarm
+    >>> first_alarm(Levels, [5.0, 6.0] * 100 + [20.0] + [5.0, 6.0] * 10, 2.0)
+    200
+    """
+
+    words: ClassVar[tuple[str, ...]] = ("is beyond all it has been", "has settled at a level it never had")
+
+    def __init__(self, series: int) -> None:
+        self.of = {}
+        for width, _ in SCALES:
+            self.of |= {f"{end}{width}": array for end, array in empty_range(series).items()}
+
+    def update(self, tick: Tick) -> Reading:
+        """Return the sum of the records of all scales."""
+        parts = []
+        for width, weight in SCALES:
+            middle = median(tick.recent, width)
+            settled = tick.age >= YOUNG + width
+            found = strangeness(self.of[f"low{width}"], self.of[f"high{width}"], middle, settled)
+            parts.append(np.float32(weight) * found)
+        value = parts[0] + parts[1]
+        total: Reals = value + parts[2] + parts[3]
+        return Reading(total, (value < total - value).astype(np.int8))
+
+
+def median(recent: Reals, width: int) -> Reals:
+    """Return the median of the last ``width`` values, an odd number, of each series."""
+    if width == 1:
+        return recent[:, -1].copy()
+    middle: Reals = np.partition(recent[:, -width:], width // 2, axis=1)[:, width // 2]
+    return middle

@@ -1,0 +1,78 @@
+"""Season: a series leaves what it usually is at this hour, working days and weekends apart, learned as it goes."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.eyes.columns import Columns, Reals
+from agent.eyes.contract import Reading, Tick
+from agent.eyes.levels import median
+from agent.eyes.records import YOUNG, empty_range, strangeness
+
+HOURS = 24
+SLOWEST = 20  # values per hour bin after which the oldest begin to fade
+TREND = np.float32(0.05)  # of the level that stands in where an hour is unknown
+SHORT = 9  # values of the median of the departures
+
+
+class Season(Columns):
+    """Records of the departure from the usual value of the hour.
+
+    >>> from agent.eyes.try_out import first_alarm
+    >>> day = [0.0] * 144 + [10.0] * 144
+    >>> first_alarm(Season, day * 6 + [0.0] * 72 + [10.0] * 20, 1.0, after=288)  # five of nine departures
+    1804
+    """
+
+    words: ClassVar[tuple[str, ...]] = ("is not what it usually is at this hour",)
+
+    def __init__(self, series: int) -> None:
+        self.of = {
+            "usual": np.zeros((series, 2 * HOURS), np.float32),
+            "known": np.zeros((series, 2 * HOURS), np.uint8),
+            "level": np.zeros(series, np.float32),
+            "off": np.zeros((series, SHORT), np.float32),
+            "expected": np.zeros(series, np.float32),
+        }
+        for width in (1, SHORT):
+            self.of |= {f"{end}{width}": array for end, array in empty_range(series).items()}
+
+    def update(self, tick: Tick) -> Reading:
+        """Return the records of the departure and of its short median."""
+        off = self._departure(tick)
+        recent = self.of["off"]
+        recent[:, :-1] = recent[:, 1:]
+        recent[:, -1] = off
+        recent[tick.age == 0] = 0.0
+        settled = tick.age >= YOUNG
+        total = strangeness(self.of["low1"], self.of["high1"], off, settled)
+        total += strangeness(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], median(recent, SHORT), settled)
+        return Reading(total, np.zeros(len(total), np.int8))
+
+    def _departure(self, tick: Tick) -> Reals:
+        """Return value less expectation, and learn."""
+        usual, known, level = self.of["usual"], self.of["known"], self.of["level"]
+        rows = np.arange(len(level))
+        here, there = bins(tick.at)
+        count = known[rows, here]
+        first, second = usual[rows, here], usual[rows, there]
+        expected = np.where(count > 0, first, np.where(known[rows, there] > 0, second, level))
+        self.of["expected"] = expected
+        count = np.minimum(count + 1, SLOWEST).astype(np.uint8)
+        known[rows, here] = count
+        usual[rows, here] = first + (tick.value - first) / count
+        level += TREND * (tick.value - level)
+        departure: Reals = tick.value - expected
+        return departure
+
+
+def bins(at: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the bin of each instant (UTC): its hour of a working day or of a weekend, and the same hour of the other.
+
+    >>> [int(found[0]) for found in bins(np.array([1_700_000_000.0]))]  # a Tuesday, 22:13
+    [22, 46]
+    """
+    hour = (at % 86400 // 3600).astype(np.intp)
+    weekend = (at // 86400 + 3) % 7 >= 5
+    return hour + HOURS * weekend, hour + HOURS * ~weekend

@@ -1,0 +1,167 @@
+"""A table read as a stream: its rows in order of time, each judged by what came before it alone."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.eyes.budget import Budget
+from agent.eyes.engine import Alarm, Eyes
+from tools.errors import Malformed
+from tools.tables import Field, Kind, Numbers, Table
+
+NAMES = re.compile(
+    r"(^|_)(time|timestamp|date|datetime|ts|at|epoch|when|instant|day|hour)(_|$)|_at$|^ds$", re.IGNORECASE
+)
+UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # numbers greater than: parts of a second
+FEWEST = 100  # values before which nothing can be said
+Instants = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One column: its values and their scores in the order of the rows, and its alarms in order of time."""
+
+    values: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen in a table: instants of its rows (seconds since 1970), columns, and what could not be used."""
+
+    name: str
+    at: Instants
+    zoned: bool
+    threshold: float
+    series: dict[str, Seen]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def headline(self) -> str:
+        """One sentence: what a person should look at first."""
+        return headline(self)
+
+
+def watch(
+    table: Table, budget: Budget, time: str | None = None, progress: Callable[[int, int], None] = lambda _, __: None
+) -> Sight:
+    """Watch every number column of a table; ``Malformed`` when it has no time or nothing to watch."""
+    clock = time_field(table, time)
+    names = [one.name for one in table.fields if one.kind in {Kind.number, Kind.flag} and one.name != clock.name]
+    if not names:
+        raise Malformed(f"{table.name} has no column of numbers beside the time {clock.name!r}")
+    at = instants(table, clock)
+    values = np.stack([_numbers(table, name) for name in names], axis=1)
+    order = np.argsort(at, kind="stable")
+    order = order[np.isfinite(at[order])]
+    if not len(order):
+        raise Malformed(f"{table.name}: the column {clock.name!r} holds no readable time")
+    steps = np.diff(at[order])
+    eyes = Eyes(
+        len(names), budget.threshold(float(np.median(steps[steps > 0])) if (steps > 0).any() else 60.0, len(names))
+    )
+    scores, alarms, refused = _run(eyes, at, values, order, progress)
+    series = {
+        name: Seen(values[:, place], scores[:, place], tuple(one for one in alarms if one.series == place))
+        for place, name in enumerate(names)
+    }
+    notes = _notes(table, clock, at, refused)
+    return Sight(table.name, at, "'" in clock.type or clock.kind is Kind.number, eyes.threshold, series, notes)
+
+
+def _run(
+    eyes: Eyes,
+    at: Instants,
+    values: NDArray[np.float64],
+    order: NDArray[np.intp],
+    progress: Callable[[int, int], None],
+) -> tuple[NDArray[np.float32], list[Alarm], dict[str, int]]:
+    scores, alarms, refused = np.zeros(values.shape, np.float32), list[Alarm](), dict[str, int]()
+    for done, row in enumerate(order):
+        step = eyes.update(at[row], values[row])
+        scores[row] = step.scores
+        alarms += step.alarms
+        for reason, count in step.refused.items():
+            refused[reason] = refused.get(reason, 0) + count
+        if done % 1000 == 0:
+            progress(done, len(order))
+    return scores, alarms, refused
+
+
+def time_field(table: Table, name: str | None) -> Field:
+    """Return the column that tells the time: the named one, else one of that type, else one of that name."""
+    by_name = {one.name: one for one in table.fields}
+    if name is not None:
+        if name not in by_name:
+            raise Malformed(f"{table.name} has no column {name!r}; it has {', '.join(by_name)}")
+        return by_name[name]
+    likely = [one for one in table.fields if one.kind is Kind.time]
+    likely += [one for one in table.fields if one.kind in {Kind.number, Kind.text} and NAMES.search(one.name)]
+    if not likely:
+        raise Malformed(f"{table.name} has no time column; name one with --time, it has {', '.join(by_name)}")
+    return likely[0]
+
+
+def instants(table: Table, clock: Field) -> Instants:
+    """Return seconds since 1970 of each row, NaN where there is none; numbers may count parts of a second."""
+    column = table.column(clock.name)
+    if isinstance(column, Numbers):
+        if clock.kind is Kind.time:
+            return column.values
+        size = float(np.nanmedian(np.abs(column.values))) if np.isfinite(column.values).any() else 0.0
+        return column.values / next((parts for least, parts in UNITS if size > least), 1.0)
+    read = np.array([_parsed(name) for name in (*column.names, "")])
+    return read[column.codes]  # the code of null is -1, the last
+
+
+def _parsed(text: str) -> float:
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return np.nan
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _numbers(table: Table, name: str) -> NDArray[np.float64]:
+    column = table.column(name)
+    return column.values if isinstance(column, Numbers) else np.full(table.rows, np.nan)
+
+
+def _notes(table: Table, clock: Field, at: Instants, refused: dict[str, int]) -> tuple[str, ...]:
+    notes = [f"{count:,} values left out: {reason}" for reason, count in sorted(refused.items())]
+    backwards = int((np.diff(at[np.isfinite(at)]) < 0).sum())
+    if backwards:
+        notes.append(f"{backwards:,} rows were earlier than the row before: read in order of {clock.name}")
+    if not np.isfinite(at).all():
+        notes.append(f"{int((~np.isfinite(at)).sum()):,} rows left out: no readable time in {clock.name}")
+    others = [one.name for one in table.fields if one.kind not in {Kind.number, Kind.flag} and one.name != clock.name]
+    if others:
+        notes.append(f"not watched, because not numbers: {', '.join(others)}")
+    if np.isfinite(at).sum() < FEWEST:
+        notes.append(f"too few rows to tell: at least {FEWEST} are needed")
+    return tuple(notes)
+
+
+def headline(sight: Sight) -> str:
+    """Return the sentence: the strongest alarm of all series, and how many others there are."""
+    from datetime import UTC, datetime
+
+    found = [(alarm, name) for name, seen in sight.series.items() for alarm in seen.alarms]
+    if len(sight.at) < FEWEST:
+        return f"Too few rows to tell: {len(sight.at)}, and at least {FEWEST} are needed."
+    if not found:
+        many = f"{len(sight.series)} series" if len(sight.series) > 1 else next(iter(sight.series))
+        return f"Nothing to look at: {many} stayed within what the past leads one to expect."
+    alarm, name = max(found, key=lambda pair: (pair[0].score, -pair[0].at))
+    when = datetime.fromtimestamp(alarm.at, UTC).strftime("%Y-%m-%d %H:%M")
+    touched = sum(1 for seen in sight.series.values() if seen.alarms)
+    others = f"; {len(found) - 1} more alarms in {touched} series" if len(found) > 1 else ""
+    return (
+        f"Look at {name} first: at {when} it {alarm.reason} ({alarm.value:.4g}, expected {alarm.expected:.4g}){others}."
+    )

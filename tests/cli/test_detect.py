@@ -1,0 +1,132 @@
+"""prunella detect: a file in, one sentence first, JSON and a page on demand."""
+
+import json
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from simulator.cli import app
+
+START = datetime(2026, 3, 2)  # noqa: DTZ001 - the file tells no zone
+
+
+def detect(*words: str) -> Result:
+    return CliRunner().invoke(app, ["detect", *words])
+
+
+@pytest.fixture(autouse=True)
+def _real_wiring(monkeypatch: pytest.MonkeyPatch) -> None:
+    import agent.wiring
+
+    monkeypatch.setitem(sys.modules, "agent.wiring", agent.wiring)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def write(path: Path, spike: int | None = 500, head: str = "timestamp,latency,load") -> str:
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, (first, two) in enumerate(rng.normal(50, 3, (700, 2))):
+        one = first + 90 * (place == spike)
+        rows.append(f"{(START + timedelta(minutes=5 * place)).isoformat(sep=' ')},{one:.3f},{two:.3f}")
+    path.write_text(head + "\n" + "\n".join(rows) + "\n")
+    return str(path)
+
+
+def test_the_first_sentence_says_where_to_look(tmp_path: Path) -> None:
+    done = detect(write(tmp_path / "a.csv"))
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("Look at latency first: at 2026-03-03 17:40 it")
+
+
+def test_silence_is_said_too(tmp_path: Path) -> None:
+    done = detect(write(tmp_path / "a.csv", None), "--budget", "one false alert per series per year")
+    assert done.stdout.startswith("Nothing to look at: 2 series")
+
+
+def test_json_has_alarms_and_a_score_for_each_row(tmp_path: Path) -> None:
+    found = json.loads(detect(write(tmp_path / "a.csv"), "--json").stdout)
+    assert set(found) == {"series"}
+    assert set(found["series"]) == {"latency", "load"}
+    seen = found["series"]["latency"]
+    assert set(seen) == {"alarms", "scores"}
+    assert len(seen["scores"]) == 700
+    assert int(np.argmax(seen["scores"])) == 500
+    (alarm,) = [one for one in seen["alarms"] if one["at"] == "2026-03-03T17:40:00"]
+    assert set(alarm) == {"at", "onset_at", "score", "expected", "value", "reason"}
+    assert alarm["score"] == seen["scores"][500]
+
+
+def test_alarms_use_the_past_alone(tmp_path: Path) -> None:
+    whole = write(tmp_path / "a.csv")
+    part = tmp_path / "b.csv"
+    part.write_text("".join(line + "\n" for line in Path(whole).read_text().splitlines()[:520]))
+    budget = ("--json", "--budget", "one false alert per series per week")
+    first, second = (json.loads(detect(name, *budget).stdout)["series"]["latency"] for name in (whole, str(part)))
+    assert first["scores"][:519] == second["scores"]
+
+
+def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert detect(write(tmp_path / "a.csv", head="timestamp,<b>x</b>,load"), "--html", str(page)).exit_code == 0
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert "<svg" in text
+    assert "<circle" in text
+    assert "<b>x</b>" not in text
+    assert "http" not in text
+    assert "src=" not in text
+
+
+def test_parquet_epochs_and_nulls_are_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    values: list[float | None] = [float(x) for x in np.random.default_rng(0).normal(5, 1, 400)]
+    values[300], values[350] = None, 60.0
+    at = [1_700_000_000_000 + 60_000 * place for place in range(400)]
+    pq.write_table(pa.table({"epoch_ms": at, "x": values}), tmp_path / "a.parquet")
+    done = detect(str(tmp_path / "a.parquet"), "--time", "epoch_ms", "--json")
+    found = json.loads(done.stdout)["series"]["x"]
+    assert int(np.argmax(found["scores"])) == 350
+    assert any(alarm["at"] == "2023-11-15T04:03:20Z" for alarm in found["alarms"])
+    assert "1 values left out: no data" in done.stderr
+
+
+def test_newest_first_is_read_in_order_of_time(tmp_path: Path) -> None:
+    forwards = write(tmp_path / "a.csv")
+    head, *rows = Path(forwards).read_text().splitlines()
+    backwards = tmp_path / "b.csv"
+    backwards.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    first, second = (json.loads(detect(name, "--json").stdout)["series"]["load"] for name in (forwards, str(backwards)))
+    assert first["alarms"] == second["alarms"]
+    assert first["scores"] == second["scores"][::-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timestamp,x\n", "no rows"),
+        ("a,b\n1,2\n3,4\n", "no time column"),
+        ("timestamp,x\n2026-01-01,a\n2026-01-02,b\n", "no column of numbers"),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_two(tmp_path: Path, text: str, said: str) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text(text)
+    done = detect(str(bad))
+    assert done.exit_code == 2, done.output
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_is_not_there_or_not_understood_is_said(tmp_path: Path) -> None:
+    good = write(tmp_path / "a.csv")
+    for words in (("no.csv",), (good, "--time", "when"), (good, "--budget", "few"), (good, "--html", "/no/where.html")):
+        done = detect(*words)
+        assert done.exit_code == 2
+        assert done.stderr.startswith("prunella: ")
+        assert done.stderr.count("\n") == 1
