@@ -190,6 +190,13 @@ class CapSettings(Frozen):
 
     service_actions_per_hour: int | None = Field(default=None, ge=0, description="steps on one service in an hour")
     fleet_actions_per_hour: int | None = Field(default=None, ge=0, description="steps on all services in an hour")
+    class_actions_per_hour: int | None = Field(
+        default=None, ge=0, description="steps of one class of playbooks in an hour"
+    )
+    service_runs: int | None = Field(default=None, ge=0, description="runs on one service at once")
+    class_runs: int | None = Field(default=None, ge=0, description="runs of one class of playbooks at once")
+    fleet_runs: int | None = Field(default=None, ge=0, description="runs in the fleet at once")
+    money_per_day: float | None = Field(default=None, ge=0, description="sum of the money bounds of a day's runs")
     blast_percent: int | None = Field(
         default=None, ge=0, le=100, description="share of a service's ready replicas that may be away at once"
     )

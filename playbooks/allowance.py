@@ -37,6 +37,10 @@ class Allowance(Protocol):
         """The kinds of entries that it counts: one more of them makes an earlier answer void."""
         ...
 
+    def outdated(self, entry: Entry, now: datetime) -> bool:
+        """Whether an entry may be forgotten, since it counts for nothing any more."""
+        ...
+
     def ask(self, plan: Plan, entries: Sequence[Entry], now: datetime) -> Wait | Denied | None:
         """Say why a step of a plan may not be begun; None: it may, and its intent is the payment."""
         ...
@@ -49,6 +53,11 @@ class Unlimited:
     def kinds(self) -> tuple[str, ...]:
         """None."""
         return ()
+
+    def outdated(self, entry: Entry, now: datetime) -> bool:
+        """Return True."""
+        del entry, now
+        return True
 
     def ask(self, plan: Plan, entries: Sequence[Entry], now: datetime) -> None:
         """Return None."""

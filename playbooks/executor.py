@@ -5,13 +5,13 @@ longer ours. Whoever crashes anywhere starts again here and comes to the same en
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from playbooks.allowance import Denied, Limits, Wait
 from playbooks.ledger import RECHECK, Ledger, words
 from playbooks.plan import Execution, Guard, Plan
-from playbooks.run import LegState, RunState, execution
+from playbooks.run import Leg, LegState, RunState, execution, unsettled_until
 from playbooks.task import Task, task
 from playbooks.walk import Begin, Check, Failed, Finished, GuardVerdict, Hold, Move, Probe, Turn, Undo, next_move
 from tools.action import Action, Receipt, TrainModel
@@ -23,7 +23,6 @@ from tools.ports import Actuator
 MOST_TRIES = 5  # of one operation
 FIRST_WAIT = timedelta(seconds=5)  # before the first retry; doubles
 LONGEST_WAIT = timedelta(minutes=2)
-SETTLING = timedelta(minutes=1)  # by then a call whose reply was lost has arrived, or never will
 
 
 class Executor:
@@ -147,6 +146,8 @@ class Executor:
             return self._settle(plan, now, "failed", f"{now.step} cannot be undone: {error}")
         left = run.steps[now.step]
         if state == left.before:
+            if state != left.after and (unsure := self._unsure(run, left)):  # a look that is old may show the past
+                return Hold(unsure, f"{now.step} seems undone already")
             return self._settle(plan, now, "done", "already as it was before")
         if left.after is None or state != left.after:
             detail = f"{now.step} not undone, somebody else changed it to {words(state)}"
@@ -177,9 +178,8 @@ class Executor:
         if now.undo:
             return self._undo(plan, run, [step.id for step in plan.steps].index(now.step))
         if run.failed_at is not None:
-            settled_at = now.leg.at + SETTLING if now.leg else self._clock.now()
-            if self._clock.now() < settled_at:
-                return Hold(settled_at, f"step {now.step} may still arrive")
+            if unsure := self._unsure(run, now.leg):
+                return Hold(unsure, f"step {now.step} may still arrive")
             return self._settle(plan, now, "failed", "did not happen, and is no longer wanted")
         return self._repeat(plan, now)
 
@@ -192,6 +192,10 @@ class Executor:
         except ToolError as error:
             return self._settle(plan, now, "failed", str(error))
         if now.leg is not None and state != now.leg.before:
+            if unsure := self._unsure(
+                self._ledger.run(plan), now.leg
+            ):  # our own doing, which the probe did not see yet?
+                return Hold(unsure, f"step {now.step} may have arrived")
             return self._settle(plan, now, "failed", f"somebody else changed it to {words(state)}")
         return self._apply(plan, now)
 
@@ -242,6 +246,11 @@ class Executor:
             except ToolError:
                 after = None
         return self._settle(plan, now, "done", receipt.detail, postimage=after)
+
+    def _unsure(self, run: RunState, leg: Leg | None) -> datetime | None:
+        """Return until when what is seen of an operation proves nothing; None where it does."""
+        until = unsettled_until(run, leg) if leg is not None else None
+        return until if until is not None and self._clock.now() < until else None
 
     # -- guards --------------------------------------------------------------------------------------------------------
 

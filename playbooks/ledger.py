@@ -17,7 +17,6 @@ from tools.journal import Entry, Journal, Unless
 
 RECHECK = timedelta(seconds=30)  # between two looks at something that goes on
 _TRIES = 8  # when others spend at the same time
-_MEMORY = timedelta(days=2)  # spending older than any budget's window
 
 
 class Ledger:
@@ -30,6 +29,7 @@ class Ledger:
         self._leases = Leases(journal, clock, owner, limits.lease)
         self._runs: dict[str, RunState] = {}  # of plans under way: folds so far, never more than the journal says
         self._spent: list[Entry] = []  # what the allowance counts, read so far
+        self._spent_seq = 0
 
     def run(self, plan: Plan) -> RunState:
         """Return the run as the journal has it now."""
@@ -103,7 +103,7 @@ class Ledger:
             now, run, after = self._clock.now(), self.run(plan), 0
             if not self.owns(plan):
                 return Wait(now, "the lease was lost")
-            conditions = [Unless(run.seq, ("LEASE",), plan.incident)]
+            conditions = [Unless(run.seq, ("LEASE", f"{task.kind}_INTENT"), plan.incident)]
             if not task.undo and self._allowance.kinds:
                 spent, after = self._spending(now)
                 answer = self._allowance.ask(plan, spent, now)
@@ -136,11 +136,10 @@ class Ledger:
 
     def _spending(self, now: datetime) -> tuple[Sequence[Entry], int]:
         """Return what was spent, and up to which entry that is known."""
-        seen = self._spent[-1].seq if self._spent else 0
-        self._spent += self._journal.entries(kinds=self._allowance.kinds, after=seen)
-        newest = self._spent[-1].seq if self._spent else 0
-        self._spent = [entry for entry in self._spent if entry.seq == newest or now - entry.at < _MEMORY]
-        return self._spent, newest
+        self._spent += self._journal.entries(kinds=self._allowance.kinds, after=self._spent_seq)
+        self._spent_seq = max(self._spent_seq, self._spent[-1].seq if self._spent else 0)
+        self._spent = [entry for entry in self._spent if not self._allowance.outdated(entry, now)]
+        return self._spent, self._spent_seq
 
     def _recorded(self, answer: Wait | Denied, after: int, now: datetime) -> Wait | Denied:
         if isinstance(answer, Denied) and answer.record is not None:

@@ -6,7 +6,7 @@ tell of the world is learnt again by asking the actuator.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from tools.journal import Entry
 LegState = Literal["intended", "running", "transient", "ambiguous", "done", "failed", "unknown"]
 EndState = Literal["done", "failed", "undone", "escalated"]
 PENDING: frozenset[LegState] = frozenset(("intended", "running", "transient", "ambiguous"))
+SETTLING = timedelta(minutes=1)  # by then a call whose reply was lost has arrived, or never will
 KINDS = (
     "RUN_PLANNED",
     "LEASE",
@@ -66,6 +67,7 @@ class RunState:
     digest: str = ""
     epoch: int = 0
     owner: str = ""
+    leased_at: datetime | None = None  # since when its present holder holds it
     lease_until: datetime | None = None
     steps: Mapping[str, Leg] = field(default_factory=dict)
     undone: Mapping[str, Leg] = field(default_factory=dict)
@@ -102,8 +104,9 @@ def _changed(run: RunState, entry: Entry, body: Mapping[str, Any]) -> RunState:
                 replace(run, planned=entry.seq, planned_at=entry.at, digest=body["digest"]) if not run.planned else run
             )
         case "LEASE":
-            until = datetime.fromisoformat(body["until"])
-            return replace(run, epoch=body["epoch"], owner=body["owner"], lease_until=until)
+            until, kept = datetime.fromisoformat(body["until"]), body["epoch"] == run.epoch
+            since = run.leased_at if kept else entry.at
+            return replace(run, epoch=body["epoch"], owner=body["owner"], leased_at=since, lease_until=until)
         case "STEP_INTENT":
             return replace(run, steps={**run.steps, body["step"]: _intended(entry, run.steps.get(body["step"]))})
         case "STEP_OUTCOME":
@@ -157,6 +160,14 @@ def _judged(run: RunState, entry: Entry) -> RunState:
     if body["verdict"] != "broken" or run.failed_at is not None:
         return run
     return replace(run, failed_at=entry.at, why=body["text"], end=None, reason="")
+
+
+def unsettled_until(run: RunState, leg: Leg) -> datetime:
+    """Return until when a call of an operation may still arrive, or a look at its target show the past.
+
+    Counted from the last that is known of it, and from the taking over: an earlier holder may have acted until then.
+    """
+    return max(leg.at, run.leased_at or leg.at) + SETTLING
 
 
 def execution(

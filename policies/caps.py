@@ -37,6 +37,11 @@ class Caps(Frozen):
     fleet_actions_per_hour: int = Field(
         default=60, ge=0, le=200, description="steps on all services, this plan included"
     )
+    class_actions_per_hour: int = Field(default=40, ge=0, le=200, description="steps of one class of playbooks")
+    service_runs: int = Field(default=1, ge=0, le=2, description="runs on one service at once")
+    class_runs: int = Field(default=3, ge=0, le=10, description="runs of one class of playbooks at once")
+    fleet_runs: int = Field(default=4, ge=0, le=20, description="runs in the fleet at once")
+    money_per_day: float = Field(default=500.0, ge=0, description="sum of the money bounds of a day's runs")
     blast_percent: int = Field(default=75, ge=0, le=90, description="share of a service's ready replicas away at once")
     floor_margin: int = Field(default=0, ge=0, description="ready replicas above the floor after the worst step")
     steps: int = Field(default=12, ge=1, le=30, description="steps of one plan")

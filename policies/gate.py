@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from policies.authority import Authority
+from policies.authority import Authority, Grant
 from policies.caps import Caps, action_breach, multiple_breach
 from policies.decision import Reason
 from tools.action import Action, Operation, Preimage, Receipt, SetReplicas
@@ -12,14 +12,21 @@ from tools.errors import Refused
 from tools.ports import Actuator
 
 Check = Callable[[Action, Operation], Reason | None]
-"""A look at the present moment, right before an effect (kill switch, freeze window, breaker): why not, or None."""
+"""A look at the present moment, right before an effect (freeze window, storm): why not, or None."""
+GrantCheck = Callable[[Action, Grant], Reason | None]
+"""The same, knowing the plan and its decision (breaker, pauses, floors)."""
+
+
+def _free() -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """An actuator that refuses what no grant of ``authority`` covers, what a cap forbids and what a check objects to.
 
-    Undoing a step of our own is held up by no check, expiry or revocation: a half-done plan is worse than none.
+    Undoing a step of our own is held up by no check, expiry or revocation: a half-done plan is worse than none. Only
+    the brake stops that too.
     """
 
     inner: Actuator
@@ -27,6 +34,8 @@ class Gate:
     clock: Clock
     caps: Caps = field(default_factory=Caps)
     checks: tuple[Check, ...] = ()
+    grant_checks: tuple[GrantCheck, ...] = ()
+    brake: Callable[[], str] = _free  # why nothing at all may be written, undoing included; empty: nothing
 
     @property
     def verbs(self) -> frozenset[str]:
@@ -47,6 +56,8 @@ class Gate:
 
     def apply(self, action: Action, operation: Operation) -> Receipt:
         """Do it, if it may be done now; ``Refused`` with the reason otherwise."""
+        if reason := self.brake():
+            raise _refused(action, Reason(rule="halt", text=reason))
         if breach := action_breach(action, self.caps):
             raise _refused(action, breach)
         # Undo first: on a ramp, undoing a step equals an earlier step, and must not wait for a freeze to end.
@@ -57,20 +68,24 @@ class Gate:
             raise _refused(
                 action, Reason(rule="no-grant", text=f"no granted plan of {operation.incident} has this step")
             )
-        self._look_again(action, operation, grant.refusal(self.clock.now()))
+        self._look_again(action, operation, grant)
         self.authority.started(grant.plan.id, self.clock.now())
         return self.inner.apply(action, operation)
 
-    def _look_again(self, action: Action, operation: Operation, refusal: str) -> None:
-        if refusal:
+    def _look_again(self, action: Action, operation: Operation, grant: Grant) -> None:
+        """Ask everybody once more: what takes time first, so that the last word is the newest."""
+        slow = (self._multiple(action), *(check(action, grant) for check in self.grant_checks))
+        quick = (check(action, operation) for check in self.checks)
+        if objection := next((each for each in (*slow, *quick) if each is not None), None):
+            raise _refused(action, objection)
+        if refusal := grant.refusal(self.clock.now()):
             raise _refused(action, Reason(rule="grant", text=refusal))
-        for check in self.checks:
-            if objection := check(action, operation):
-                raise _refused(action, objection)
-        if isinstance(action, SetReplicas) and (breach := self._multiple(action)):
-            raise _refused(action, breach)
+        if reason := self.brake():
+            raise _refused(action, Reason(rule="halt", text=reason))
 
-    def _multiple(self, action: SetReplicas) -> Reason | None:
+    def _multiple(self, action: Action) -> Reason | None:
+        if not isinstance(action, SetReplicas):
+            return None
         before = self.inner.preimage(action).inverse
         if not isinstance(before, SetReplicas):
             return Reason(rule="cap-replicas-multiple", text="the present number of replicas is not known")

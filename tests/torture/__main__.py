@@ -1,0 +1,52 @@
+"""``python -m tests.torture --seeds 10000``: many seeds, and for one that fails the command that replays it."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from tests.torture.fate import Violation
+from tests.torture.stage import Stage
+
+
+def trial(seed: int) -> tuple[int, str, int]:
+    """Play one seed; returns what was violated, empty: nothing, and how many points were passed."""
+    stage = Stage(seed)
+    try:
+        stage.run()
+    except Violation as violation:
+        return seed, str(violation), stage.fate.points
+    return seed, "", stage.fate.points
+
+
+def trials(seeds: range, jobs: int) -> Iterator[tuple[int, str, int]]:
+    """Play many."""
+    if jobs == 1:
+        yield from map(trial, seeds)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(trial, seeds, chunksize=20)
+
+
+def main() -> int:
+    """Parse the arguments, play, and say what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500, help="how many, from --first on")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    began, failed, points = time.monotonic(), 0, 0
+    for seed, violation, passed in trials(range(args.first, args.first + args.seeds), args.jobs):
+        points += passed
+        if violation:
+            failed += 1
+            print(f"seed {seed}: {violation}\n  replay: python -m tests.torture --first {seed} --seeds 1 --jobs 1")
+    took = time.monotonic() - began
+    print(f"{args.seeds} seeds, {points} fault points, {failed} with violations, {took:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
