@@ -9,14 +9,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 # A CPU build of torch is enough; where pip finds none by itself, name an index: make TORCH_ARGS='--index-url URL'
 TORCH_ARGS ?=
+SEEDS ?= 10000
 UNIT := -m "not real" -n 2 --dist loadgroup
 REAL := -m real --dist no
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lab format clean
+.PHONY: help setup run torture torture-mutants test check bench lab format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 30
 
 setup: $(STAMP) ## create .venv with everything
 
@@ -39,6 +40,12 @@ check: setup ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+torture: setup ## the engine in a hostile pretend world: make torture SEEDS=10000
+	$(BIN)/python -m tests.torture --seeds $(SEEDS) --jobs 2
+
+torture-mutants: setup ## twenty deliberate breakages of the engine, each caught within 500 seeds
+	$(BIN)/python -m tests.torture.mutants
 
 bench: setup ## benchmarks; figures in build/bench.json
 	$(BIN)/python -m tests.bench.run

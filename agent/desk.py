@@ -106,12 +106,14 @@ class Remembering:
 
 
 def recall(desk: Desk, plan: Plan) -> datetime | None:
-    """Tell the authority, from the journal, how a plan taken up again is undone; returns when it began."""
+    """Tell the authority, from the journal, how a plan taken up again is undone; returns its first effect's time."""
     began = None
-    for entry in desk.journal.entries(subject=plan.incident, kinds=("STEP_INTENT",)):
+    for entry in desk.journal.entries(subject=plan.incident, kinds=("STEP_INTENT", "STEP_OUTCOME")):
         if entry.body.get("plan") != plan.id:
             continue
-        began = began or entry.at
+        if entry.kind == "STEP_OUTCOME":
+            began = began or (entry.at if entry.body.get("state") in ("done", "running") else None)
+            continue
         inverse = entry.body.get("inverse")
         step = next((step for step in plan.steps if step.id == entry.body.get("step")), None)
         if inverse and step is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from playbooks.plan import Plan
-from policies.decision import Approval, Decision, Verdict
+from policies.decision import EVIDENCE_LIFE, Approval, Decision, Verdict
 from policies.facts import targets_of
 from tools.action import Action, EvictReplica, Operation, SetReplicas
 from tools.errors import Refused
@@ -39,9 +39,17 @@ class Grant:
             return "the approval was given to another plan"
         if approval.incident != self.plan.incident:
             return "the approval was given in another incident"
-        if self.started_at is None and now >= approval.expires_at:
-            return f"the approval expired at {approval.expires_at:%H:%M:%S}"
-        return ""
+        if approval.policy_digest and approval.policy_digest != self.decision.policy_digest:
+            return "the approval was given under other rules"
+        return "" if self.started_at is not None else _overdue(approval, now)
+
+
+def _overdue(approval: Approval, now: datetime) -> str:
+    if now >= approval.expires_at:
+        return f"the approval expired at {approval.expires_at:%H:%M:%S}"
+    if approval.evidence_at is not None and now - approval.evidence_at > EVIDENCE_LIFE:
+        return f"what it rests on was seen at {approval.evidence_at:%H:%M:%S}, longer ago than {EVIDENCE_LIFE}"
+    return ""
 
 
 @dataclass(slots=True)

@@ -60,18 +60,33 @@ class Decision(Frozen):
     reasons: tuple[Reason, ...] = Field(min_length=1)
 
 
+class Rung(Frozen):
+    """One rung of the ladder of people: who is asked until when, before the next one is."""
+
+    role: str
+    until: datetime
+
+
 class Approval(Frozen):
-    """A person's answer to a question."""
+    """A question to people, and their answer. Bound to the plan, the rules and the age of what was seen."""
 
     id: str
     incident: str
     plan_digest: str
     asked_at: datetime
     expires_at: datetime
-    state: Literal["pending", "approved", "rejected", "expired"]
+    state: Literal["pending", "approved", "rejected", "expired", "modified"]
     by: str = ""
     answered_at: datetime | None = None
     note: str = ""
+    policy_digest: str = ""
+    evidence_at: datetime | None = None  # when the facts were read that the decision rests on
+    quorum: int = Field(default=1, ge=1, description="so many different people must say yes")
+    votes: tuple[str, ...] = ()  # who said yes so far
+    ladder: tuple[Rung, ...] = ()  # empty: anybody may answer
+    rung: int = Field(default=0, ge=0, description="how far up the ladder it has come")
+    changes: dict[str, str] = Field(default_factory=dict, description="what is wanted instead: step.field -> value")
 
 
 DEFAULT_APPROVAL_LIFE = timedelta(minutes=30)
+EVIDENCE_LIFE = timedelta(hours=1)  # what was seen longer ago entitles nobody to begin

@@ -69,8 +69,9 @@ class Gate:
                 action, Reason(rule="no-grant", text=f"no granted plan of {operation.incident} has this step")
             )
         self._look_again(action, operation, grant)
-        self.authority.started(grant.plan.id, self.clock.now())
-        return self.inner.apply(action, operation)
+        receipt = self.inner.apply(action, operation)
+        self.authority.started(grant.plan.id, self.clock.now())  # only what has begun outlives its approval
+        return receipt
 
     def _look_again(self, action: Action, operation: Operation, grant: Grant) -> None:
         """Ask everybody once more: what takes time first, so that the last word is the newest."""

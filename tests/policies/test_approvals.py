@@ -1,18 +1,20 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.approvals import KIND, answer, ask, expire, fold, pending
+from policies.approvals import KIND, answer, ask, escalate, expire, fold, modify, pending, role_of
 from policies.decision import Approval, Decision, Reason, Verdict
 from tests.policies.builders import NOW
 from tools.errors import Absent, Malformed, Refused
+from tools.journal import Entry
 from tools.memory_journal import MemoryJournal
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def decision(digest: str = "d1", incident: str = "inc-1", verdict: Verdict = Verdict.ASK) -> Decision:
@@ -66,15 +68,94 @@ def test_expiry_never_means_yes() -> None:
     assert fold(journal.entries())[question.id].state == "expired"
 
 
-def test_a_claim_without_a_record_never_becomes_a_yes() -> None:
-    """The answerer died between claiming and writing."""
+def test_a_record_that_could_not_be_written_leaves_the_question_open() -> None:
+    class Full(MemoryJournal):
+        full = False
+
+        def append_if(self, *args: Any) -> Entry | None:
+            if self.full:
+                raise Refused("disk is full")
+            return super().append_if(*args)
+
+    journal = Full()
+    question = ask(journal, decision(), NOW, life=10 * MINUTE)
+    journal.full = True
+    for failing in (
+        lambda: answer(journal, question.id, "ana", yes=True, now=NOW),
+        lambda: expire(journal, NOW + HOUR),
+    ):
+        with pytest.raises(Refused, match="full"):
+            failing()
+    journal.full = False
+    assert [item.state for item in expire(journal, NOW + HOUR)] == ["expired"]
+
+
+def test_a_quorum_wants_different_people() -> None:
+    journal = MemoryJournal()
+    question = ask(journal, decision(), NOW, quorum=2)
+    first = answer(journal, question.id, "ana", yes=True, now=NOW)
+    assert (first.state, first.votes) == ("pending", ("ana",))
+    with pytest.raises(Refused, match="said yes"):
+        answer(journal, question.id, "ana", yes=True, now=NOW)
+    second = answer(journal, question.id, "bob", yes=True, now=NOW)
+    assert (second.state, second.by) == ("approved", "ana, bob")
+
+
+def test_one_no_settles_it_whatever_the_quorum() -> None:
+    journal = MemoryJournal()
+    question = ask(journal, decision(), NOW, quorum=2)
+    answer(journal, question.id, "ana", yes=True, now=NOW)
+    assert answer(journal, question.id, "bob", yes=False, now=NOW).state == "rejected"
+
+
+LADDER = (("oncall", 10 * MINUTE), ("lead", 20 * MINUTE))
+PEOPLE = {"ana": ["oncall"], "lee": ["lead"], "eve": ["sales"]}
+
+
+def test_silence_climbs_the_ladder_and_ends_in_no() -> None:
+    journal = MemoryJournal()
+    question = ask(journal, decision(), NOW, ladder=LADDER)
+    assert (role_of(question), question.expires_at) == ("oncall", NOW + 30 * MINUTE)
+    assert expire(journal, NOW + 9 * MINUTE) == ()
+    assert expire(journal, NOW + 10 * MINUTE) == ()
+    (now_asked,) = pending(journal.entries(), NOW + 10 * MINUTE)
+    assert (role_of(now_asked), now_asked.state) == ("lead", "pending")
+    assert expire(journal, NOW + 20 * MINUTE) == ()
+    assert len(journal.entries()) == 2
+    assert [item.state for item in expire(journal, NOW + 30 * MINUTE)] == ["expired"]
+
+
+def test_only_the_roles_of_the_ladder_may_answer() -> None:
+    journal = MemoryJournal()
+    question = ask(journal, decision(), NOW, ladder=LADDER)
+    for stranger in ("eve", "nobody"):
+        with pytest.raises(Refused, match="none of lead, oncall"):
+            answer(journal, question.id, stranger, yes=True, now=NOW, roles=PEOPLE)
+    assert answer(journal, question.id, "lee", yes=True, now=NOW, roles=PEOPLE).state == "approved"
+
+
+def test_a_question_is_handed_up_until_nobody_is_above() -> None:
+    journal = MemoryJournal()
+    question = ask(journal, decision(), NOW, ladder=LADDER)
+    assert role_of(escalate(journal, question.id, "ana", now=NOW)) == "lead"
+    with pytest.raises(Refused, match="nobody is above"):
+        escalate(journal, question.id, "lee", now=NOW)
+
+
+def test_wanting_something_else_is_not_a_yes() -> None:
     journal = MemoryJournal()
     question = ask(journal, decision(), NOW)
-    assert journal.claim(f"approval/{question.id}", "ana", NOW)
-    with pytest.raises(Refused, match="same time"):
-        answer(journal, question.id, "ana", yes=True, now=NOW)
-    assert pending(journal.entries(), NOW + timedelta(hours=1)) == ()
-    assert fold(journal.entries())[question.id].state == "pending"
+    changed = modify(journal, question.id, "ana", {"widen.replicas": "4"}, now=NOW)
+    assert (changed.state, changed.changes) == ("modified", {"widen.replicas": "4"})
+    with pytest.raises(Refused, match="modified by ana"):
+        answer(journal, question.id, "bob", yes=True, now=NOW)
+    with pytest.raises(Refused, match="what should be changed"):
+        modify(journal, question.id, "ana", {}, now=NOW)
+
+
+def test_a_question_carries_what_it_is_bound_to() -> None:
+    question = ask(MemoryJournal(), decision(), NOW + MINUTE)
+    assert (question.policy_digest, question.evidence_at) == ("p", NOW)
 
 
 def test_of_many_answers_at_once_exactly_one_counts() -> None:

@@ -3,31 +3,8 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
-from tests.torture.fate import Violation
-from tests.torture.stage import Stage
-
-
-def trial(seed: int) -> tuple[int, str, int]:
-    """Play one seed; returns what was violated, empty: nothing, and how many points were passed."""
-    stage = Stage(seed)
-    try:
-        stage.run()
-    except Violation as violation:
-        return seed, str(violation), stage.fate.points
-    return seed, "", stage.fate.points
-
-
-def trials(seeds: range, jobs: int) -> Iterator[tuple[int, str, int]]:
-    """Play many."""
-    if jobs == 1:
-        yield from map(trial, seeds)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(trial, seeds, chunksize=20)
+from tests.torture.trials import replay, trials
 
 
 def main() -> int:
@@ -42,7 +19,7 @@ def main() -> int:
         points += passed
         if violation:
             failed += 1
-            print(f"seed {seed}: {violation}\n  replay: python -m tests.torture --first {seed} --seeds 1 --jobs 1")
+            print(f"seed {seed}: {violation}\n  replay: {replay(seed)}", flush=True)
     took = time.monotonic() - began
     print(f"{args.seeds} seeds, {points} fault points, {failed} with violations, {took:.0f} s")
     return 1 if failed else 0

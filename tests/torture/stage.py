@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from playbooks.bind import bind
 from playbooks.executor import Executor
 from playbooks.library import shipped
 from playbooks.plan import Bounds, Guard, Plan, Playbook, PlaybookClass, Step, Verification
+from playbooks.reaper import reap, unended
 from playbooks.walk import GuardVerdict
 from policies.approvals import answer, ask, expire, pending
 from policies.approvals import fold as approvals_of
@@ -194,6 +195,22 @@ class Controller:
                 self.down_until = self.stage.fate.clock.at + timedelta(seconds=down)
                 self._boot()
                 return
+        try:
+            self._reap()
+        except ToolError:
+            pass
+        except Crash:
+            self._boot()
+
+    def _reap(self) -> None:
+        """Turn round what was given up."""
+        desk: Any = SimpleNamespace(journal=self.pen, authority=self.authority)
+        for execution in reap(self.executor, self.pen, self._attended, lambda plan: recall(desk, plan)):
+            self.stage.wake(execution.resume_at)
+
+    def _attended(self, plan: Plan) -> bool:
+        entries = self.pen.entries(plan.incident, ("CLOSED", "ATTEMPT_OVER"))
+        return not any(e.kind == "CLOSED" or e.body["plan"] == plan.id for e in entries)
 
     def _further(self, incident: str) -> None:
         entries = self.pen.entries(incident)
@@ -516,7 +533,7 @@ class Stage:
     def _reply(self, question: str, now: datetime) -> None:
         answers = self.source.choice(((True,), (False,), (True, True), (True, False), (False, True)))
         for number, yes in enumerate(answers):
-            self._try(lambda yes=yes, number=number: answer(self.journal, question, f"p{number}", yes=yes, now=now))
+            self._try(partial(answer, self.journal, question, f"p{number}", yes=yes, now=now))
 
     @staticmethod
     def _try(call: Callable[[], object]) -> None:
@@ -545,9 +562,7 @@ class Stage:
         if self.witness.torn:
             return  # fail closed: nothing more was done, which the witness has seen to
         for _ in range(most):
-            if all(self._closed(each) for each in self.incidents):
+            if all(self._closed(each) for each in self.incidents) and not unended(self.journal):
                 break
-            self.step()
-        for _ in range(3):  # whoever still held a run lets go of it
             self.step()
         self.witness.settled(self.incidents)
