@@ -10,11 +10,12 @@ STAMP := $(VENV)/.ready
 # A CPU build of torch is enough; where pip finds none by itself, name an index: make TORCH_ARGS='--index-url URL'
 TORCH_ARGS ?=
 SEEDS ?= 10000
-UNIT := -m "not real" -n 2 --dist loadgroup
+UNIT := -m "not real and not slow" -n 2 --dist loadgroup
+SLOW := -m "slow and not real" -n 2 --dist loadgroup
 REAL := -m real --dist no
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run torture torture-mutants test check bench lab format clean
+.PHONY: help setup run torture torture-mutants test unit check bench lab format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 30
@@ -33,7 +34,11 @@ run: setup ## watch Prunella heal an embedded fleet
 
 test: setup ## the whole test suite, real servers included where they can be had
 	$(BIN)/python -m pytest $(UNIT)
+	$(BIN)/python -m pytest $(SLOW)
 	$(BIN)/python -m pytest $(REAL)
+
+unit: setup ## the quick tests alone
+	$(BIN)/python -m pytest $(UNIT)
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from policies.approvals import answer
 from tests.agent.play import Crashing, Play, asked, closed
 from tools.live.journal import SqlJournal
 
+pytestmark = pytest.mark.slow
+
 KEPT, LOST = "checkpoints kept", "checkpoints lost"
 # Every entry that a healing writes, each of them the last before a crash; after the outcome only the summary is left.
 ENTRIES = ("INCIDENT", "EVIDENCE", "DIAGNOSIS", "PLAN", "DECISION", "RUN_PLANNED", "LEASE", "STEP_INTENT")

@@ -15,6 +15,8 @@ from tests.agent.play import Play, asked, closed, planned
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.live.journal import SqlJournal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def asking() -> Play:

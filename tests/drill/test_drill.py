@@ -7,6 +7,8 @@ import pytest
 
 from simulator.drill import listing, mean, run_drill, share, summary
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     *("scenario", "seed", "detected", "detect_s", "top1", "healed", "heal_s", "asked", "unsafe", "collateral"),
     *("false_incidents", "requests", "good_requests", "money", "tokens"),

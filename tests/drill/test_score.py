@@ -21,6 +21,8 @@ from tools.memory_journal import MemoryJournal
 from tools.ports import Actuator
 from tools.signal import Frame
 
+pytestmark = pytest.mark.slow
+
 Deed = Callable[[World, Happened], list[Action]]
 LATER = timedelta(minutes=5)
 PATIENCE = timedelta(minutes=45)

@@ -13,6 +13,8 @@ from simulator.kept import Kept
 from simulator.scorecard_html import page
 from simulator.scorecard_view import passed
 
+pytestmark = pytest.mark.slow
+
 
 def episode(scenario: str = "vendor_outage", seed: int = 0, **more: Any) -> dict[str, Any]:
     known: dict[str, Any] = dict.fromkeys(("unsafe", "collateral", "duplicates", "false_incidents", "false_acted"), 0)

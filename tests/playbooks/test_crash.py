@@ -10,6 +10,8 @@ from tests.playbooks.fake import BINDINGS, Faults, Reply, Stage, first_state, pl
 from tools.action import Receipt
 from tools.memory_journal import MemoryJournal
 
+pytestmark = pytest.mark.slow
+
 REPLIES: tuple[Reply | None, ...] = (None, "lost_after", "lost_before", "transient")
 
 

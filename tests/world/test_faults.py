@@ -23,6 +23,8 @@ from tools.action import (
     SetSplit,
 )
 
+pytestmark = pytest.mark.slow
+
 FAULTS = tuple(name for name, scenario in load_scenarios().items() if scenario.layer != "quiet")
 QUIET = ("growth", "healthy", "noisy_healthy", "red_herring")
 Remedy = Callable[[World, Happened], list[Action]]

@@ -42,6 +42,7 @@ def run(world: World, ticks: int) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_world_byte_for_byte() -> None:
     digests = {
         subprocess.run(
@@ -95,6 +96,7 @@ def test_requests_are_conserved(fleet: Fleet, scenario: str) -> None:
         assert world.ledger.arrived == pytest.approx(world.ledger.requests + held, rel=1e-9, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_healthy_day_keeps_every_promise_and_has_a_number_for_each(fleet: Fleet) -> None:
     world = run(World(fleet, seed=11), 1440)
     for service in fleet.services:
@@ -116,6 +118,7 @@ def test_every_signal_of_the_catalogue_is_measured(fleet: Fleet) -> None:
     assert {key.signal for key in keys} == {spec.name for spec in SIGNALS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["healthy", "noisy_healthy", "red_herring"])
 def test_quiet_days_break_no_objective(fleet: Fleet, scenario: str) -> None:
     world = run(World(fleet, seed=5, scenario=load_scenarios()[scenario]), 1440)
