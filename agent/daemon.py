@@ -17,12 +17,14 @@ from langgraph.types import Command
 from agent.case import Anomaly, Outcome
 from agent.casebook import Case, ServiceRow, Snapshot, read_case
 from agent.correlate import correlate
-from agent.desk import Desk
+from agent.desk import Desk, recall
 from agent.detect import Watch
 from agent.graph import build
 from agent.observe import Observation, Observer, Scene
 from agent.verify import standing
 from config.fleet import Cadence, Service
+from playbooks.plan import Plan
+from playbooks.reaper import reap
 from policies.approvals import expire, fold
 from tools.errors import ToolError
 from tools.journal import Journal
@@ -79,6 +81,7 @@ class Controller:
             self._desk.open_cases = len(open_ids)
             for incident in open_ids:
                 self._take_further(incident)
+            self._reap()
 
     def snapshot(self) -> Snapshot:
         """Return what there is to see now."""
@@ -116,6 +119,20 @@ class Controller:
     def _is_told(case: Case, now: datetime) -> bool:
         """Whether a person was told of a case so lately that nobody tells again."""
         return case.phase == "escalated" and case.outcome is not None and now - case.outcome.at < TOLD
+
+    def _reap(self) -> None:
+        """Turn round the runs that nobody attends to any more: those of closed cases, and of plans given up."""
+        desk = self._desk
+        if desk.executor is None:
+            return
+        try:
+            reap(desk.executor, desk.journal, self._is_attended, lambda plan: recall(desk, plan))
+        except ToolError as error:
+            self._problems = (*self._problems, f"runs that nobody attends to: {error}")
+
+    def _is_attended(self, plan: Plan) -> bool:
+        case = self._known.get(plan.incident)
+        return case is not None and case.is_open and case.plan is not None and case.plan.id == plan.id
 
     def _take_further(self, incident: str) -> None:
         """Take a case a step further; a failure stays its own, and after some in a row a person is told."""

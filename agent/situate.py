@@ -1,6 +1,6 @@
 """Situating: what a plan would do to capacity, money and others, as the whole numbers that rules may see."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,9 +9,13 @@ from agent.capacity import ready_of, use_of, wanted_of
 from agent.casebook import Case
 from agent.observe import Scene
 from playbooks.plan import Plan
+from policies.controls import KIND as PAUSE
+from policies.controls import paused
 from policies.decision import Situation
+from policies.storm import openings, storming
 from tools.action import EvictReplica, SetReplicas
 from tools.journal import Entry, Journal
+from tools.ports import Cluster
 
 DEAD = frozenset(("engine_hang_200", "xid_79_off_bus", "node_not_ready", "thermal_throttle"))
 STORM = 0.6  # share of the services with an incident of their own at one time
@@ -45,9 +49,9 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         severity=case.incident.severity,
         confidence_percent=round(100 * _confidence(case, plan)),
         data_fresh=_fresh(scene, service.name),
-        storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))),
+        storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))) or _storming(journal, scene),
         frozen=frozen,
-        paused=False,
+        paused=paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now) is not None,
         opted_out=bool(deployment and deployment.opted_out),
         other_owner=bool(deployment and _owned(deployment.owners, plan)),
         attempts=len(_runs(case, plan, scene.now, journal)),
@@ -59,6 +63,21 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         money_per_hour=_money(plan, scene),
         reversible=plan.undo == "inverse",
     )
+
+
+def ready_now(cluster: Cluster) -> Callable[[str], int | None]:
+    """Return what counts the ready replicas of a service, as the cluster has it at that very moment."""
+
+    def ready(service: str) -> int | None:
+        found = cluster.topology().deployment(service)
+        return None if found is None else found.ready
+
+    return ready
+
+
+def _storming(journal: Journal, scene: Scene) -> bool:
+    began = openings(journal.entries(kinds=("INCIDENT",)))
+    return storming(((at, subject) for subject, at in began.items()), len(scene.fleet.services), scene.now)
 
 
 def _confidence(case: Case, plan: Plan) -> float:

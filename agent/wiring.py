@@ -4,7 +4,7 @@ Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, wh
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,14 +14,20 @@ from agent.doctor import Check, Reach, State
 from agent.guards import checker
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
+from agent.situate import DEAD, ready_now
 from config.fleet import Cadence, Fleet
-from config.settings import JournalSettings, Settings
+from config.settings import LEASE, BreakerSettings, JournalSettings, Settings
+from playbooks.allowance import Limits
 from playbooks.executor import Executor
 from playbooks.faults import shipped_faults
 from playbooks.library import shipped
 from policies.authority import Authority
+from policies.budget import Budget
 from policies.caps import Caps
+from policies.controls import latches
+from policies.floor import floor_check
 from policies.gate import DryRun, Gate
+from policies.storm import storm_check
 from policies.windows import freeze_check
 from tools.audit import Audit
 from tools.clock import Clock
@@ -51,6 +57,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     reasoner: Reasoner | None = None,
     checkpointer: object = None,
     owner: str = "",
+    brake: Callable[[], str] = lambda: "",
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -59,7 +66,16 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     freezes = settings.policy.freezes if settings else ()
     authority = Authority()
     inner = DryRun(actuator, clock) if autonomy == "watch" else actuator
-    gate = Gate(inner, authority, clock, caps, (freeze_check(freezes, clock),))
+    services = len(fleet.services)
+    gate = Gate(
+        inner,
+        authority,
+        clock,
+        caps,
+        (freeze_check(freezes, clock), storm_check(journal, clock, services)),
+        (floor_check(fleet, ready_now(senses.cluster), DEAD), latches(journal, clock)),
+        brake,
+    )
     desk = Desk(
         senses=senses,
         fleet=fleet,
@@ -76,9 +92,10 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     )
     if settings:
         desk.approval_life = settings.approvals.life
-    desk.executor = Executor(
-        Remembering(gate, authority), journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}"
-    )
+    breaker = settings.policy.breaker if settings else BreakerSettings()
+    limits = Limits(Budget(caps, breaker, services), brake, settings.lease if settings else LEASE)
+    hands = Remembering(gate, authority)
+    desk.executor = Executor(hands, journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
     cadence = settings.cadence if settings else Cadence()
     saver = checkpointer if checkpointer is not None else InMemorySaver()
     return Controller(desk, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
@@ -95,6 +112,7 @@ def build(settings: Settings) -> Daemon:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     from tools.live.clock import SystemClock
+    from tools.live.halt import HaltFile
     from tools.live.identity import own_name
     from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
@@ -114,6 +132,7 @@ def build(settings: Settings) -> Daemon:
         reasoner=_reasoner(settings),
         checkpointer=saver,
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
+        brake=HaltFile(settings.halt_file).reason,
     )
     return Daemon(controller, settings.cadence)
 

@@ -29,6 +29,7 @@ HttpUrl = Annotated[str, AfterValidator(_http)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = timedelta(days=7)
+LEASE = timedelta(minutes=3)
 
 
 class MetricsSettings(Frozen):
@@ -205,6 +206,23 @@ class CapSettings(Frozen):
     train_seconds: float | None = Field(default=None, gt=0, description="length of one training")
 
 
+class BreakerSettings(Frozen):
+    """When the breaker trips: then nothing but undoing is done until a person resets it."""
+
+    services: int = Field(default=5, ge=1, le=50, description="services acted on within the window, at most")
+    percent: int = Field(default=50, ge=1, le=80, description="the same as a share of the fleet; the lower one holds")
+    small: int = Field(default=2, ge=1, le=3, description="so many at least, lest a small fleet never be healed")
+    window: Duration = Field(
+        default=timedelta(minutes=10), gt=timedelta(0), description="over which those services are counted"
+    )
+    failures: int = Field(default=5, ge=1, le=20, description="runs that acted and failed, one after the other")
+    memory: Duration = Field(default=timedelta(hours=1), gt=timedelta(0), description="over which those are counted")
+
+    def ceiling(self, fleet: int) -> int:
+        """Return how many services of a fleet of some size may be acted on within the window."""
+        return min(self.services, max(self.small, fleet * self.percent // 100))
+
+
 class PolicySettings(Frozen):
     """What may be done without a person."""
 
@@ -212,6 +230,7 @@ class PolicySettings(Frozen):
         default=None, description="folder with Cedar rules of your own; left out: the rules that ship with Prunella"
     )
     caps: CapSettings = CapSettings()
+    breaker: BreakerSettings = BreakerSettings()
     freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which Prunella changes nothing")
 
     def freeze_at(self, now: datetime) -> Freeze | None:
@@ -269,6 +288,16 @@ class Settings(BaseSettings):
         default=Path("prunella-checkpoints.db"),
         description="SQLite file in which running cases survive a restart; apart from the journal: it may be deleted",
     )
+    halt_file: Path = Field(
+        default=Path("prunella.halt"),
+        description="while this file is there nothing at all is changed, undoing included; works with the journal down",
+    )
+    lease: Duration = Field(
+        default=LEASE,
+        gt=timedelta(0),
+        description="how long a controller that falls silent keeps its targets; at least ten times cluster.timeout, "
+        "the longest that one step may take",
+    )
     cadence: Cadence = Cadence()
     approvals: ApprovalSettings = ApprovalSettings()
     policy: PolicySettings = PolicySettings()
@@ -276,6 +305,12 @@ class Settings(BaseSettings):
         default=None, description="left out: no language model is asked, and a template writes the summaries"
     )
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _outlasts(self) -> Self:
+        if self.lease < 10 * self.cluster.timeout:
+            raise ValueError(f"lease {self.lease} < 10 x cluster.timeout {self.cluster.timeout}: a step may outlast it")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -4,38 +4,18 @@ It trips where Prunella touches too many services in a short time, and where her
 the fault is more likely in what she believes than in what she guards. No force passes it by.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
-
-from config.frozen import Frozen
+from config.settings import BreakerSettings
 from tools.errors import Refused
 from tools.journal import Entry, Journal, Unless
 
 KIND = "BREAKER"
 KINDS = ("STEP_INTENT", "RUN_END", KIND)
 SUBJECT = "fleet"
-
-
-class BreakerLimits(Frozen):
-    """When it trips."""
-
-    services: int = Field(default=5, ge=1, le=50, description="services acted on within the window, at most")
-    percent: int = Field(default=50, ge=1, le=80, description="the same as a share of the fleet; the lower one holds")
-    small: int = Field(
-        default=2, ge=1, le=3, description="so many services at least, lest a small fleet be never healed"
-    )
-    window: timedelta = Field(default=timedelta(minutes=10), gt=timedelta(0), description="over which they are counted")
-    failures: int = Field(default=5, ge=1, le=20, description="runs that acted and failed, one after the other")
-    memory: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), description="over which those are counted")
-
-    def ceiling(self, fleet: int) -> int:
-        """Return how many services of a fleet of some size may be acted on within the window."""
-        return min(self.services, max(self.small, math.floor(fleet * self.percent / 100)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +50,7 @@ def fold(entries: Iterable[Entry]) -> Breaker:
     return standing
 
 
-def overload(service: str, entries: Iterable[Entry], now: datetime, limits: BreakerLimits, fleet: int) -> str:
+def overload(service: str, entries: Iterable[Entry], now: datetime, limits: BreakerSettings, fleet: int) -> str:
     """Return why acting on one more service would trip the breaker; empty: it would not."""
     since = _since_reset(entries)
     recent = [e for e in since if e.kind == "STEP_INTENT" and now - e.at < limits.window]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from config.settings import BreakerSettings
 from playbooks.allowance import Denied, Wait
 from playbooks.plan import Plan
-from policies.breaker import KIND, KINDS, BreakerLimits, fold, overload
+from policies.breaker import KIND, KINDS, fold, overload
 from policies.caps import Caps
 from tools.journal import Entry
 
@@ -22,7 +23,7 @@ class Budget:
     """Implements ``playbooks.allowance.Allowance``: first the breaker, then the budgets."""
 
     caps: Caps = field(default_factory=Caps)
-    breaker: BreakerLimits = field(default_factory=BreakerLimits)
+    breaker: BreakerSettings = field(default_factory=BreakerSettings)
     fleet: int = 1  # services
 
     @property
