@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.audit_cli import app as records
+from agent.autonomy_cli import app as ladder
 from agent.detect_cli import detect
 from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
 from agent.policy_cli import app as policies
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.add_typer(policies, rich_help_panel=LOOK)
 app.add_typer(records, rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella detect latency.csv --html latency.html")(detect)
+app.add_typer(ladder, rich_help_panel=LOOK)
 
 
 class Answer(StrEnum):

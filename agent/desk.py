@@ -8,8 +8,9 @@ from typing import Any, Literal
 from agent.case import Evidence, Outcome
 from agent.casebook import Case, read_case
 from agent.observe import Scene, Senses
+from agent.standing import Ladder
 from config.fleet import Fleet
-from config.settings import Freeze
+from config.settings import Freeze, LadderSettings
 from playbooks.executor import Executor
 from playbooks.faults import FaultProfile
 from playbooks.plan import Plan, Playbook
@@ -17,6 +18,7 @@ from policies.authority import Authority
 from policies.caps import Caps
 from policies.decision import DEFAULT_APPROVAL_LIFE
 from policies.judge import Rules
+from policies.ladder import Rung
 from tools.action import ACTION, Action, Operation, Preimage, Receipt
 from tools.clock import Clock
 from tools.journal import Journal
@@ -38,12 +40,21 @@ class Desk:
     faults: tuple[FaultProfile, ...]
     reasoner: Reasoner
     autonomy: Literal["watch", "ask", "act"] = "act"
+    ladder: Ladder | None = None
     approval_life: timedelta = DEFAULT_APPROVAL_LIFE
     freezes: tuple[Freeze, ...] = ()
     open_cases: int = 0
     scene: Scene | None = None
     executor: Executor | None = None
     evidence: dict[str, dict[str, tuple[Evidence, ...]]] = field(default_factory=dict)
+
+    def rung(self, plan: Plan, environment: str) -> tuple[Rung, str]:
+        """Return what a plan's playbook may do here, and why it is less than the configuration allows."""
+        ladder = self.ladder or Ladder(self.journal, LadderSettings(), self.autonomy)
+        self.ladder = ladder
+        found = ladder.of(plan.playbook, environment)
+        why = found.story[-1] if found.story else found.why
+        return found.rung, "" if found.rung == found.ceiling else why
 
     def look(self) -> Scene:
         """Return the newest scene."""

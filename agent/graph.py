@@ -167,7 +167,8 @@ class Agents:
         situation = situate(case, plan, scene, self._desk.journal, self._desk.open_cases, frozen)
         if not situation.data_fresh and scene.now - self._looked_since(case) <= PATIENCE:
             return {"go": "wait_judge"}
-        decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), self._desk.autonomy)
+        rung, why = self._desk.rung(plan, situation.environment)
+        decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), rung, why)
         self._desk.write(case.incident.id, "SITUATION", situation.model_dump(mode="json"))
         self._desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
         match decision.verdict:

@@ -15,8 +15,9 @@ from agent.guards import checker
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
 from agent.situate import DEAD, ready_now
+from agent.standing import Ladder
 from config.fleet import Cadence, Fleet
-from config.settings import LEASE, BreakerSettings, JournalSettings, Settings
+from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
 from playbooks.allowance import Limits
 from playbooks.executor import Executor
 from playbooks.faults import shipped_faults
@@ -90,6 +91,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         autonomy=autonomy,
         freezes=freezes,
     )
+    desk.ladder = Ladder(journal, settings.ladder if settings else LadderSettings(), autonomy)
     if settings:
         desk.approval_life = settings.approvals.life
     breaker = settings.policy.breaker if settings else BreakerSettings()

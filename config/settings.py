@@ -238,6 +238,23 @@ class PolicySettings(Frozen):
         return next((freeze for freeze in self.freezes if freeze.holds_at(now)), None)
 
 
+class LadderSettings(Frozen):
+    """How a playbook earns more autonomy: by recorded evidence, and a named person who pushes it up."""
+
+    start: Literal["watch", "propose", "ask", "act"] | None = Field(
+        default=None,
+        description="rung on which every playbook begins; left out: what autonomy says, which stays the most",
+    )
+    bound: Literal["wilson", "beta"] = Field(
+        default="wilson",
+        description="lower confidence bound of the share of successes: Wilson's, or a Beta posterior's",
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of that bound, one-sided")
+    least: float = Field(default=0.8, gt=0, lt=1, description="the bound must be above: surely right so often")
+    cases: int = Field(default=20, ge=1, description="least cases on a rung before the next")
+    days: float = Field(default=7, ge=0, description="least days between the first of them and the last")
+
+
 class ReasonerSettings(Frozen):
     """A language model that writes summaries for people. It never decides anything."""
 
@@ -279,6 +296,7 @@ class Settings(BaseSettings):
         description="watch: never act. ask: every act needs a person. act: what the policy allows is done. "
         "The default is the one that cannot harm",
     )
+    ladder: LadderSettings = LadderSettings()
     fleet: Fleet = Field(description="the guarded services, here under 'services', or in another file named by 'file'")
     metrics: MetricsSettings
     cluster: ClusterSettings = ClusterSettings()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Literal
 
 from config.settings import Freeze
 from policies.decision import Decision, Reason, Verdict
+from policies.ladder import Rung
 from tools.action import Action, Operation
 from tools.clock import Clock
 
@@ -26,16 +26,22 @@ def freeze_check(windows: tuple[Freeze, ...], clock: Clock) -> Callable[[Action,
     return check
 
 
-def restrain(decision: Decision, autonomy: Literal["watch", "ask", "act"]) -> Decision:
-    """Return the decision under the fleet's autonomy: it may become stricter, never looser; its reasons stay."""
+def restrain(decision: Decision, autonomy: Rung, why: str = "") -> Decision:
+    """Return the decision under a rung of autonomy: it may become stricter, never looser; its reasons stay."""
     match autonomy:
         case "act":
             return decision
         case "ask":
             softer, text = Verdict.ASK, "autonomy is ask: every act needs a person"
+        case "propose":
+            softer, text = (
+                Verdict.DENY,
+                "autonomy is propose: this plan is for a person to carry out, and is not asked about",
+            )
         case "watch":
             softer, text = Verdict.DENY, "autonomy is watch: nothing is done"
     if decision.verdict is Verdict.DENY or decision.verdict is softer:
         return decision
-    reasons = (Reason(rule="autonomy", text=text), *decision.reasons)
+    said = f"{text} ({why})" if why else text
+    reasons = (Reason(rule="autonomy", text=said), *decision.reasons)
     return decision.model_copy(update={"verdict": softer, "reasons": reasons})

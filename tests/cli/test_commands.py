@@ -33,6 +33,7 @@ COMMANDS = (
     "drift",
     "audit",
     "replay",
+    "autonomy",
 )
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
     "drift",
     "audit",
     "replay",
+    "autonomy",
 )
 
 
