@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.grid import Counts, Floats, Grid
+from tools.grid import CHUNK, Counts, Floats, Grid
 
 
 class Kind(StrEnum):
@@ -68,6 +68,35 @@ class Tally:
     lowest: float
     highest: float
 
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.counts + other.counts,
+            self.nulls + other.nulls,
+            self.strange + other.strange,
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+        )
+
+
+def tally(values: Floats, grid: Grid) -> Tally:
+    """Count one column: one pass, in pieces that stay in the cache; NaN is null, an infinity is strange."""
+    counts, nulls, strange = np.zeros(grid.bins, np.int64), 0, 0
+    lowest, highest = np.inf, -np.inf
+    room = np.empty(min(CHUNK, max(len(values), 1)), np.int64)
+    for start in range(0, len(values), CHUNK):
+        piece = values[start : start + CHUNK]
+        low, high = float(piece.min()), float(piece.max())
+        if not (low > -np.inf and high < np.inf):  # false for NaN too
+            missing = int(np.isnan(piece).sum())
+            kept = piece[np.isfinite(piece)]
+            nulls, strange = nulls + missing, strange + len(piece) - missing - len(kept)
+            if not len(kept):
+                continue
+            piece, low, high = kept, float(kept.min()), float(kept.max())
+        lowest, highest = min(lowest, low), max(highest, high)
+        counts += np.bincount(grid.codes(piece, room), minlength=grid.bins)
+    return Tally(counts, nulls, strange, lowest, highest)
+
 
 class Table(Protocol):
     """Reads one table."""
@@ -97,6 +126,12 @@ class Table(Protocol):
 
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
         """Count numeric columns on their grids, inside the engine."""
+        ...
+
+    def survey(
+        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
+    ) -> tuple[dict[str, Tally], dict[str, Column]]:
+        """Return tallies and a sample at once; an engine that can, reads the table but once."""
         ...
 
     def values(self, name: str, most: int) -> dict[str, int]:

@@ -28,7 +28,7 @@ def compare(
 def _compare(reference: Table, current: Table, limits: Limits, importance: Mapping[str, float]) -> DriftReport:
     gathered = gather_all(reference, current, limits)
     moves = judge(gathered, limits, (reference.rows, current.rows), importance)
-    looked = look_at_samples(reference, current, moves, [*gathered.numbers, *gathered.texts], limits)
+    looked = look_at_samples(reference, current, moves, gathered, limits)
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
     faults = find_faults(reference, current, gathered, moves, limits)

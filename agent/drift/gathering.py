@@ -7,9 +7,9 @@ import numpy as np
 from agent.drift.categories import tallied
 from agent.drift.exact import Gaps, gaps
 from agent.drift.finding import Limits
-from agent.drift.sketch import BINS, Sketch, gather, tally
+from agent.drift.sketch import BINS, Sketch, gather
 from tools.grid import Floats, Grid, fit_grid
-from tools.tables import Field, Kind, Labels, Numbers, Table, Tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Table, Tally, tally
 
 GRID_ROWS = 20_000  # of the reference, to fix a grid on
 MOST_VALUES = 20_000  # distinct values of a column that an engine is asked for
@@ -26,6 +26,7 @@ class Gathered:
     texts: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
     samples: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)  # finite values, drawn evenly
     beyond: dict[str, int] = field(default_factory=dict)  # current values outside the reference's extremes
+    drawn: tuple[dict[str, Column], dict[str, Column]] | None = None  # rows sampled of both sides, where already drawn
     nulls: dict[str, tuple[int, int]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -42,7 +43,7 @@ def gather_all(reference: Table, current: Table, limits: Limits) -> Gathered:
     found = Gathered()
     fields = _alike(reference, current, found)
     if max(reference.rows, current.rows) > limits.exact_rows:
-        _by_counts(found, reference, current, fields, limits.seed)
+        _by_counts(found, reference, current, fields, limits)
     else:
         _by_columns(found, reference, current, fields)
     return found
@@ -67,24 +68,35 @@ def _by_columns(found: Gathered, reference: Table, current: Table, fields: list[
             _valued(found, one.name, reference, current)
 
 
-def _by_counts(found: Gathered, reference: Table, current: Table, fields: list[Field], seed: int) -> None:
-    """Let the engines count: no column leaves them, only a sample of the reference to fix the bins on."""
+def _by_counts(found: Gathered, reference: Table, current: Table, fields: list[Field], limits: Limits) -> None:
+    """Let the engines count: no column leaves them, only samples; the larger side is read once."""
     names = [one.name for one in fields if one.kind is Kind.number]
-    sides = [_finite_sample(table, names, seed) for table in (reference, current)]
-    found.samples |= {name: (sides[0][name], sides[1][name]) for name in names}
-    grids = {name: fit_grid(sides[0][name], BINS) for name in names}
-    one, two = reference.tallies(grids), current.tallies(grids)
+    wanted = [one.name for one in fields]
+    rows = max(limits.sample, GRID_ROWS)
+    drawn = reference.sample(wanted, rows, limits.seed) if wanted else {}
+    grids = {name: fit_grid(_some(drawn[name]), BINS) for name in names}
+    one = reference.tallies(grids)
+    two, now = current.survey(grids, [*wanted, *clock(reference, current)], rows, limits.seed + 1)
+    found.drawn = (drawn, now)
     for name, grid in grids.items():
         found.numbers[name], found.grids[name] = (one[name], two[name]), grid
         found.nulls[name] = (one[name].nulls, two[name].nulls)
+        found.samples[name] = (_some(drawn[name]), _some(now[name]))
     for left in fields:
         if left.kind is not Kind.number:
             _valued(found, left.name, reference, current)
 
 
-def _finite_sample(table: Table, names: list[str], seed: int) -> dict[str, Floats]:
-    drawn = table.sample(names, GRID_ROWS, seed) if names else {}
-    return {name: _all_finite(column.values) for name, column in drawn.items() if isinstance(column, Numbers)}
+def clock(reference: Table, current: Table) -> list[str]:
+    """Return the first column of instants that both sides hold, else the first of current; none: empty."""
+    known = {field.name for field in reference.fields if field.kind is Kind.time}
+    names = [field.name for field in current.fields if field.kind is Kind.time]
+    return [name for name in names if name in known][:1] or names[:1]
+
+
+def _some(column: Column) -> Floats:
+    """Return finite values of a sample, not too many."""
+    return _thin(_all_finite(column.values)) if isinstance(column, Numbers) else np.empty(0)
 
 
 def _valued(found: Gathered, name: str, reference: Table, current: Table) -> None:

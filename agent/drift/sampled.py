@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.drift.finding import Joint, Limits, Move, SegmentMove
+from agent.drift.gathering import Gathered, clock
 from agent.drift.joint import joint_moves
 from agent.drift.segments import MOST, segment_moves
 from agent.drift.since import since
@@ -26,34 +27,30 @@ class Sampled:
 
 
 def look_at_samples(
-    reference: Table, current: Table, moves: Sequence[Move], features: Sequence[str], limits: Limits
+    reference: Table, current: Table, moves: Sequence[Move], gathered: Gathered, limits: Limits
 ) -> Sampled:
     """Draw the same rows of every feature on both sides, once, and ask all questions of them."""
-    clock = _clock(reference, current)
-    parts = bool(clock) or any(field.kind is Kind.text for field in reference.fields if field.name in set(features))
+    features, ticks = [*gathered.numbers, *gathered.texts], clock(reference, current)
+    parts = bool(ticks) or any(field.kind is Kind.text for field in reference.fields if field.name in set(features))
     rows = limits.sample if parts else min(limits.sample, JOINT_ROWS)
     if not rows or not features:
         return Sampled(list(moves), (), ())
-    one = reference.sample(features, rows, limits.seed)
-    two = current.sample([*features, *clock], rows, limits.seed + 1)
+    drawn = gathered.drawn or (
+        reference.sample(features, rows, limits.seed),
+        current.sample([*features, *ticks], rows, limits.seed + 1),
+    )
+    one, two = {name: drawn[0][name] for name in features}, drawn[1]
     overall = {move.feature: move.effect for move in moves if move.kind == "number"}
     narrow = {name: column for name, column in one.items() if isinstance(column, Numbers) or len(column.names) <= MOST}
     return Sampled(
-        [_dated(move, one, two, clock) for move in moves],
+        [_dated(move, one, two, ticks) for move in moves],
         _joint(narrow, two, limits),
         segment_moves(narrow, two, overall, limits),
     )
 
 
-def _clock(reference: Table, current: Table) -> list[str]:
-    """Return the first column of instants that both sides hold, else the first of current."""
-    known = {field.name for field in reference.fields if field.kind is Kind.time}
-    names = [field.name for field in current.fields if field.kind is Kind.time]
-    return [name for name in names if name in known][:1] or names[:1]
-
-
-def _dated(move: Move, one: dict[str, Column], two: dict[str, Column], clock: list[str]) -> Move:
-    at = two.get(clock[0]) if clock else None
+def _dated(move: Move, one: dict[str, Column], two: dict[str, Column], ticks: list[str]) -> Move:
+    at = two.get(ticks[0]) if ticks else None
     if move.verdict not in {"moved", "slight"} or not isinstance(at, Numbers) or move.feature not in one:
         return move
     found = since(one[move.feature], two[move.feature], at.values)
@@ -75,6 +72,11 @@ def _varies(column: Column) -> bool:
     return len(known) > 0 and float(known.max()) > float(known.min())
 
 
+def _few(values: Floats) -> Floats:
+    """Take rows evenly over the whole sample, whatever its order."""
+    return values[:: max(-(-len(values) // JOINT_ROWS), 1)]
+
+
 def _matrix(side: dict[str, Column], reference: dict[str, Column], names: list[str]) -> Floats:
     """Put columns side by side; a category is the place of its value among those of the reference, unseen is null."""
     found = []
@@ -83,7 +85,7 @@ def _matrix(side: dict[str, Column], reference: dict[str, Column], names: list[s
         if isinstance(column, Labels) and isinstance(usual, Labels):
             place = {value: float(at) for at, value in enumerate(usual.names)}
             turned = np.array([*(place.get(value, np.nan) for value in column.names), np.nan])
-            found.append(turned[column.codes][:JOINT_ROWS])
+            found.append(_few(turned[column.codes]))
         elif isinstance(column, Numbers):
-            found.append(column.values[:JOINT_ROWS])
+            found.append(_few(column.values))
     return np.column_stack(found)

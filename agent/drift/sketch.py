@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.grid import CHUNK, Counts, Floats, Grid
-from tools.tables import Tally
+from tools.grid import Counts, Floats, Grid
+from tools.tables import Tally, tally
 
 BINS = 4096
 
@@ -51,26 +51,6 @@ class Sketch:
     def rows(self) -> Counts:
         """How many values were seen in all, per feature."""
         return self.finite + self.nulls + self.strange
-
-
-def tally(values: Floats, grid: Grid) -> Tally:
-    """Count one column: one pass, in pieces that stay in the cache; NaN is null, an infinity is strange."""
-    counts, nulls, strange = np.zeros(grid.bins, np.int64), 0, 0
-    lowest, highest = np.inf, -np.inf
-    room = np.empty(min(CHUNK, max(len(values), 1)), np.int64)
-    for start in range(0, len(values), CHUNK):
-        piece = values[start : start + CHUNK]
-        low, high = float(piece.min()), float(piece.max())
-        if not (low > -np.inf and high < np.inf):  # false for NaN too
-            missing = int(np.isnan(piece).sum())
-            kept = piece[np.isfinite(piece)]
-            nulls, strange = nulls + missing, strange + len(piece) - missing - len(kept)
-            if not len(kept):
-                continue
-            piece, low, high = kept, float(kept.min()), float(kept.max())
-        lowest, highest = min(lowest, low), max(highest, high)
-        counts += np.bincount(grid.codes(piece, room), minlength=grid.bins)
-    return Tally(counts, nulls, strange, lowest, highest)
 
 
 def gather(tallies: Sequence[Tally], grids: Sequence[Grid]) -> Sketch:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agent.drift.categories import tallied
-from agent.drift.sketch import tally
 from tools.errors import Absent
 from tools.grid import Floats, Grid
-from tools.tables import Column, Field, Kind, Labels, Numbers, Tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
 
 class Rows:
@@ -52,6 +51,11 @@ class Rows:
             assert isinstance(column, Numbers)
             found[name] = tally(column.values, grid)
         return found
+
+    def survey(
+        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
+    ) -> tuple[dict[str, Tally], dict[str, Column]]:
+        return self.tallies(grids), self.sample(names, rows, seed)
 
     def values(self, name: str, most: int) -> dict[str, int]:
         column = self.column(name)

@@ -9,8 +9,9 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from agent.drift.distance import distances
 from agent.drift.exact import gaps
-from agent.drift.sketch import Sketch, gather, tally
+from agent.drift.sketch import Sketch, gather
 from tools.grid import Floats, Grid, fit_grid
+from tools.tables import tally
 
 RNG = np.random.default_rng(5)
 N = 60_000

@@ -9,11 +9,10 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from agent.drift.sketch import tally
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import fit_grid
 from tools.live.tables import open_table
-from tools.tables import Kind, Labels, Numbers
+from tools.tables import Kind, Labels, Numbers, tally
 
 ROWS = 1200
 
@@ -65,11 +64,25 @@ def test_counts_in_the_engine_are_those_of_arrays(address: str) -> None:
     values = {name: column.values for name, column in columns.items() if isinstance(column, Numbers)}
     grids = {name: fit_grid(of[np.isfinite(of)], 256) for name, of in values.items()}
     assert grids["bent"].scale == "log"
-    for name, found in table.tallies(grids).items():
-        mine = tally(values[name], grids[name])
-        assert found.counts.tolist() == mine.counts.tolist()
-        assert (found.nulls, found.strange) == (mine.nulls, mine.strange)
-        assert (found.lowest, found.highest) == pytest.approx((mine.lowest, mine.highest))
+    for way in (table.tallies, table.counted):
+        for name, found in way(grids).items():
+            mine = tally(values[name], grids[name])
+            assert found.counts.tolist() == mine.counts.tolist()
+            assert (found.nulls, found.strange) == (mine.nulls, mine.strange)
+            assert (found.lowest, found.highest) == pytest.approx((mine.lowest, mine.highest))
+
+
+def test_one_reading_counts_and_samples(address: str) -> None:
+    table = open_table(address)
+    grid = fit_grid(np.arange(ROWS, dtype=np.float64), 64)
+    found, drawn = table.survey({"n": grid}, ["n", "city"], 50, seed=1)
+    assert found["n"].counts.sum() == ROWS
+    n, city = drawn["n"], drawn["city"]
+    assert isinstance(n, Numbers)
+    assert isinstance(city, Labels)
+    assert 40 < len(n) == len(city) <= 50
+    names = ["a", "b", None, "c"]
+    assert [city.names[code] if code >= 0 else None for code in city.codes] == [names[int(at) % 4] for at in n.values]
 
 
 def test_values_samples_and_columns(address: str) -> None:

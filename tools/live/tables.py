@@ -13,8 +13,9 @@ import numpy as np
 
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import Grid
-from tools.tables import Column, Field, Kind, Labels, Numbers, Tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
+PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
 MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
 
@@ -81,11 +82,50 @@ class IbisTable:
         return dict(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
 
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
-        """Count columns on their grids: one expression, of which only codes and counts leave the engine."""
-        if not grids:
-            return {}
+        """Count columns on their grids: DuckDB hands over pieces inside this process, other engines only counts."""
+        if self._table.get_backend().name == "duckdb":
+            return self._streamed(grids, (), 0, 0)[0]
+        return self.counted(grids)
+
+    def survey(
+        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
+    ) -> tuple[dict[str, Tally], dict[str, Column]]:
+        """Count and sample; in the embedded engine in one reading."""
+        if self._table.get_backend().name == "duckdb":
+            return self._streamed(grids, names, rows, seed)
+        return self.counted(grids), self.sample(names, rows, seed)
+
+    def _streamed(
+        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
+    ) -> tuple[dict[str, Tally], dict[str, Column]]:
+        """Bin pieces as the engine decodes them: quicker than its own grouping, in the memory of a piece."""
+        import ibis
+        import pyarrow as pa
+
+        wanted = list(dict.fromkeys([*grids, *names]))
+        if not wanted:
+            return {}, {}
+        kinds = {name: self._kind(name) for name in wanted}
+        picks = np.unique(np.random.default_rng(seed).integers(0, max(self.rows, 1), rows))
+        found = {name: tally(np.empty(0), grid) for name, grid in grids.items()}
+        query, start, taken = str(ibis.to_sql(self._table.select(*wanted), dialect="duckdb")), 0, []
+        with _translated(self.name):
+            reader = self._table.get_backend().con.sql(query).to_arrow_reader(PIECE)
+            for piece in reader:
+                for name, grid in grids.items():
+                    found[name] = found[name] + _binned(piece.column(name), kinds[name], grid)
+                here = picks[np.searchsorted(picks, start) : np.searchsorted(picks, start + len(piece))] - start
+                taken += [piece.select(list(names)).take(pa.array(here))] if len(here) else []
+                start += len(piece)
+            drawn = pa.Table.from_batches(taken, pa.schema([reader.schema.field(name) for name in names]))
+            return found, {name: _column(drawn[name], kinds[name]) for name in names}
+
+    def counted(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
+        """Count in any engine: one expression, of which only codes and counts leave it."""
         import ibis
 
+        if not grids:
+            return {}
         named = list(grids.items())
         parts = [self._coded(name, grid, place) for place, (name, grid) in enumerate(named)]
         with _translated(self.name):
@@ -178,7 +218,16 @@ def _floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     if pa.types.is_boolean(read.type):
         read = read.cast(pa.int8())
-    return np.asarray(read.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+    if read.type != pa.float64():
+        read = read.cast(pa.float64(), safe=False)
+    if isinstance(read, pa.ChunkedArray):
+        return np.asarray(read.to_numpy(), np.float64)
+    return np.asarray(read.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _binned(read: Any, kind: Kind, grid: Grid) -> Tally:
+    column = _column(read, kind)
+    return tally(column.values if isinstance(column, Numbers) else np.empty(0), grid)
 
 
 def _taken(column: Column, pick: np.ndarray[Any, np.dtype[np.int64]]) -> Column:
