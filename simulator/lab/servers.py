@@ -191,7 +191,9 @@ class PrometheusServer:
     url: str
 
 
-def start_prometheus(run_dir: Path, scrape_configs: list[Json], interval_s: int = 2) -> PrometheusServer:
+def start_prometheus(
+    run_dir: Path, scrape_configs: list[Json], interval_s: int = 2, flags: tuple[str, ...] = ()
+) -> PrometheusServer:
     """Start Prometheus with these scrape configurations, looking every `interval_s` seconds; returns when ready."""
     program = find_prometheus()
     folder = run_dir / "prometheus"
@@ -205,7 +207,7 @@ def start_prometheus(run_dir: Path, scrape_configs: list[Json], interval_s: int 
     config.write_text(yaml.safe_dump({"global": timing, "scrape_configs": scrape_configs}))
     address = f"127.0.0.1:{free_port()}"
     argv = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    argv += [f"--web.listen-address={address}", "--web.enable-lifecycle", "--log.level=warn"]
+    argv += [f"--web.listen-address={address}", "--web.enable-lifecycle", "--log.level=warn", *flags]
     ProcessBook(run_dir).start("prometheus", argv)
     url = f"http://{address}"
     wait_until(lambda: answers_200(f"{url}/-/ready"), "an answer of Prometheus")

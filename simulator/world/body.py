@@ -8,7 +8,7 @@ from config.fleet import Fleet
 from simulator.world.couple import Coupling
 from simulator.world.engines import Engines
 from simulator.world.events import Changes
-from simulator.world.hardware import Hardware
+from simulator.world.hardware import Hardware, Labels
 from simulator.world.pods import ROWS, Pod, Pods
 from simulator.world.quality import Quality
 from simulator.world.rows import Rows
@@ -83,6 +83,10 @@ class Body:
         self.knobs = Knobs(len(services), routes)
         self.quality = Quality(fleet, self.streams, self.clock, self.changes)
         self._come_alive(start)
+
+    def labels(self) -> Labels:
+        """Return the labels of every row that is alive."""
+        return self.hardware.labels(self.vendors.routes)
 
     def _come_alive(self, start: datetime) -> None:
         for axis, count in self.store.sizes.items():

@@ -35,8 +35,7 @@ class World:
         self._stage = Stage(body, scenario)
         self._ledger = Ledger(fleet)
         self._ledger.happened = self._stage.happened()
-        labels = partial(body.hardware.labels, body.vendors.routes)
-        self._metrics = WorldMetrics(body.store, labels, partial(getattr, body.pods, "version"))
+        self._metrics = WorldMetrics(body.store, body.labels, partial(getattr, body.pods, "version"))
         self._cluster = WorldCluster(body.pods, body.changes, body.clock)
         self._serving = WorldServing(body.pods, body.vendors, body.quality, body.clock)
         self._actuator = WorldActuator(
@@ -52,6 +51,11 @@ class World:
     def fleet(self) -> Fleet:
         """What runs here."""
         return self._body.fleet
+
+    @property
+    def body(self) -> Body:
+        """The moving parts, for the servers of the twin; no truth about what is wrong is in them."""
+        return self._body
 
     @property
     def clock(self) -> VirtualClock:
