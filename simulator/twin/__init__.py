@@ -1,4 +1,5 @@
-"""The pretend world behind real interfaces: Prometheus' and Kubernetes' APIs, a vendor's, and replicas' own pages.
+"""The pretend world behind real interfaces: Prometheus' and Kubernetes' APIs, and the replicas' own pages.
 
-Nothing here decides what is true: that is ``simulator.world``. Production code never imports it.
+Law: nothing here decides what is true, that is ``simulator.world``; what is served is read from it, what is asked goes
+through its own ports. Servers listen on the loopback alone unless told otherwise.
 """
