@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from agent.eyes.columns import Columns, Places, Reals, State
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
-from agent.eyes.levels import Levels, median
+from agent.eyes.levels import Levels
 from agent.eyes.mute import Mute
+from agent.eyes.records import median
 from agent.eyes.restless import Restless
 from agent.eyes.season import Season
 
@@ -34,7 +35,7 @@ class Memory(Columns):
 
     def __init__(self, series: int) -> None:
         self.of = {
-            "recent": np.zeros((series, WIDTH), np.float32),
+            "recent": np.zeros((WIDTH, series), np.float32),
             "origin": np.zeros(series),
             "age": np.zeros(series, np.int32),
             "last_at": np.full(series, -np.inf),
@@ -47,8 +48,8 @@ class Memory(Columns):
         of = self.of
         of["origin"] = np.where(of["age"] == 0, values, of["origin"])
         recent = of["recent"]
-        recent[:, :-1] = recent[:, 1:]
-        recent[:, -1] = values - of["origin"]
+        recent[:-1] = recent[1:]
+        recent[-1] = values - of["origin"]
         of["last_at"][:] = at
         return Tick(recent, of["age"], at)
 
@@ -83,6 +84,20 @@ class Block:
         self.memory.close(statistic, at)
         return Said(statistic, news, readings)
 
+    def update_some(self, fit: NDArray[np.bool_], at: NDArray[np.float64], values: NDArray[np.float64]) -> Said:
+        """Advance the series that ``fit``; the others stay as they are, and say nothing. Returns all of them."""
+        (idle,) = np.nonzero(~fit)
+        if not len(idle):
+            return self.update(at, values)
+        kept = self.taken(idle)
+        if not np.isfinite(at).all():
+            at = np.where(fit, at, 0.0)
+        memory = self.memory.of
+        said = self.update(at, np.where(fit, values, memory["origin"] + memory["recent"][-1]))
+        self.put(idle, kept)
+        said.statistic[idle] = said.news[idle] = 0.0
+        return said
+
     def taken(self, places: Places) -> Self:
         """Return a copy for some series alone."""
         other = object.__new__(type(self))
@@ -112,10 +127,10 @@ class Block:
     def expected(self, places: Places) -> NDArray[np.float64]:
         """Return what was expected of some series at the last tick: the usual of the hour, or the recent median."""
         memory, season = self.memory.taken(places), self.parts["season"].taken(places)
-        before = memory.of["recent"][:, -USUAL - 1 : -1]
-        middle = median(before, USUAL)
-        by_level = np.abs(before[:, -CALM + 1 :] - middle[:, None]).mean(axis=1)
-        by_hour = np.abs(season.of["off"][:, :-1]).mean(axis=1)
+        before = memory.of["recent"][-USUAL - 1 : -1]
+        middle = median(before)
+        by_level = np.abs(before[-CALM + 1 :] - middle).mean(axis=0)
+        by_hour = np.abs(season.of["off"][:-1]).mean(axis=0)
         return np.where(by_hour < by_level, season.of["expected"], middle) + memory.of["origin"]
 
     def reason(self, said: Said, place: int) -> str:

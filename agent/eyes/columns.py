@@ -1,4 +1,4 @@
-"""State of many series: arrays whose first axis is the series, so that it can be split, grown, saved and restored."""
+"""State of many series: arrays whose last axis is the series, so that it can be split, grown, saved and restored."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -22,21 +22,21 @@ class Columns:
     @property
     def series(self) -> int:
         """How many series are remembered."""
-        return len(next(iter(self.of.values())))
+        return int(next(iter(self.of.values())).shape[-1])
 
     def taken(self, places: Places) -> Self:
         """Return the same of some series alone: a copy."""
-        return self._with({name: array[places] for name, array in self.of.items()})
+        return self._with({name: array.take(places, axis=-1) for name, array in self.of.items()})
 
     def put(self, places: Places, part: Self) -> None:
         """Write what ``taken`` returned, advanced since, back into its places."""
         for name, array in self.of.items():
-            array[places] = part.of[name]
+            array[..., places] = part.of[name]
 
     def grow(self, more: int) -> None:
         """Append series that nothing is known of."""
         fresh = type(self)(more)
-        self.of = {name: np.concatenate([array, fresh.of[name]]) for name, array in self.of.items()}
+        self.of = {name: np.concatenate([array, fresh.of[name]], axis=-1) for name, array in self.of.items()}
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Take over a saved state; ``ValueError`` when it is not of this form."""

@@ -16,7 +16,7 @@ WIDTH = 97  # values of each series that a tick carries, the newest last
 class Tick:
     """A new, finite value of every series.
 
-    ``recent``: (series, WIDTH) values, oldest first and the newest last, relative to the first one ever seen; ``age``:
+    ``recent``: (WIDTH, series) values, oldest first and the newest last, relative to the first one ever seen; ``age``:
     how many values came before this one; ``at``: seconds since 1970.
     """
 
@@ -27,7 +27,8 @@ class Tick:
     @property
     def value(self) -> Reals:
         """The new values, (series,)."""
-        return self.recent[:, -1]
+        newest: Reals = self.recent[-1]
+        return newest
 
 
 @dataclass(frozen=True, slots=True)

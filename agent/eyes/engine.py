@@ -113,27 +113,20 @@ class Eyes:
         at, values = reading
         scores, start = out
         fit = usable(at, values, block.memory.of["last_at"], refused)
-        if fit.all():
-            said = block.update(at, values)
-            scores[:] = said.news
-            return self._alarms(block, said, values, np.arange(start, start + len(values)))
-        (places,) = np.nonzero(fit)
-        if not len(places):
+        if not fit.any():
             return []
-        part = block.taken(places)
-        said = part.update(at[places], values[places])
-        block.put(places, part)
-        scores[places] = said.news
-        return self._alarms(part, said, values[places], places + start)
+        said = block.update_some(fit, at, values)
+        scores[:] = said.news
+        return self._alarms(block, said, values, start)
 
-    def _alarms(self, block: Block, said: Said, values: NDArray[np.float64], series: NDArray[np.intp]) -> list[Alarm]:
+    def _alarms(self, block: Block, said: Said, values: NDArray[np.float64], start: int) -> list[Alarm]:
         (places,) = np.nonzero(said.news >= self.threshold)
         if not len(places):
             return []
         memory, expected = block.memory.of, block.expected(places)
         return [
             Alarm(
-                series=int(series[place]),
+                series=start + int(place),
                 at=float(memory["last_at"][place]),
                 onset_at=float(memory["onset_at"][place]),
                 score=float(said.news[place]),

@@ -24,15 +24,17 @@ def usable(
     with np.errstate(invalid="ignore"):
         blank = (np.abs(values) >= BLANK) & ~infinite
     there = ~(missing | infinite | blank)
-    new = at > last_at
+    new, timed = at > last_at, np.isfinite(at)
+    new &= timed
     if there.all() and new.all():
         return there
     found = {
         "no data": missing,
         "infinite": infinite,
         "blank": blank,
-        "duplicate": there & (at == last_at),
-        "out of order": there & ~new & (at != last_at),
+        "no time": there & ~timed,
+        "duplicate": there & timed & (at == last_at),
+        "out of order": there & timed & (at < last_at),
     }
     counts.update({reason: int(bad.sum()) for reason, bad in found.items() if bad.any()})
     fit: NDArray[np.bool_] = there & new

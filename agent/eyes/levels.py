@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.eyes.columns import Columns, Reals
 from agent.eyes.contract import Reading, Tick
-from agent.eyes.records import YOUNG, empty_range, strangeness
+from agent.eyes.records import empty_range, of_median
 
 SCALES = ((1, 1.0), (9, 1.0), (49, 1.5), (97, 0.5))  # values of the median, weight; chosen on half of NAB
 
@@ -34,18 +34,8 @@ class Levels(Columns):
         """Return the sum of the records of all scales."""
         parts = []
         for width, weight in SCALES:
-            middle = median(tick.recent, width)
-            settled = tick.age >= YOUNG + width
-            found = strangeness(self.of[f"low{width}"], self.of[f"high{width}"], middle, settled)
+            found = of_median(self.of[f"low{width}"], self.of[f"high{width}"], tick.recent[-width:], tick.age)
             parts.append(np.float32(weight) * found)
         value = parts[0] + parts[1]
         total: Reals = value + parts[2] + parts[3]
         return Reading(total, (value < total - value).astype(np.int8))
-
-
-def median(recent: Reals, width: int) -> Reals:
-    """Return the median of the last ``width`` values, an odd number, of each series."""
-    if width == 1:
-        return recent[:, -1].copy()
-    middle: Reals = np.partition(recent[:, -width:], width // 2, axis=1)[:, width // 2]
-    return middle

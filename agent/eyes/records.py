@@ -1,6 +1,7 @@
 """Records: by how much a value leaves everything that its series has been so far, as a share of that range."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.eyes.columns import Reals, State
 
@@ -8,6 +9,11 @@ FADE = np.float32(0.9999)  # of the range, per value: half of it is forgotten in
 CAP = np.float32(20.0)  # ranges; more is not stranger
 STEEP = np.float32(10.0)  # a record by a tenth of the range scores log 2
 YOUNG = 30  # values before which nothing is a record
+RANKS = range(9)
+NETWORK = (  # of comparisons, after which the fifth of nine is their median (Devillard 1998)
+    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
+    *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
+)
 
 
 def empty_range(series: int) -> State:
@@ -15,21 +21,70 @@ def empty_range(series: int) -> State:
     return {"low": np.full(series, np.inf, np.float32), "high": np.full(series, -np.inf, np.float32)}
 
 
-def strangeness(low: Reals, high: Reals, value: Reals, settled: "np.typing.NDArray[np.bool_]") -> Reals:
+def strangeness(low: Reals, high: Reals, value: Reals, settled: NDArray[np.bool_]) -> Reals:
     """Return log(1 + 10 x margin / range) for new records, 0 for others; widen and fade the range, in place.
 
     >>> low, high = np.array([0.0], np.float32), np.array([10.0], np.float32)
     >>> [round(float(strangeness(low, high, np.array([x], np.float32), np.array([True]))[0]), 2) for x in (5, 15, 15)]
     [0.0, 1.79, 0.0]
     """
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        width = high - low
-        beyond = np.maximum(value - high, low - value)
-        margin = np.where(beyond > 0, np.minimum(beyond / width, CAP), np.float32(0.0))
-        np.multiply(margin, settled, out=margin)
-        score: Reals = np.log1p(STEEP * np.nan_to_num(margin, nan=0.0, posinf=float(CAP)))
-        shrink = (width * (1 - FADE) / 2).astype(np.float32)
-        shrink[~np.isfinite(shrink)] = 0.0
+    score = np.zeros(len(value), np.float32)
+    beyond = np.maximum(value - high, low - value)
+    (records,) = np.nonzero((beyond > 0) & settled & (high >= low))
+    if len(records):
+        with np.errstate(divide="ignore", over="ignore"):
+            margin = beyond[records] / (high[records] - low[records])
+        score[records] = np.log1p(STEEP * np.minimum(margin, CAP))
+    shrink = _shrink(low, high)
     np.minimum(low + shrink, value, out=low)
     np.maximum(high - shrink, value, out=high)
     return score
+
+
+def of_median(low: Reals, high: Reals, recent: Reals, age: NDArray[np.int32]) -> Reals:
+    """Return the strangeness of the median of ``recent``, (an odd number, series), against the range of such medians.
+
+    A median lies within bounds where no more than half of the values lie beyond either: it is worked out for the others
+    alone.
+    """
+    width, settled = len(recent), age >= YOUNG + len(recent)
+    if width <= len(RANKS):
+        return strangeness(low, high, median(recent), settled)
+    shrink = _shrink(low, high)
+    lowest, highest = low + shrink, high - shrink
+    beyond = np.maximum(_many(recent > highest), _many(recent < lowest)) > width // 2
+    score = np.zeros(len(age), np.float32)
+    (places,) = np.nonzero(beyond)
+    ends = low[places], high[places]
+    low[:], high[:] = lowest, highest
+    if len(places):
+        score[places] = strangeness(*ends, median(recent[:, places]), settled[places])
+        low[places], high[places] = ends
+    return score
+
+
+def median(recent: Reals) -> Reals:
+    """Return the median over the first axis, of odd length; of nine by a network of comparisons."""
+    width = len(recent)
+    if width == 1:
+        return np.array(recent[0])
+    if width != len(RANKS):  # numbers that lie beside each other are sorted faster
+        return np.array(np.partition(np.ascontiguousarray(recent.T), width // 2, axis=1)[:, width // 2])
+    rows = list(recent.copy())
+    for first, second in NETWORK:
+        least = np.minimum(rows[first], rows[second])
+        np.maximum(rows[first], rows[second], out=rows[second])
+        rows[first] = least
+    return np.array(rows[4])
+
+
+def _shrink(low: Reals, high: Reals) -> Reals:
+    """Return by how much each end of the range is forgotten with a value; 0 where there is no range yet."""
+    with np.errstate(over="ignore"):
+        found: Reals = np.maximum(high - low, np.float32(0.0)) * (np.float32(0.5) * (1 - FADE))
+    return found
+
+
+def _many(found: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    counts: NDArray[np.uint8] = found.view(np.uint8).sum(axis=0, dtype=np.uint8)
+    return counts

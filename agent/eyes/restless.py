@@ -27,7 +27,8 @@ class Restless(Columns):
 
     def update(self, tick: Tick) -> Reading:
         """Return the records of the mean step."""
-        recent = tick.recent[:, -STEPS - 1 :]
-        steps = np.abs(np.diff(recent, axis=1)).sum(axis=1) / np.clip(tick.age, 1, STEPS).astype(np.float32)
+        recent = tick.recent[-STEPS - 1 :]
+        moved = recent[1:] - recent[:-1]
+        steps = np.abs(moved, out=moved).sum(axis=0) / np.clip(tick.age, 1, STEPS).astype(np.float32)
         score = WEIGHT * strangeness(self.of["low"], self.of["high"], steps, tick.age >= YOUNG)
         return Reading(score, np.zeros(len(score), np.int8))

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from agent.eyes.columns import Columns, Reals
 from agent.eyes.contract import Reading, Tick
-from agent.eyes.levels import median
-from agent.eyes.records import YOUNG, empty_range, strangeness
+from agent.eyes.records import empty_range, of_median
 
 HOURS = 24
 SLOWEST = 20  # values per hour bin after which the oldest begin to fade
 TREND = np.float32(0.05)  # of the level that stands in where an hour is unknown
+Place = int | tuple[NDArray[np.intp], NDArray[np.intp]]
 SHORT = 9  # values of the median of the departures
 
 
@@ -29,10 +29,10 @@ class Season(Columns):
 
     def __init__(self, series: int) -> None:
         self.of = {
-            "usual": np.zeros((series, 2 * HOURS), np.float32),
-            "known": np.zeros((series, 2 * HOURS), np.uint8),
+            "usual": np.zeros((2 * HOURS, series), np.float32),
+            "known": np.zeros((2 * HOURS, series), np.uint8),
             "level": np.zeros(series, np.float32),
-            "off": np.zeros((series, SHORT), np.float32),
+            "off": np.zeros((SHORT, series), np.float32),
             "expected": np.zeros(series, np.float32),
         }
         for width in (1, SHORT):
@@ -42,29 +42,36 @@ class Season(Columns):
         """Return the records of the departure and of its short median."""
         off = self._departure(tick)
         recent = self.of["off"]
-        recent[:, :-1] = recent[:, 1:]
-        recent[:, -1] = off
-        recent[tick.age == 0] = 0.0
-        settled = tick.age >= YOUNG
-        total = strangeness(self.of["low1"], self.of["high1"], off, settled)
-        total += strangeness(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], median(recent, SHORT), settled)
+        recent[:-1] = recent[1:]
+        recent[-1] = off
+        recent[:, tick.age == 0] = 0.0
+        total = of_median(self.of["low1"], self.of["high1"], recent[-1:], tick.age)
+        total += of_median(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], recent, tick.age)
         return Reading(total, np.zeros(len(total), np.int8))
 
     def _departure(self, tick: Tick) -> Reals:
         """Return value less expectation, and learn."""
         usual, known, level = self.of["usual"], self.of["known"], self.of["level"]
-        rows = np.arange(len(level))
-        here, there = bins(tick.at)
-        count = known[rows, here]
-        first, second = usual[rows, here], usual[rows, there]
-        expected = np.where(count > 0, first, np.where(known[rows, there] > 0, second, level))
+        here, there = places(tick.at)
+        count, first = known[here], usual[here]
+        expected = np.where(count > 0, first, np.where(known[there] > 0, usual[there], level))
         self.of["expected"] = expected
         count = np.minimum(count + 1, SLOWEST).astype(np.uint8)
-        known[rows, here] = count
-        usual[rows, here] = first + (tick.value - first) / count
+        known[here] = count
+        usual[here] = first + (tick.value - first) / count
         level += TREND * (tick.value - level)
         departure: Reals = tick.value - expected
         return departure
+
+
+def places(at: NDArray[np.float64]) -> tuple[Place, Place]:
+    """Return where to look for each instant; a whole row where it is the same instant for every series."""
+    if len(at) and at.strides == (0,):
+        here, there = bins(at[:1])
+        return int(here[0]), int(there[0])
+    here, there = bins(at)
+    rows = np.arange(len(at))
+    return (here, rows), (there, rows)
 
 
 def bins(at: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -13,11 +13,11 @@ START = 1_700_006_400.0  # a Wednesday, 00:00 UTC
 
 def statistics(kind: Callable[[int], Detector], values: Sequence[float]) -> Reals:
     """Return what the detector says of each value in turn, float32, (values,)."""
-    detector, recent = kind(1), np.zeros((1, WIDTH), np.float32)
+    detector, recent = kind(1), np.zeros((WIDTH, 1), np.float32)
     said = np.empty(len(values), np.float32)
     for age, value in enumerate(values):
-        recent = np.roll(recent, -1, axis=1)
-        recent[0, -1] = value - values[0]
+        recent = np.roll(recent, -1, axis=0)
+        recent[-1, 0] = value - values[0]
         tick = Tick(recent, np.array([age], np.int32), np.array([START + STEP * age]))
         said[age] = detector.update(tick).statistic[0]
     return said

@@ -29,11 +29,11 @@ def run(detector: Detector, values: Reals, ages: range) -> list[Reading]:
     shifted = values - values[0]
     said = []
     for age in ages:
-        recent = np.zeros((values.shape[1], WIDTH), np.float32)
-        newest = shifted[max(0, age - WIDTH + 1) : age + 1].T
-        recent[:, WIDTH - newest.shape[1] :] = newest
-        at = np.full(len(recent), START + STEP * age)
-        said.append(detector.update(Tick(recent, np.full(len(recent), age, np.int32), at)))
+        recent = np.zeros((WIDTH, values.shape[1]), np.float32)
+        newest = shifted[max(0, age - WIDTH + 1) : age + 1]
+        recent[WIDTH - len(newest) :] = newest
+        at = np.full(values.shape[1], START + STEP * age)
+        said.append(detector.update(Tick(recent, np.full(len(at), age, np.int32), at)))
     return said
 
 
@@ -116,8 +116,8 @@ def test_some_series_advanced_apart_leave_the_others_alone(kind: Kind) -> None:
     whole.put(places, part)
     others = np.array([0, 2, 3, 5])
     for name, array in whole.of.items():
-        np.testing.assert_array_equal(array[others], before[name][others])
-    assert any((whole.of[name][places] != before[name][places]).any() for name in before)
+        np.testing.assert_array_equal(array[..., others], before[name][..., others])
+    assert any((whole.of[name][..., places] != before[name][..., places]).any() for name in before)
 
 
 @pytest.mark.parametrize("kind", DETECTORS)

@@ -1,0 +1,43 @@
+"""Our engine on a fleet, in its own process; arguments: SERIES STEPS. Prints seconds a step and memory."""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+from agent.eyes.engine import Eyes
+from tests.bench.peer_evidently import peak
+from tests.bench.peer_river import data
+
+WARM = 130  # steps: until every window is full
+TICK = 30.0  # seconds
+
+
+def main() -> None:
+    """Advance all series; one value in a hundred is missing, as scrapes are."""
+    series, steps = int(sys.argv[1]), int(sys.argv[2])
+    before = peak()
+    rows = data(series, 16)
+    rows[np.random.default_rng(1).random(rows.shape) < 0.01] = np.nan
+    eyes, took, alarms = Eyes(series, threshold=12.0), [], 0
+    for step in range(WARM + steps):
+        started = time.perf_counter()
+        alarms += len(eyes.update(TICK * step, rows[step % 16]).alarms)
+        took.append(time.perf_counter() - started)
+    state = len(eyes.save())
+    print(
+        json.dumps(
+            {
+                "seconds": float(np.median(took[WARM:])),
+                "seconds_worst": max(took),
+                "megabytes": peak() - before,
+                "state_megabytes": state / 2**20,
+                "alarms": alarms,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

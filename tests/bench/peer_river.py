@@ -1,0 +1,64 @@
+"""River's detectors, one object for each series, run by their own environment; arguments: SERIES VALUES.
+
+Prints samples per second of each detector over the same noise that our engine sees.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+WARM = 50  # values before the clock starts
+
+
+def data(series: int, values: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Return noise around a level, (values, series)."""
+    found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.random.default_rng(0).normal(
+        100.0, 5.0, (values, series)
+    )
+    return found
+
+
+def rate(make: Callable[[], Any], step: Callable[[Any, float], object], rows: list[list[float]]) -> float:
+    """Return samples per second after the warm-up."""
+    detectors = [make() for _ in rows[0]]
+    started = 0.0
+    for place, row in enumerate(rows):
+        if place == WARM:
+            started = time.perf_counter()
+        for detector, value in zip(detectors, row, strict=True):
+            step(detector, value)
+    return (len(rows) - WARM) * len(rows[0]) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Measure the anomaly detectors that take one value, and the two change detectors."""
+    from river import anomaly, drift, preprocessing
+
+    def trees(detector: Any, value: float) -> None:
+        detector.score_one({"x": value})
+        detector.learn_one({"x": value})
+
+    def gauss(detector: Any, value: float) -> None:
+        detector.score_one(None, value)
+        detector.learn_one(None, value)
+
+    def change(detector: Any, value: float) -> None:
+        detector.update(value)
+
+    rows = data(int(sys.argv[1]), int(sys.argv[2]) + WARM).tolist()
+    found = {
+        "half_space_trees": rate(lambda: preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(seed=1), trees, rows),
+        "kswin": rate(lambda: drift.KSWIN(seed=1), change, rows),
+        "gaussian_97": rate(lambda: anomaly.GaussianScorer(window_size=97), gauss, rows),
+        "page_hinkley": rate(drift.PageHinkley, change, rows),
+        "adwin": rate(drift.ADWIN, change, rows),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
