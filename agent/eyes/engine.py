@@ -13,7 +13,7 @@ from agent.eyes.block import Block, Said
 from agent.eyes.columns import Reals
 from agent.eyes.intake import usable
 
-SIZE = 4096  # series in a block
+SIZE = 8192  # series in a block
 
 
 @dataclass(frozen=True, slots=True)

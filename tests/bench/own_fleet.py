@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.eyes.engine import Eyes
 from tests.bench.peer_evidently import peak
-from tests.bench.peer_river import data
+from tests.bench.peer_river import values
 
 WARM = 130  # steps: until every window is full
 TICK = 30.0  # seconds
@@ -18,12 +18,12 @@ def main() -> None:
     """Advance all series; one value in a hundred is missing, as scrapes are."""
     series, steps = int(sys.argv[1]), int(sys.argv[2])
     before = peak()
-    rows = data(series, 16)
-    rows[np.random.default_rng(1).random(rows.shape) < 0.01] = np.nan
     eyes, took, alarms = Eyes(series, threshold=12.0), [], 0
     for step in range(WARM + steps):
+        row = values(step, series)
+        row[step % 100 :: 100] = np.nan
         started = time.perf_counter()
-        alarms += len(eyes.update(TICK * step, rows[step % 16]).alarms)
+        alarms += len(eyes.update(TICK * step, row).alarms)
         took.append(time.perf_counter() - started)
     state = len(eyes.save())
     print(

@@ -14,12 +14,9 @@ import numpy as np
 WARM = 50  # values before the clock starts
 
 
-def data(series: int, values: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Return noise around a level, (values, series)."""
-    found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.random.default_rng(0).normal(
-        100.0, 5.0, (values, series)
-    )
-    return found
+def values(step: int, series: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Return the values of one step: noise around a level; the first series are the same however many are asked for."""
+    return np.random.default_rng(step).normal(100.0, 5.0, series)
 
 
 def rate(make: Callable[[], Any], step: Callable[[Any, float], object], rows: list[list[float]]) -> float:
@@ -49,7 +46,7 @@ def main() -> None:
     def change(detector: Any, value: float) -> None:
         detector.update(value)
 
-    rows = data(int(sys.argv[1]), int(sys.argv[2]) + WARM).tolist()
+    rows = [values(step, int(sys.argv[1])).tolist() for step in range(int(sys.argv[2]) + WARM)]
     found = {
         "half_space_trees": rate(lambda: preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(seed=1), trees, rows),
         "kswin": rate(lambda: drift.KSWIN(seed=1), change, rows),
