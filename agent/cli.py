@@ -12,6 +12,7 @@ import typer
 
 from agent.audit_cli import app as records
 from agent.autonomy_cli import app as ladder
+from agent.control_cli import breaker, halt, pause, resume
 from agent.detect_cli import detect
 from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
 from agent.policy_cli import app as policies
@@ -38,6 +39,10 @@ app.add_typer(policies, rich_help_panel=LOOK)
 app.add_typer(records, rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella detect latency.csv --html latency.html")(detect)
 app.add_typer(ladder, rich_help_panel=LOOK)
+app.command(rich_help_panel=GUARD, epilog="Example: prunella pause migration --for 2h --config prunella.yaml")(pause)
+app.command(rich_help_panel=GUARD, epilog="Example: prunella resume migration --config prunella.yaml")(resume)
+app.command(rich_help_panel=GUARD, epilog="Example: prunella halt --why 'bad day' --config prunella.yaml")(halt)
+app.command(rich_help_panel=GUARD, epilog="Example: prunella breaker reset --config prunella.yaml")(breaker)
 
 
 class Answer(StrEnum):
@@ -45,6 +50,7 @@ class Answer(StrEnum):
 
     approve = "approve"
     reject = "reject"
+    escalate = "escalate"
 
 
 SomeAnswer = Annotated[
@@ -180,11 +186,16 @@ def _list_questions(records: Journal, as_json: bool) -> None:
 
 
 def _answer(records: Journal, said: Answer, question: str, person: tuple[str, str], as_json: bool) -> None:
-    from policies.approvals import answer
+    from policies.approvals import answer, escalate, role_of
 
     by, note = person
-    given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now())
-    put_json(given.model_dump(mode="json")) if as_json else typer.echo(f"{given.id} {given.state} by {given.by}")
+    if said is Answer.escalate:
+        given = escalate(records, question, by, now=now(), note=note)
+        words = f"{given.id} waits for {role_of(given)}"
+    else:
+        given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now())
+        words = f"{given.id} {given.state} by {given.by or ', '.join(given.votes)}"
+    put_json(given.model_dump(mode="json")) if as_json else typer.echo(words)
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet --html drift.html")

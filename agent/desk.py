@@ -111,6 +111,10 @@ class Remembering:
         """Pass through the gate."""
         return self.gate.apply(action, operation)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Pass through."""
+        return self.gate.fence(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Pass through."""
         return self.gate.lookup(action, operation)

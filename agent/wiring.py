@@ -38,6 +38,7 @@ from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 if TYPE_CHECKING:
+    from tools.live.halt import HaltFile
     from tools.live.kube_api import KubeApi
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")
@@ -114,7 +115,6 @@ def build(settings: Settings) -> Daemon:
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     from tools.live.clock import SystemClock
-    from tools.live.halt import HaltFile
     from tools.live.identity import own_name
     from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
@@ -134,9 +134,16 @@ def build(settings: Settings) -> Daemon:
         reasoner=_reasoner(settings),
         checkpointer=saver,
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
-        brake=HaltFile(settings.halt_file).reason,
+        brake=halt_file(settings).reason,
     )
     return Daemon(controller, settings.cadence)
+
+
+def halt_file(settings: Settings) -> "HaltFile":
+    """Return the kill switch of a configuration; needs no journal, cluster or metrics."""
+    from tools.live.halt import HaltFile
+
+    return HaltFile(settings.halt_file)
 
 
 def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:

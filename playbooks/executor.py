@@ -174,13 +174,11 @@ class Executor:
         if now.leg is not None and now.leg.state == "running":  # it was, and left no trace: that was a try as well
             return self._settle(plan, now, "ambiguous", "was running, and is not known any more", tries=tries + 1)
         if now.leg is not None and tries >= MOST_TRIES:
-            return self._settle(plan, now, "failed", f"gave up after {tries} tries: {now.leg.detail}")
+            return self._give_up(plan, now, f"gave up after {tries} tries: {now.leg.detail}")
         if now.undo:
             return self._undo(plan, run, [step.id for step in plan.steps].index(now.step))
         if run.failed_at is not None:
-            if unsure := self._unsure(run, now.leg):
-                return Hold(unsure, f"step {now.step} may still arrive")
-            return self._settle(plan, now, "failed", "did not happen, and is no longer wanted")
+            return self._give_up(plan, now, "did not happen, and is no longer wanted")
         return self._repeat(plan, now)
 
     def _repeat(self, plan: Plan, now: Task) -> Hold | None:
@@ -190,14 +188,26 @@ class Executor:
         except Transient as error:
             return self._later(error)
         except ToolError as error:
-            return self._settle(plan, now, "failed", str(error))
+            return self._give_up(plan, now, str(error))
         if now.leg is not None and state != now.leg.before:
-            if unsure := self._unsure(
-                self._ledger.run(plan), now.leg
-            ):  # our own doing, which the probe did not see yet?
-                return Hold(unsure, f"step {now.step} may have arrived")
-            return self._settle(plan, now, "failed", f"somebody else changed it to {words(state)}")
+            return self._give_up(plan, now, f"somebody else changed it to {words(state)}")
         return self._apply(plan, now)
+
+    def _give_up(self, plan: Plan, now: Task, detail: str) -> Hold | None:
+        """Settle an operation as not done, once no call of it can take effect any more: neither ours nor a zombie's."""
+        try:
+            receipt = self._actuator.fence(now.action, self._ledger.stamp(plan, now))
+        except Absent:
+            receipt = None  # what is not there was not changed
+        except Transient as error:
+            return self._later(error)
+        except Ambiguous as error:
+            return Hold(self._clock.now() + RECHECK, str(error))
+        except ToolError as error:
+            return self._settle(plan, now, "unknown", f"step {now.step} may or may not have happened: {error}")
+        if receipt is not None:
+            return self._received(plan, self._ledger.run(plan), now, receipt)
+        return self._settle(plan, now, "failed", detail)
 
     def _apply(self, plan: Plan, now: Task) -> Hold | None:
         if not self._ledger.owns(plan):

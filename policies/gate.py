@@ -54,6 +54,12 @@ class Gate:
         """Return what is known of an operation."""
         return self.inner.lookup(action, operation)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Keep out earlier calls of an operation; it changes nothing that anybody would notice."""
+        if reason := self.brake():
+            raise _refused(action, Reason(rule="halt", text=reason))
+        return self.inner.fence(action, operation)
+
     def apply(self, action: Action, operation: Operation) -> Receipt:
         """Do it, if it may be done now; ``Refused`` with the reason otherwise."""
         if reason := self.brake():
@@ -118,6 +124,10 @@ class DryRun:
         """Return the receipt of what was rehearsed under an operation's id; None when nothing was."""
         del action
         return self._done.get(operation.id)
+
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Write nothing; return what lookup does."""
+        return self.lookup(action, operation)
 
     def apply(self, action: Action, operation: Operation) -> Receipt:
         """Rehearse only; the receipt's ``observed`` says ``dry_run: true``."""

@@ -54,6 +54,10 @@ class Doorkeeper:
         """Ask the world."""
         return self._world.actuator.rehearse(action)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Pass through."""
+        return self._world.actuator.fence(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Ask the world."""
         return self._world.actuator.lookup(action, operation)

@@ -102,6 +102,10 @@ class Actuator(Protocol):
         """Return what is known of an operation; None when it certainly did not happen."""
         ...
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """See that no earlier call of an operation can still take effect, then return what is known of it."""
+        ...
+
 
 class Reasoner(Protocol):
     """A language model, or a template: words for people, never authority."""

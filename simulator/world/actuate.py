@@ -168,6 +168,14 @@ class WorldActuator:
         self._record(Applied(action.verb, target, now, operation.id))
         return receipt
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Raise the target's epoch: calls here are done at once or not at all, so none is on its way."""
+        target = target_of(action)
+        if operation.epoch < self._epochs.get(target, 0):
+            raise Refused(f"{target}: epoch {operation.epoch} is below {self._epochs[target]}: somebody newer holds it")
+        self._epochs[target] = operation.epoch
+        return self.lookup(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Return what is known of an operation; None when it certainly did not happen."""
         receipt = self._receipts.get(operation.id)

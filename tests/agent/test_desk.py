@@ -37,6 +37,9 @@ class Bare:
         self.applied.append(action)
         return Receipt(operation=operation.id, state="done", at=START)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        return self.lookup(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         return None
 

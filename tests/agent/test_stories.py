@@ -164,6 +164,9 @@ class Untouchable:
     def rehearse(self, action: Action) -> str:
         return self._real.rehearse(action)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        return self.lookup(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         return self._real.lookup(action, operation)
 

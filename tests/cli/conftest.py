@@ -18,6 +18,7 @@ from policies.decision import Approval
 from simulator.cli import app
 from tests.view.sample import at, healed, incident, plan, snapshot, waiting
 from tools.journal import Journal
+from tools.live.halt import HaltFile
 from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
@@ -48,6 +49,7 @@ def wiring(seen: Snapshot, reach: object = None) -> ModuleType:
     """A stand-in for ``agent.wiring`` whose daemon always sees one snapshot."""
     module = ModuleType("agent.wiring")
     vars(module).update(open_journal=SqlJournal, build=lambda settings: Daemon(seen), reach=lambda settings: reach)
+    vars(module).update(halt_file=lambda settings: HaltFile(settings.halt_file))
     return module
 
 

@@ -34,6 +34,10 @@ COMMANDS = (
     "audit",
     "replay",
     "autonomy",
+    "pause",
+    "resume",
+    "halt",
+    "breaker",
 )
 
 

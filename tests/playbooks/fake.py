@@ -154,6 +154,10 @@ class FakeWorld:
         self.receipts[operation.id] = receipt
         return receipt
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        self.epoch = max(self.epoch, operation.epoch)
+        return self.lookup(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         self.faults.point(f"lookup {action.verb}")
         if self.lookups_fail:

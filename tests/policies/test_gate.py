@@ -57,6 +57,9 @@ class Recording:
         self.applied.append(action)
         return Receipt(operation=operation.id, state="done", at=NOW)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        return self.lookup(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         return None
 

@@ -69,6 +69,22 @@ class Models:
             return self._receipt(action, after.marks[-1])
         raise Transient("others keep changing it")
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Give the object a new version, and the higher epoch."""
+        for _ in range(5):
+            item = self._api.get(path_of(action))
+            stamps = Stamps.of(item)
+            stamps.admit(operation, action.verb)
+            notes = stamps.fenced(operation, self._clock.now())
+            metadata = {"resourceVersion": item["metadata"]["resourceVersion"], "annotations": notes}
+            try:
+                self._api.patch(path_of(action), {"metadata": metadata}, "merge")
+            except Conflict:
+                continue
+            mark = stamps.find(operation)
+            return None if mark is None else self._receipt(action, mark)
+        raise Transient("others keep changing it")
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Return what is remembered."""
         mark = Stamps.of(self._api.get(path_of(action))).find(operation)

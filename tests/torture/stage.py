@@ -139,6 +139,9 @@ class Door:
     def rehearse(self, action: Action) -> str:
         return self._for(action).rehearse(action)
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        return self._for(action).fence(action, operation)
+
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         return self._for(action).lookup(action, operation)
 
@@ -168,8 +171,8 @@ class Controller:
         self.authority = Authority()
         checks = (freeze_check(FREEZES, clock), storm_check(self.pen, clock, len(FLEET.services)))
         grant_checks = (floor_check(FLEET, stage.ready, DEAD), latches(self.pen, clock))
-        gate = Gate(Door(stage), self.authority, clock, CAPS, checks, grant_checks, stage.brake)
-        limits = Limits(Budget(CAPS, fleet=len(FLEET.services)), stage.brake, timedelta(minutes=3))
+        gate = Gate(Door(stage), self.authority, clock, stage.caps, checks, grant_checks, stage.brake)
+        limits = Limits(Budget(stage.caps, fleet=len(FLEET.services)), stage.brake, timedelta(minutes=3))
         owner = self.name if stage.heirs else f"{self.name}#{self.lives}"
         hands = Remembering(gate, self.authority)
         self.executor = Executor(hands, self.pen, clock, stage.guard, owner, limits)
@@ -235,7 +238,7 @@ class Controller:
     def _carry(self, plan: Plan, entries: Sequence[Entry]) -> None:
         decisions = [e for e in entries if e.kind == "DECISION" and e.body["plan_digest"] == plan.digest()]
         if not decisions:
-            decision = judge(plan, self.stage.situation(plan, self.pen), rules(), CAPS)
+            decision = judge(plan, self.stage.situation(plan, self.pen), rules(), self.stage.caps)
             once = (Unless(entries[-1].seq, ("DECISION",), plan.incident),)
             body, at = decision.model_dump(mode="json"), self.stage.fate.clock.at
             self.pen.append_if(plan.incident, "DECISION", body, at, once)
@@ -320,7 +323,8 @@ class Stage:
         self.fate = Fate(self.seed)
         self.source = self.fate.source
         self.journal = MemoryJournal()
-        self.witness = Witness(self.fate.clock, self.journal, FLEET)
+        self.caps = CAPS.model_copy(update={"fleet_runs": self.source.choice((1, 2, 3))})
+        self.witness = Witness(self.fate.clock, self.journal, FLEET, self.caps)
         self.server = Server(self.fate, self.witness.told)
         self.witness.server = self.server
         self.heirs = self.source.random() < 0.5  # a restarted process bears its old name
@@ -485,7 +489,7 @@ class Stage:
     def interlude(self) -> None:
         """Let the others go on while one process sleeps: it will wake up and not know."""
         others = [each for each in self.controllers if not each.awake]
-        for _ in range(self.source.randint(1, 4)):
+        for _ in range(self.source.choice((1, 2, 3, 4, 25))):
             self.advance(timedelta(seconds=self.source.choice((1, 30, 200, 1000))))
             if others:
                 self.source.choice(others).tick()
@@ -514,6 +518,8 @@ class Stage:
             pause(self.journal, Pause(name=f"p{self.source.randint(1, 3)}", scope=scope, until=until, by="ana"), now)
         if roll() < 0.02:
             self._try(lambda: resume(self.journal, "p1", "bob", now))
+        if not self.fate.calm and self.incidents and roll() < 0.03:
+            self._take_over(self.source.choice(self.incidents), now)
         if roll() < 0.1:
             self._try(lambda: reset(self.journal, "carl", self.source.choice(("drop", "replay")), now))
 
@@ -526,6 +532,11 @@ class Stage:
         incident = f"inc-{len(self.incidents) + 1}-{service}"
         self.incidents.append(incident)
         self.journal.append(incident, "INCIDENT", {"service": service}, now)
+
+    def _take_over(self, incident: str, now: datetime) -> None:
+        """A person takes a case away, in whatever state it is."""
+        if not self._closed(incident):
+            self.journal.append(incident, "CLOSED", {"verdict": "escalated", "why": "taken over by hand"}, now)
 
     def _closed(self, incident: str) -> bool:
         return bool(self.journal.entries(incident, ("CLOSED",)))

@@ -19,9 +19,10 @@ from tests.torture.fate import Clock, Violation
 from tools.action import ACTION, Action, Operation
 from tools.journal import Entry, Journal
 from tools.live.kube_api import Json
+from tools.live.kube_stamp import FENCE
 
 HOUR = timedelta(hours=1)
-CAPS = Caps(service_actions_per_hour=8, class_actions_per_hour=10, fleet_actions_per_hour=14, fleet_runs=3)
+CAPS = Caps(service_actions_per_hour=8, class_actions_per_hour=5, fleet_actions_per_hour=14, fleet_runs=3)
 FREEZES = (Freeze(why="torture", weekly="mon 11:00 - mon 13:00"), Freeze(why="torture", weekly="mon 15:30 - mon 16:00"))
 DEAD = frozenset(("engine_hang_200",))
 
@@ -42,6 +43,7 @@ class Witness:
     clock: Clock
     journal: Journal
     fleet: Fleet
+    caps: Caps = CAPS
     halted: bool = False  # the kill switch, as people set it
     torn: bool = False  # the journal cannot be read
     done: dict[str, Effect] = field(default_factory=dict)
@@ -57,6 +59,10 @@ class Witness:
             return
         if change.path.startswith(PODS):
             self._happened(self.doors[-1] if self.doors else "", change, "here", "gone")
+            return
+        fences = [(item["metadata"].get("annotations") or {}).get(FENCE, "") for item in (change.before, change.after)]
+        if fences[0] != fences[1] and change.before["spec"] == change.after["spec"]:
+            self.epochs[change.path] = max(self.epochs.get(change.path, 0), epoch(change.after))
             return
         fresh = [mark for mark in marks(change.after) if mark["id"] not in {m["id"] for m in marks(change.before)}]
         if len(fresh) != 1:
@@ -150,6 +156,12 @@ class Witness:
         floors = {service.name: service.min_replicas for service in self.fleet.services}
         if action.verb == "set_replicas" and action.replicas < floors.get(action.service, 1):
             raise Violation(f"{plan} asks for {action.replicas} replicas of {action.service}")
+        if action.verb == "evict_replica" and self.server is not None:
+            planned = self._find("RUN_PLANNED", plan=plan).body["definition"]
+            left = len(self.server.pods(action.service)) - 1
+            dead = planned["fault"] in DEAD and planned["service"] == action.service
+            if left < floors.get(action.service, 1) and not dead:
+                raise Violation(f"{plan} evicts and leaves {left} replicas of {action.service}")
 
     def _storm(self, now: datetime) -> bool:
         opened: dict[str, datetime] = {}
@@ -170,9 +182,24 @@ class Witness:
                 self._leased(entry)
 
     def _leased(self, entry: Entry) -> None:
-        earlier = [e.body["epoch"] for e in self.journal.entries(kinds=("LEASE",)) if e.seq < entry.seq]
-        if earlier and entry.body["epoch"] < max(earlier) and entry.body["epoch"] not in earlier:
-            raise Violation(f"epoch {entry.body['epoch']} is taken after {max(earlier)}")
+        """A lease is taken under an epoch above all others, and while nobody else holds any of its targets."""
+        mine, before = entry.body, [e for e in self.journal.entries(kinds=("LEASE", "RUN_END")) if e.seq < entry.seq]
+        held: dict[str, Mapping[str, Any]] = {}
+        highest = 0
+        for e in before:
+            known = held.get(e.body["plan"], {"epoch": 0})
+            if e.kind == "LEASE":
+                highest = max(highest, e.body["epoch"])
+                held[e.body["plan"]] = e.body
+            elif e.body["epoch"] >= known["epoch"]:
+                held.pop(e.body["plan"], None)
+        last = held.get(mine["plan"])
+        renewed = last is not None and (last["epoch"], last["owner"]) == (mine["epoch"], mine["owner"])
+        if not renewed and mine["epoch"] <= highest:
+            raise Violation(f"{mine['plan']} takes a lease under epoch {mine['epoch']}, not above {highest}")
+        for plan, other in held.items():
+            if plan != mine["plan"] and _at(other["until"]) > entry.at and set(other["targets"]) & set(mine["targets"]):
+                raise Violation(f"{mine['plan']} takes targets that {plan} holds")
 
     def _spent(self, entry: Entry) -> None:
         if self._breaker(entry.seq) == "tripped":
@@ -185,11 +212,15 @@ class Witness:
         counts = (
             (
                 "service",
-                CAPS.service_actions_per_hour,
+                self.caps.service_actions_per_hour,
                 [e for e in spends if e.body["spends"]["service"] == mine["service"]],
             ),
-            ("class", CAPS.class_actions_per_hour, [e for e in spends if e.body["spends"]["class"] == mine["class"]]),
-            ("fleet", CAPS.fleet_actions_per_hour, spends),
+            (
+                "class",
+                self.caps.class_actions_per_hour,
+                [e for e in spends if e.body["spends"]["class"] == mine["class"]],
+            ),
+            ("fleet", self.caps.fleet_actions_per_hour, spends),
         )
         for what, most, counted in counts:
             if len(counted) > most:
@@ -206,9 +237,9 @@ class Witness:
         fresh = [e.body["plan"] for e in self.journal.entries(entry.subject, ("STEP_INTENT",))].count(
             entry.body["plan"]
         ) == 1
-        if fresh and len(running) > CAPS.fleet_runs:
-            raise Violation(f"{len(running)} runs under way > {CAPS.fleet_runs}")
-        if fresh and services[entry.body["spends"]["service"]] > CAPS.service_runs:
+        if fresh and len(running) > self.caps.fleet_runs:
+            raise Violation(f"{len(running)} runs under way > {self.caps.fleet_runs}")
+        if fresh and services[entry.body["spends"]["service"]] > self.caps.service_runs:
             raise Violation(f"two runs under way on {entry.body['spends']['service']}")
 
     def _ended(self, entry: Entry) -> None:

@@ -108,6 +108,26 @@ class KubernetesActuator:
             return None
         return _receipt(mark, self._leaves(known))
 
+    def fence(self, action: Action, operation: Operation) -> Receipt | None:
+        """Write to the object: whatever is still on its way was decided on an older version, or bears a lower epoch.
+
+        An eviction that is on its way is not held up: it is bound to the pod that it was meant for.
+        """
+        known = _ours(action)
+        return self._insist(lambda: self._fenced(known, operation))
+
+    def _fenced(self, action: Ours, operation: Operation) -> Receipt | None:
+        item = self._home(action)
+        stamps = Stamps.of(item)
+        stamps.admit(operation, f"{action.verb} on {item['metadata']['name']}")
+        path = f"/api/v1/nodes/{action.node}" if isinstance(action, SetSchedulable) else self._path(action.service)
+        notes = stamps.fenced(operation, self._clock.now())
+        self._send(_Write(path, item, {}, "merge", ""), dry_run=False, notes=notes)
+        mark = stamps.find(operation)
+        if mark is None or (isinstance(action, EvictReplica) and self._stands(action, mark)):
+            return None
+        return _receipt(mark, self._leaves(action))
+
     def _leaves(self, action: Ours) -> dict[str, str]:
         """Return the state that an action leaves behind, as preimage tells it; empty where that cannot be said."""
         match action:

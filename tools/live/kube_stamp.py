@@ -16,6 +16,7 @@ from tools.live.kube_shape import instant
 
 OPERATIONS = "prunella.dev/operations"
 EPOCH = "prunella.dev/epoch"
+FENCE = "prunella.dev/fence"
 KEPT = 32  # operations remembered on one object
 
 
@@ -63,6 +64,11 @@ class Stamps:
         """Return the stamps with one more operation."""
         mark = Mark(operation.id, operation.epoch, at, target)
         return replace(self, marks=(*self.marks, mark)[-KEPT:], epoch=max(self.epoch, operation.epoch))
+
+    def fenced(self, operation: Operation, at: datetime) -> dict[str, str]:
+        """Return the annotations that keep out all earlier calls: by epoch, and by the new version of the object."""
+        raised = replace(self, epoch=max(self.epoch, operation.epoch))
+        return {**raised.notes(), FENCE: f"{operation.id} {at.isoformat()}"}
 
     def notes(self) -> dict[str, str]:
         """Return the annotations to write."""

@@ -1,0 +1,122 @@
+"""``prunella pause``, ``resume``, ``halt`` and ``breaker``: how people hold Prunella back, and let her go again."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from agent.options import AsJson, Config, SomeConfig, SomeJournal
+from agent.terminal import fail, now, open_records, put_json, told, wiring
+
+By = Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)]
+Why = Annotated[str, typer.Option("--why", help="For the record, and for whoever wonders.", show_default=False)]
+
+
+class Stale(StrEnum):
+    """What becomes of what was decided before a reset."""
+
+    drop = "drop"
+    replay = "replay"
+
+
+class Deed(StrEnum):
+    """What to do with the breaker."""
+
+    trip = "trip"
+    reset = "reset"
+
+
+def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    name: Annotated[str, typer.Argument(help="What the pause is called; resume by this name.")],
+    lasts: Annotated[str, typer.Option("--for", help="How long, at most 31 days.", metavar="TIME")] = "1h",
+    service: Annotated[str, typer.Option(help="One service; left out: the whole fleet.", show_default=False)] = "",
+    by: By = "",
+    why: Why = "",
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin nothing for a while: no new step is taken, undoing goes on. It ends by itself."""
+    with told():
+        from policies.controls import FLEET, Pause
+        from policies.controls import pause as begin
+
+        records, at = open_records(config, journal), now()
+        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=_name(by), why=why)
+        made = begin(records, wanted, at)
+        words = f"{made.scope} is paused as {made.name} until {made.until:%Y-%m-%d %H:%M} UTC"
+        put_json(made.model_dump(mode="json")) if as_json else typer.echo(words)
+
+
+def resume(
+    name: Annotated[str, typer.Argument(help="Of the pause.")],
+    by: By = "",
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a pause before its time."""
+    with told():
+        from policies.controls import resume as end
+
+        ended = end(open_records(config, journal), name, _name(by), now())
+        words = f"{ended.name} is over, by {ended.resumed_by}"
+        put_json(ended.model_dump(mode="json")) if as_json else typer.echo(words)
+
+
+def halt(
+    config: Config,
+    lift: Annotated[bool, typer.Option("--lift", help="Let her act again.")] = False,
+    by: By = "",
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """Stop everything at once, undoing included: writes the halt file, so it works with the journal down."""
+    with told():
+        from config.load import load
+
+        file = wiring().halt_file(load(config))
+        file.lift() if lift else file.pull(_name(by), why, now())
+        reason = file.reason()
+        put_json({"halted": bool(reason), "reason": reason}) if as_json else typer.echo(reason or "not halted any more")
+
+
+def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    deed: Annotated[Deed | None, typer.Argument(help="Left out: say how it stands.", show_default=False)] = None,
+    stale: Annotated[
+        Stale, typer.Option(help="At a reset: drop what was decided before and look anew, or replay it.")
+    ] = Stale.drop,
+    by: By = "",
+    why: Why = "",
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show, trip or reset the breaker. While it is tripped nothing is done but undoing, whoever asks for it."""
+    with told():
+        from policies.breaker import KIND, fold, reset, trip
+
+        records = open_records(config, journal)
+        if deed is Deed.trip:
+            trip(records, why or "by hand", _name(by), now())
+        elif deed is Deed.reset:
+            reset(records, _name(by), stale.value, now())
+        standing = fold(records.entries(kinds=(KIND,)))
+        since = f" since {standing.since:%Y-%m-%d %H:%M} UTC" if standing.since else ""
+        words = f"tripped{since}: {standing.reason}" if standing.tripped else f"closed{since}"
+        said = {"tripped": standing.tripped, "since": standing.since and standing.since.isoformat()}
+        put_json({**said, "reason": standing.reason, "by": standing.by}) if as_json else typer.echo(words)
+
+
+def _name(by: str) -> str:
+    return by.strip() or fail("who are you? Give --by NAME")
+
+
+def _length(text: str) -> timedelta:
+    from config.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        fail(f"--for: {error}")
