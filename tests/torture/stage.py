@@ -518,6 +518,10 @@ class Stage:
             pause(self.journal, Pause(name=f"p{self.source.randint(1, 3)}", scope=scope, until=until, by="ana"), now)
         if roll() < 0.02:
             self._try(lambda: resume(self.journal, "p1", "bob", now))
+        if not self.fate.calm and roll() < 0.05:  # somebody scales by hand, down to the floor at times
+            service = self.source.choice(FLEET.services)
+            path = f"/apis/apps/v1/namespaces/default/deployments/{service.name}"
+            self.server.meddle(path, {"replicas": service.min_replicas + self.source.choice((0, 0, 1, 3))})
         if not self.fate.calm and self.incidents and roll() < 0.03:
             self._take_over(self.source.choice(self.incidents), now)
         if roll() < 0.1:
