@@ -8,7 +8,7 @@ from pydantic import Field
 from config.frozen import Frozen
 
 Severity = Literal["low", "medium", "high", "critical"]
-AnalystField = Literal["serving", "hardware", "quality", "cost", "changes"]
+AnalystField = Literal["serving", "hardware", "quality", "cost", "changes", "marks"]
 
 
 class Anomaly(Frozen):

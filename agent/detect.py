@@ -157,7 +157,7 @@ class Watch:
         return found
 
     def _spare(self, seen: Observation) -> list[Anomaly]:
-        """Money over budget while far fewer replicas would carry the load."""
+        """Money over budget, for so long that it is no passing need."""
         found = []
         for service in self._fleet.services:
             entity = f"service/{service.name}"
@@ -168,7 +168,7 @@ class Watch:
             if spend is None or use is None or wanted is None:
                 found += self._still(SeriesKey("spend", entity))
                 continue
-            if spend > service.hourly_budget and spare(use, wanted) >= SPARE:
+            if spend > service.hourly_budget:
                 onset = self._idle.setdefault(f"spare/{entity}", seen.at)
                 if seen.at - onset >= IDLE_FOR:
                     rule = Rule(SeriesKey("spend", entity), service.hourly_budget, 1.0, np.inf, "cost", "daily")

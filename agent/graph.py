@@ -2,7 +2,7 @@
 
 ::
 
-    analysts (five, in parallel) > diagnostician > planner > judge > approve > act > verify > report
+    analysts (six, in parallel) > diagnostician > planner > judge > approve > act > verify > report
           ^                            |              |                                |
           +---------- wait <-----------+--------------+------------- next round <------+
 
@@ -17,11 +17,11 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from agent.analysts import changes, cost, hardware, quality, serving
+from agent.analysts import changes, cost, hardware, marks, quality, serving
 from agent.bindings import bindings_for, subject_of
 from agent.brief import facts
 from agent.case import Evidence, Hypothesis, Incident, Outcome
-from agent.casebook import Case
+from agent.casebook import Case, read_cases
 from agent.desk import Desk, recall
 from agent.diagnose import diagnose
 from agent.observe import Scene
@@ -35,6 +35,7 @@ from policies.approvals import ask, fold
 from policies.decision import Approval, Verdict
 from policies.judge import judge
 from policies.windows import is_frozen, restrain
+from tools.action import SetSchedulable
 from tools.errors import Ambiguous, Refused, ToolError, Transient
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
@@ -43,6 +44,7 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "quality": quality.examine,
     "cost": cost.examine,
     "changes": changes.examine,
+    "marks": marks.examine,
 }
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
@@ -152,6 +154,8 @@ class Agents:
         if attempt > MOST_ATTEMPTS:
             return self._end(case, "escalated", f"{len(case.plans)} attempts did not help")
         found = propose(case, self._desk.playbooks, self._finder(case, scene), attempt, scene.now)
+        if found.plan is not None and self._is_shared(found.plan, case):
+            return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
         if found.plan is not None:
             self._desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
             return {"go": "judge"}
@@ -303,6 +307,17 @@ class Agents:
             return Facts(service.name, bindings, lambda name: unmet(name, ground))
 
         return find
+
+    def _is_shared(self, plan: Plan, case: Case) -> bool:
+        """Whether another open case is healing a node that this plan would heal too."""
+        nodes = {step.action.node for step in plan.steps if isinstance(step.action, SetSchedulable)}
+        others = (other for other in read_cases(self._desk.journal) if other.is_open and other.plan is not None)
+        return bool(nodes) and any(
+            isinstance(step.action, SetSchedulable) and step.action.node in nodes
+            for other in others
+            if other.incident.id != case.incident.id and other.plan is not None and unspent(other) is not None
+            for step in other.plan.steps
+        )
 
     def _self_healed(self, case: Case) -> bool:
         service = self._desk.fleet.service(case.incident.service)

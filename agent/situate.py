@@ -8,6 +8,7 @@ from typing import Final
 from agent.capacity import ready_of, use_of, wanted_of
 from agent.casebook import Case
 from agent.observe import Scene
+from playbooks.faults import shipped_faults
 from playbooks.plan import Plan
 from policies.controls import KIND as PAUSE
 from policies.controls import paused
@@ -17,7 +18,7 @@ from tools.action import EvictReplica, SetReplicas
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
-DEAD = frozenset(("engine_hang_200", "xid_79_off_bus", "node_not_ready", "thermal_throttle"))
+SINGLE = frozenset(("replica", "gpu", "node"))  # scopes of faults in which the replicas at fault do no good work
 STORM = 0.6  # share of the services with an incident of their own at one time
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
 DAY = timedelta(
@@ -63,6 +64,11 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         money_per_hour=_money(plan, scene),
         reversible=plan.undo == "inverse",
     )
+
+
+def dead(*scopes: str) -> frozenset[str]:
+    """Return the faults in which single replicas or machines, and all upon them, do no good work."""
+    return frozenset(profile.id for profile in shipped_faults() if profile.scope in (scopes or SINGLE))
 
 
 def ready_now(cluster: Cluster) -> Callable[[str], int | None]:
@@ -117,7 +123,7 @@ def _effect(plan: Plan, scene: Scene) -> Effect:
     ready: dict[str, int] = {}
     for step in plan.steps:
         match step.action:
-            case EvictReplica(service=name) if not (name == plan.service and plan.fault in DEAD):
+            case EvictReplica(service=name) if not _is_useless(name, plan):
                 found = _after(name, ready_of(scene.observation, name), ready_of(scene.observation, name) - 1, scene)
             case SetReplicas(service=name, replicas=count):
                 found = _after(name, ready.get(name, ready_of(scene.observation, name)), count, scene)
@@ -134,6 +140,11 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     use = use_of(scene.observation, service)
     margin = max(ready_of(scene.observation, name), wanted_of(scene.observation, name)) - service.min_replicas
     return margin, DEFAULT_LOAD if use is None else round(100 * use)
+
+
+def _is_useless(service: str, plan: Plan) -> bool:
+    """Whether what an eviction takes away does no good work: the patient's replica at fault, or all on a sick node."""
+    return plan.fault in dead("node") or (service == plan.service and plan.fault in dead())
 
 
 def _after(name: str, before: int, left: int, scene: Scene) -> Effect:

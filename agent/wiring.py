@@ -14,7 +14,7 @@ from agent.doctor import Check, Reach, State
 from agent.guards import checker
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
-from agent.situate import DEAD, ready_now
+from agent.situate import dead, ready_now
 from agent.standing import Ladder
 from config.fleet import Cadence, Fleet
 from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
@@ -75,7 +75,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         clock,
         caps,
         (freeze_check(freezes, clock), storm_check(journal, clock, services)),
-        (floor_check(fleet, ready_now(senses.cluster), DEAD), latches(journal, clock)),
+        (floor_check(fleet, ready_now(senses.cluster), dead()), latches(journal, clock)),
         brake,
     )
     desk = Desk(

@@ -13,10 +13,24 @@ from simulator.scenario import load_scenarios
 
 Progress = Callable[[int, int, str], None]
 Episode = dict[str, Any]
-SHARES = ("detected", "top1", "top3", "healed")
+SHARES = ("detected", "top1", "top3", "healed", "told")
 MEANS = ("detect_s", "heal_s", "asked", "false_incidents")
 SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
 CONTROL = "do_nothing"
+FIRST = (
+    "bad_rollout_errors",
+    "bad_rollout_latency",
+    "canary_quality_regression",
+    "concept_drift",
+    "engine_hang_200",
+    "kv_cache_saturation",
+    "overprovisioned",
+    "runaway_tokens",
+    "thermal_throttle",
+    "vendor_outage",
+    "vendor_slow",
+    "xid_79_off_bus",
+)  # two of each layer
 BASELINES = (CONTROL, "restart_first", "undo_last_release", "runbook_by_alert")
 
 
@@ -44,7 +58,7 @@ def listing() -> dict[str, Any]:
     return {
         "faults": faults,
         "modifiers": quiet,
-        "suites": {"first": faults, "quiet": quiet},
+        "suites": {"first": list(FIRST), "public": faults, "quiet": quiet},
         "baselines": list(BASELINES),
     }
 

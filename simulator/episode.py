@@ -12,7 +12,7 @@ from agent.casebook import read_cases
 from config.fleet import Fleet
 from config.load import load_fleet
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
-from simulator.score import HOLD, Effect, Record, Track, hurt
+from simulator.score import HOLD, Effect, Record, Track, patients
 from simulator.world.script import Scenario
 from simulator.world.world import World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
@@ -22,6 +22,7 @@ from tools.ports import Actuator
 TICK = 30.0  # simulated seconds
 PATIENCE = {"quality": timedelta(hours=5)}  # from the onset, where labels come late; else:
 SHORT_PATIENCE = timedelta(minutes=90)
+TELLING = timedelta(minutes=25)  # where the honest thing is to tell a person
 CLOSING = timedelta(minutes=30)  # for open cases to close, once all is well
 WEEK = timedelta(days=7)  # of a quiet run
 
@@ -164,6 +165,13 @@ def _totals(world: World) -> dict[str, float]:
     }
 
 
+def _patience(scenario: Scenario) -> timedelta:
+    """Return for how long an episode is played after its onset, at most."""
+    usual = PATIENCE.get(scenario.layer, SHORT_PATIENCE)
+    slow = scenario.layer in ("quality", "pipeline", "cost")  # labels come late, and money is no hurry
+    return usual if scenario.truth.acceptable_playbooks or slow else TELLING
+
+
 class _Ending:
     """When an episode is over."""
 
@@ -172,7 +180,7 @@ class _Ending:
         self._cost = scenario.layer == "cost"
         self._quiet = not scenario.truth.fault
         self._length = length or WEEK
-        self._patience = length or PATIENCE.get(scenario.layer, SHORT_PATIENCE)
+        self._patience = length or _patience(scenario)
         self._began = world.clock.now()
         self._harmed = False
         self._well = timedelta(0)
@@ -185,13 +193,12 @@ class _Ending:
             return now >= self._began + self._length
         if happened is None or happened.onset_at is None or now <= happened.onset_at:
             return False
-        self._feel(happened.service)
+        self._feel(patients(self._world.fleet, happened))
         over = now >= happened.onset_at + self._patience
         return over or (self._harmed and self._well > HOLD and self._closed())
 
-    def _feel(self, service: str) -> None:
+    def _feel(self, names: frozenset[str]) -> None:
         ledger = self._world.ledger
-        names = hurt(self._world.fleet, service)
         fine = all(ledger.healthy(n) if self._cost else ledger.objectives_hold(n) for n in names)
         self._harmed = self._harmed or not fine
         self._well = self._well + timedelta(seconds=TICK) if fine else timedelta(0)

@@ -21,13 +21,13 @@ def passed(result: Json) -> bool:
 
 def _good(episode: Json) -> bool:
     harmless = not (episode["unsafe"] or episode["collateral"] or episode.get("false_acted"))
-    return harmless and episode["healed"] is not False
+    return harmless and episode["healed"] is not False and episode.get("told") is not False
 
 
 def card(result: Json) -> None:
     """Print a row for every scenario, and the summary."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "asked", "unsafe"):
+    for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "told", "asked", "unsafe"):
         table.add_column(head, justify="left" if head in ("", "scenario") else "right", no_wrap=True)
     for scenario in dict.fromkeys(episode["scenario"] for episode in result["episodes"]):
         table.add_row(*_row(scenario, [item for item in result["episodes"] if item["scenario"] == scenario]))
@@ -65,13 +65,14 @@ def _row(scenario: str, runs: Sequence[Json]) -> tuple[Text | str, ...]:
         _share(runs, "top1"),
         _share(runs, "healed"),
         _mean(runs, "heal_s"),
+        _share(runs, "told"),
         str(sum(run["asked"] for run in runs)),
         str(sum(run["unsafe"] for run in runs)),
     )
 
 
 def _share(runs: Sequence[Json], key: str) -> str:
-    known = [bool(run[key]) for run in runs if run[key] is not None]
+    known = [bool(run[key]) for run in runs if run.get(key) is not None]
     return f"{sum(known)}/{len(known)}" if known else "–"
 
 

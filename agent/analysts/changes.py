@@ -9,8 +9,18 @@ from tools.change import Change
 from tools.errors import ToolError
 
 OURS = "prunella"
-LOOK_BACK = {"release": timedelta(minutes=20), "promotion": timedelta(hours=3), "scale": timedelta(hours=6)}
-FINDINGS = {"release": "recent_release", "promotion": "recent_promotion", "scale": "recent_scaling"}
+LOOK_BACK = {
+    "release": timedelta(minutes=20),
+    "promotion": timedelta(hours=3),
+    "scale": timedelta(hours=6),
+    "config": timedelta(minutes=20),
+}
+FINDINGS = {
+    "release": "recent_release",
+    "promotion": "recent_promotion",
+    "scale": "recent_scaling",
+    "config": "recent_config",
+}
 
 
 def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
@@ -57,7 +67,7 @@ def _changes(scene: Scene, kind: str) -> tuple[Change, ...]:
 
 def _bindings(change: Change) -> dict[str, str]:
     match change.kind:
-        case "release":
+        case "release" | "config":
             return {"good_revision": change.before}
         case "promotion":
             return {"good_version": change.before}

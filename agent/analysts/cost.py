@@ -1,9 +1,12 @@
 """The cost analyst: money against budget, and capacity that nobody uses."""
 
-from agent.analysts.evidence import Notes
+from agent.analysts.evidence import Notes, before, onset
 from agent.case import Evidence, Incident
 from agent.detect import SPARE, spare
 from agent.observe import Scene
+
+DEARER = 1.3  # times the price before
+QUIETER = 0.6  # times the traffic before
 
 
 def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
@@ -23,4 +26,22 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         2.5 if idle else -1.5,
         f"{replicas:.0f} replicas {use:.0f} % busy, {spare(use, replicas)} spare",
     )
+    _usual(notes, incident, scene, spend, replicas)
     return notes.done()
+
+
+def _usual(notes: Notes, incident: Incident, scene: Scene, spend: float, replicas: float) -> None:
+    """Compare price and traffic with what was usual before the money ran over."""
+    entity, since = f"service/{incident.service}", onset(incident)
+    then = {name: before(scene, name, entity, since) for name in ("spend", "replicas", "requests")}
+    if then["spend"] and then["replicas"] and replicas:
+        now, was = spend / replicas, then["spend"] / then["replicas"]
+        notes.add(
+            "price_up", entity, 2.5 if now > DEARER * was else -1.5, f"{now:.2f} a replica and hour, before {was:.2f}"
+        )
+    calls = scene.observation.value("requests", entity)
+    if calls is not None and then["requests"]:
+        fewer = calls < QUIETER * then["requests"]
+        notes.add(
+            "traffic_down", entity, 2.5 if fewer else -1.5, f"requests {calls:.4g}, before {then['requests']:.4g}"
+        )

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from config.fleet import Fleet
+from simulator.world.ails import Ail
 from simulator.world.couple import Coupling
 from simulator.world.engines import Engines
 from simulator.world.events import Changes
 from simulator.world.hardware import Hardware, Labels
+from simulator.world.marking import Marking
 from simulator.world.pods import ROWS, Pod, Pods
 from simulator.world.quality import Quality
 from simulator.world.rows import Rows
@@ -47,6 +49,9 @@ class Knobs:
         self.errors = np.zeros(services)
         self.vendor_errors = np.zeros(routes)
         self.vendor_slow = np.ones(routes)
+        self.vendor_throttled = np.zeros(routes)  # share of the failures
+        self.vendor_nonsense = np.zeros(routes)
+        self.price = 1.0
         self.noise = 1.0
         self.bursts = 1.0
 
@@ -76,11 +81,14 @@ class Body:
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
         self.hardware = Hardware(fleet, self.pods, self.store)
+        self.marking = Marking(self.store)
         self.store.seal()
         self.weather = Weather(fleet, self.streams, len(self.pods.owner))
         self.coupling = Coupling(fleet)
         self.changes = Changes(start)
         self.knobs = Knobs(len(services), routes)
+        self.ails: list[Ail] = []
+        self.failing = np.zeros(len(services))  # share of answers that failed in the last tick
         self.quality = Quality(fleet, self.streams, self.clock, self.changes)
         self._come_alive(start)
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from simulator.world.ails import Ail
 from simulator.world.body import Body
+from simulator.world.events import Kind
 from simulator.world.ledger import Happened
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
@@ -30,6 +32,9 @@ _LASTING = (
     "bursts",
 )
 _ROUTE = ("vendor_errors", "vendor_slow")
+_DRIFTS = ("concept", "covariate", "dates", "nulls")
+_ELSEWHERE = ("heat", "ail", "price")  # lasting too
+HEALTHY = 0.01  # share of failed answers below which clients stop to call again
 
 
 @dataclass
@@ -42,6 +47,8 @@ class _Cue:
     at: datetime
     gpu: int = -1
     route: int = -1
+    key: str = ""  # of an ail's carrier, once it is cast
+    over: bool = False  # a sustained one that its service got over
     next_at: datetime | None = None  # of a happening that has not happened yet
     times: int = 0
 
@@ -51,7 +58,20 @@ class _Cue:
         m = self.mutation
         if since < 0 or (m.duration is not None and since >= m.duration):
             return 0.0
-        return 1.0 if m.onset == "step" else min(1.0, since / m.ramp)
+        match m.onset:
+            case "step":
+                return 1.0
+            case "ramp":
+                return min(1.0, since / m.ramp)
+            case "periodic":
+                return float(since % (m.every or m.ramp) < (m.every or m.ramp) / 2)
+            case "sustain":
+                return float(not self.over)
+
+    def sustain(self, now: datetime, failing: float) -> None:
+        """Let a sustained one end, once its trigger is past and its service is well."""
+        since = (now - self.at).total_seconds()
+        self.over = self.over or (self.mutation.onset == "sustain" and since > self.mutation.ramp and failing < HEALTHY)
 
 
 class Stage:
@@ -62,6 +82,7 @@ class Stage:
         self._streams = body.streams
         self.scenario = scenario
         self.names: dict[str, str] = {}
+        self.beside: set[str] = set()
         self.onset: datetime | None = None
         self._cues: list[_Cue] = []
         self._cast_as: dict[str, Pod] = {}
@@ -86,7 +107,7 @@ class Stage:
             }
             at = self.onset + timedelta(seconds=mutation.at)
             cue = _Cue(mutation, service, values, at, next_at=at)
-            if mutation.what in _ROUTE:
+            if mutation.what in _ROUTE or mutation.carrier == "vendor":
                 vendor = self._body.services[service].vendors[0]
                 cue.route = self._body.vendors.row(service, vendor)
                 self.names["vendor"] = vendor
@@ -99,15 +120,18 @@ class Stage:
         truth, entity = self.scenario.truth, self.scenario.truth.entity
         for name in sorted(self.names, key=len, reverse=True):
             entity = entity.replace(f"${name}", self.names[name])
-        return Happened(truth, entity, self.names.get("service", ""), self.onset if truth.fault else None)
+        return Happened(
+            truth, entity, self.names.get("service", ""), self.onset if truth.fault else None, frozenset(self.beside)
+        )
 
     # -- every tick ------------------------------------------------------------------------------------------------
     def play(self, now: datetime) -> None:
         """Apply everything that is due."""
         self._routine_release(now)
         self._body.knobs.reset()
+        self._body.ails.clear()
         for cue in self._cues:
-            if cue.mutation.what in _LASTING or cue.mutation.what in _ROUTE or cue.mutation.what == "heat":
+            if cue.mutation.what in (*_LASTING, *_ROUTE, *_ELSEWHERE):
                 self._hold(cue, now)
             elif cue.next_at is not None and now >= cue.next_at:
                 self._once(cue, now)
@@ -124,14 +148,22 @@ class Stage:
         level = cue.level(now)
         if level <= 0 and cue.gpu < 0:
             return
+        if cue.service:
+            cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
+        special: dict[str, Callable[[_Cue, float], None]] = {
+            "heat": self._heat,
+            "ail": self._ail,
+            "vendor_errors": self._vendor,
+            "vendor_slow": self._vendor,
+        }
+        special.get(cue.mutation.what, self._turn)(cue, level)
+
+    def _turn(self, cue: _Cue, level: float) -> None:
+        """Turn one coefficient."""
         body, knobs, what = self._body, self._body.knobs, cue.mutation.what
-        if what == "heat":
-            self._heat(cue, level)
-        elif what in ("noise", "bursts"):
+        if what in ("noise", "bursts", "price"):
             setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
-        elif what in ("vendor_errors", "vendor_slow"):
-            self._vendor(cue, level)
-        elif what in ("concept", "covariate", "dates", "nulls"):
+        elif what in _DRIFTS:
             body.quality.shift(cue.service, what, level * cue.values["amount"])
         elif what == "errors":
             knobs.errors[body.index[cue.service]] += level * cue.values["rate"]
@@ -145,6 +177,39 @@ class Stage:
             knobs.vendor_errors[cue.route] += level * cue.values["rate"]
         else:
             knobs.vendor_slow[cue.route] *= 1 + level * (cue.values["factor"] - 1)
+
+    def _ail(self, cue: _Cue, level: float) -> None:
+        cue.key = cue.key or self._carrier(cue, self._body.clock.now())
+        knobs, values, place = self._body.knobs, cue.values, self._body.index[cue.service]
+        knobs.traffic[place] *= 1 + level * (values.get("traffic", 1.0) - 1)
+        if cue.mutation.carrier == "vendor":
+            knobs.vendor_errors[cue.route] += level * values.get("errors", 0.0)
+            knobs.vendor_slow[cue.route] *= 1 + level * (values.get("slow", 1.0) - 1)
+            knobs.vendor_throttled[cue.route] = values.get("throttled", 0.0)
+            knobs.vendor_nonsense[cue.route] = values.get("nonsense", 0.0)
+            return
+        marks = {**cue.mutation.marks}
+        ail = Ail(cue.mutation.carrier, cue.key, cue.service, level, values, marks)
+        self._body.ails.append(ail)
+        self.beside |= {pod.service for pod in ail.sufferers(self._body.pods)} - {cue.service}
+
+    def _carrier(self, cue: _Cue, now: datetime) -> str:
+        """Choose what an ail sits on, and name it for the truth."""
+        match cue.mutation.carrier:
+            case "service" | "vendor":
+                return cue.service
+            case "revision":
+                key = f"ail-{self._cues.index(cue)}"
+                told = (cue.mutation.text, cue.mutation.actor)
+                self._release(cue.service, Effect(ail=key), told, now, cue.mutation.kind)
+                return key
+            case carrier:
+                pod = self._victim(cue.service)
+                self._name_gpu(pod.gpu)
+                self.names["replica"] = pod.name
+                self.names["zone"] = self._body.pods.machines[pod.gpu // GPUS_PER_NODE].zone
+                named = {"replica": pod.name, "gpu": str(pod.gpu), "node": self.names["node"]}
+                return named.get(carrier, self.names["zone"])
 
     def _heat(self, cue: _Cue, level: float) -> None:
         if cue.gpu < 0:
@@ -214,13 +279,15 @@ class Stage:
         now = self._body.clock.now()
         self._release(cue.service, effect, (cue.mutation.text, cue.mutation.actor), now)
 
-    def _release(self, service: str, effect: Effect, told: tuple[str, str], now: datetime) -> None:
+    def _release(
+        self, service: str, effect: Effect, told: tuple[str, str], now: datetime, kind: Kind = "release"
+    ) -> None:
         pods, (text, actor) = self._body.pods, told
         if effect == Effect():
             # A harmless release on top of whatever runs: the code that is in there stays in there.
             effect = pods.workloads[service].effects.get(pods.workloads[service].current, effect)
         before, after = pods.release(service, text, effect, now)
-        self._body.changes.add(now, "release", f"service/{service}", actor, (before, after), text)
+        self._body.changes.add(now, kind, f"service/{service}", actor, (before, after), text)
 
     def _promote(self, cue: _Cue) -> None:
         self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))

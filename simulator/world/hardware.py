@@ -10,6 +10,7 @@ from simulator.world.store import Axis, Floats, Store
 
 CLOCK = 1980.0  # MHz at full speed
 HOT = 0.95  # below this share of full speed the hardware reports thermal slow-downs
+_PRESSURE = (("condition", "DiskPressure"), ("status", "true"))
 Labels = dict[Axis, dict[int, dict[str, str]]]
 
 
@@ -22,12 +23,13 @@ class Hardware:
         count = len(pods.owner)
         self.clock = np.ones(count)  # share of full speed that heat leaves
         self.xid = np.zeros(count)
+        self.price = 1.0  # times the usual
         self.flicker = np.zeros(count)  # harmless slow-downs that noise brings
         self.events = np.zeros(count)
         self._views = store.views
         for name in ("SM_CLOCK", "GPU_TEMP", "GPU_UTIL", "POWER_USAGE", "XID_ERRORS"):
             store.add(f"DCGM_FI_DEV_{name}", "gpu")
-        events = ("gpu_idle", "sw_thermal", "hw_thermal", "hw_slowdown")
+        events = ("gpu_idle", "sw_thermal", "hw_thermal", "hw_slowdown", "power_cap")
         store.add("DCGM_EXP_CLOCK_EVENTS_COUNT", "gpu", tuple((("clock_event", e),) for e in events))
         for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"):
             store.add(name, "service")
@@ -36,7 +38,7 @@ class Hardware:
         store.add(
             "kube_node_status_condition",
             "node",
-            tuple((("condition", "Ready"), ("status", status)) for status in ("true", "false")),
+            (*((("condition", "Ready"), ("status", s)) for s in ("true", "false")), _PRESSURE),
         )
         for name in ("kube_node_spec_unschedulable", "node_gpu_hourly_cost", "node_gpu_count"):
             store.add(name, "node")
@@ -84,16 +86,16 @@ class Hardware:
             views["container_gpu_allocation"][pod.row, 0] = pod.gpu >= 0
         views["kube_deployment_status_replicas_ready"][:, 0] = ready
         for i, machine in enumerate(pods.machines):
-            views["kube_node_status_condition"][i] = (machine.ready, not machine.ready)
+            views["kube_node_status_condition"][i] = (machine.ready, not machine.ready, 0.0)
             views["kube_node_spec_unschedulable"][i, 0] = not machine.schedulable
-        views["node_gpu_hourly_cost"][:, 0] = GPU_HOURLY
+        views["node_gpu_hourly_cost"][:, 0] = GPU_HOURLY * self.price
         views["node_gpu_count"][:, 0] = GPUS_PER_NODE
 
     def spend(self) -> Floats:
         """Return GPU money per hour by service, shape (S,)."""
         held = {service.name: 0.0 for service in self.fleet.services}
         for pod in self.pods.pods.values():
-            held[pod.service] += GPU_HOURLY * (pod.gpu >= 0)
+            held[pod.service] += GPU_HOURLY * self.price * (pod.gpu >= 0)
         return np.array(list(held.values()))
 
     def labels(self, routes: tuple[tuple[str, str], ...]) -> Labels:

@@ -29,6 +29,7 @@ class Happened:
     entity: str
     service: str
     onset_at: datetime | None
+    beside: frozenset[str] = frozenset()  # services that what is at fault carries too
 
 
 class Ledger:

@@ -20,6 +20,7 @@ class Effect:
     slow: float = 1.0
     output: float = 1.0
     prompt: float = 1.0
+    ail: str = ""  # name of the ail that sits on the revision
 
 
 @dataclass(slots=True)

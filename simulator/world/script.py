@@ -24,6 +24,10 @@ What = Literal[
     "vendor_slow",
     # lasting, on the GPU beneath one replica of the target service
     "heat",
+    # lasting, on its own carrier, with the marks that exporters show of it
+    "ail",
+    # lasting, on the price of every GPU
+    "price",
     # once
     "gpu_lost",
     "hang",
@@ -37,13 +41,23 @@ What = Literal[
 ]
 
 
+Carrier = Literal["replica", "gpu", "node", "zone", "revision", "service", "vendor"]
+Onset = Literal["step", "ramp", "periodic", "sustain"]
+
+
 class Mutation(Frozen):
     """One change of the world's coefficients."""
 
     what: What
     params: dict[str, Number] = Field(default_factory=dict)
     target: tuple[str, ...] = Field(default=(), description="candidates; empty: the scenario's target")
-    onset: Literal["step", "ramp"] = "step"
+    onset: Onset = Field(
+        default="step",
+        description="sustain: it goes on after ``ramp`` seconds for as long as its service fails requests",
+    )
+    carrier: Carrier = Field(default="service", description="what an ail sits on")
+    marks: dict[str, float] = Field(default_factory=dict, description="findings of tools.marks: what their series read")
+    kind: Literal["release", "config"] = Field(default="release", description="what the change log calls a revision")
     at: float = Field(default=0.0, ge=0, description="seconds after the scenario's onset")
     ramp: float = Field(default=600.0, gt=0, description="seconds that a ramp takes to its full level")
     duration: float | None = Field(default=None, gt=0, description="seconds; None: lasts")
@@ -57,7 +71,9 @@ class Truth(Frozen):
 
     fault: str = Field(default="", description="fault id of the catalogue; empty: nothing is wrong")
     entity: str = Field(default="", description="may name $service, $replica, $node, $gpu, $vendor, $model")
-    acceptable_playbooks: tuple[str, ...] = ()
+    acceptable_playbooks: tuple[str, ...] = Field(
+        default=(), description="remedies; none for a fault: the honest thing is to give it to a person"
+    )
     forbidden_verbs: tuple[str, ...] = ()
 
 
@@ -65,7 +81,7 @@ class Scenario(Frozen):
     """One drill: what happens, to whom, and the truth that the scorer knows."""
 
     id: str
-    layer: Literal["cluster", "gpu", "engine", "quality", "cost", "vendor", "quiet"]
+    layer: Literal["cluster", "gpu", "engine", "quality", "pipeline", "cost", "vendor", "ourselves", "quiet"]
     about: str
     target: tuple[str, ...] = Field(default=(), description="candidate services; the seed chooses one")
     onset: Annotated[tuple[float, float], Field(description="seconds after the start; the seed draws from it")] = (

@@ -9,7 +9,7 @@ from simulator.world.store import Floats, Store
 
 EDGES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 SIGMA = 0.5
-CODES = ("200", "429", "500", "timeout")
+CODES = ("200", "429", "500", "timeout", "422")  # 422: the gateway refused the answer
 STANDING = (90, 10)  # per cent of traffic to the first and second choice: the second is kept warm
 
 
@@ -25,6 +25,8 @@ class Vendors:
         self.price = np.array([profiles[s].price for s, _ in self.routes])
         self.errors = np.zeros(len(self.routes))
         self.slow = np.ones(len(self.routes))
+        self.throttled = np.zeros(len(self.routes))  # share of the failures
+        self.nonsense = np.zeros(len(self.routes))
         self.count = len(services)
         self.weights: dict[str, dict[str, int]] = {
             s.name: _standing(s.vendors) for s in services if s.kind is ServiceKind.VENDOR
@@ -54,9 +56,11 @@ class Vendors:
         self._views["vendor_request_duration_seconds_bucket"] += self.seen
         codes = self._views["vendor_requests_total"]
         codes[:, 0] += good
-        codes[:, 1] += bad * 0.05
-        codes[:, 2] += bad * 0.75
-        codes[:, 3] += bad * 0.2
+        plain = bad * (1 - self.throttled - self.nonsense)
+        codes[:, 1] += bad * self.throttled + plain * 0.05
+        codes[:, 2] += plain * 0.75
+        codes[:, 3] += plain * 0.2
+        codes[:, 4] += bad * self.nonsense
         self.money = good * self.price
         return self._result(good, bad, mean)
 

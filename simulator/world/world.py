@@ -7,6 +7,7 @@ import numpy as np
 
 from config.fleet import Fleet, Objective, ServiceKind
 from simulator.world.actuate import WorldActuator
+from simulator.world.ails import afflict
 from simulator.world.body import Body, VirtualClock
 from simulator.world.engines import E2E_EDGES, TTFT_EDGES
 from simulator.world.evaluate import interpolate
@@ -111,9 +112,14 @@ class World:
         self._stage.play(now)
         body.pods.step(now)
         body.rows.refresh(body.pods, self._tick)
+        if body.ails:
+            afflict(body.ails, body.pods, body.rows)
+            body.rows.rebalance()
+        body.hardware.price = body.knobs.price
         self._serve(seconds)
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement())
+        body.marking.tick(body.ails, body.pods, body.index, seconds)
         body.quality.tick(now)
         body.store.keep(now.timestamp())
         self._metrics.remember(now)
@@ -137,6 +143,7 @@ class World:
             jitter=jitter,
             noise=NOISE * knobs.noise,
         )
+        body.vendors.throttled, body.vendors.nonsense = knobs.vendor_throttled, knobs.vendor_nonsense
         body.vendors.errors, body.vendors.slow = np.minimum(knobs.vendor_errors, 1.0), knobs.vendor_slow
         self._arrivals = load.arrivals
         parts = (
@@ -148,6 +155,7 @@ class World:
         self._last = Result(*(sum(column) for column in zip(*(p.columns() for p in parts), strict=True)))
         self._last.failed = self._last.failed + unserved
         self._last.errors = self._last.failed / np.maximum(self._last.finished + self._last.failed, 1e-9)
+        body.failing = self._last.errors
 
     def _unserved(self) -> Floats:
         """Return 1 for services that should have a replica in the balancer and have none."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from config.fleet import Fleet
+from simulator.drill import FIRST
 from simulator.scenario import Scenario, load_scenarios
 from simulator.world.ledger import Happened
 from simulator.world.world import World
@@ -25,7 +26,8 @@ from tools.action import (
 
 pytestmark = pytest.mark.slow
 
-FAULTS = tuple(name for name, scenario in load_scenarios().items() if scenario.layer != "quiet")
+FAULTS = FIRST
+REST = tuple(sorted(name for name, scenario in load_scenarios().items() if scenario.truth.fault and name not in FIRST))
 QUIET = ("growth", "healthy", "noisy_healthy", "red_herring")
 Remedy = Callable[[World, Happened], list[Action]]
 SEEDS = (0, 4)
@@ -125,6 +127,29 @@ def test_a_fault_hurts_whom_it_should_and_nobody_else(play: Play, scenario: str,
     assert ill(world) == hurt(world, happened.service)
 
 
+@pytest.mark.parametrize("scenario", REST)
+def test_every_other_fault_hurts_its_service_and_nobody_aside(fleet: Fleet, scenario: str) -> None:
+    soon = load_scenarios()[scenario].model_copy(update={"onset": (600.0, 900.0)})
+    world = World(fleet, seed=3, scenario=soon)
+    bad = dict.fromkeys(world.ledger.services, 0)
+    for tick in range(30 + 90):
+        world.advance(30.0)
+        for name in bad:
+            bad[name] += tick >= 30 and not world.ledger.healthy(name)
+    happened = world.ledger.happened
+    assert happened is not None
+    allowed = closure(fleet, {happened.service, *happened.beside})
+    assert bad[happened.service] > 20
+    assert {name for name, count in bad.items() if count > 20} <= allowed
+
+
+def closure(fleet: Fleet, names: set[str]) -> set[str]:
+    """Return services and those that depend on them."""
+    while more_ := {s.name for s in fleet.services if names & set(s.depends_on)} - names:
+        names |= more_
+    return names
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("scenario", sorted(CASES))
 def test_the_right_remedy_cures(play: Play, scenario: str, seed: int) -> None:
@@ -161,7 +186,7 @@ def test_an_uncordoned_node_may_get_its_replica_back_but_a_cordoned_one_never(pl
 
 def test_targets_and_onsets_vary_with_the_seed(fleet: Fleet) -> None:
     for scenario in load_scenarios().values():
-        if scenario.truth.fault:
+        if scenario.id in FIRST:
             told = []
             for seed in range(12):
                 world = World(fleet, seed=seed, scenario=scenario)
@@ -180,9 +205,8 @@ def test_scenarios_are_consistent(fleet: Fleet, scenario: Scenario) -> None:
     assert set(scenario.truth.forbidden_verbs) <= set(VERBS)
     assert (scenario.truth.fault == "") == (scenario.layer == "quiet")
     if scenario.truth.fault:
-        assert scenario.truth.fault == scenario.id
+        assert scenario.truth.fault == scenario.id or scenario.layer == "ourselves"
         assert scenario.truth.entity
-        assert scenario.truth.acceptable_playbooks
 
 
 def test_two_faults_for_each_layer_and_four_quiet_runs() -> None:

@@ -1,0 +1,74 @@
+"""The marks analyst: what exporters say about one cause by themselves, read only for the patient at hand."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+
+from agent.analysts.evidence import Notes, onset
+from agent.case import Evidence, Incident
+from agent.observe import Scene
+from tools.errors import ToolError
+from tools.marks import MARKS, SPECS, Mark
+from tools.signal import Frame
+
+BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # before the onset: a sticky mark seen then is an old one
+
+
+def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
+    """Bring every mark of the patient, its replicas, and the machines beneath; no news where nothing can be read."""
+    notes = Notes("marks", incident, scene.now)
+    try:
+        frame = scene.senses.metrics.read(SPECS, scene.now)
+    except ToolError:
+        return ()
+    near = _near(incident.service, scene)
+    for mark in MARKS:
+        for entity, value in _shown(mark, frame, near):
+            if not (mark.sticky and _is_old(mark, entity, incident, scene)):
+                text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
+                notes.add(mark.finding, entity, 2.5, text, _bindings(entity))
+    return notes.done()
+
+
+def _near(service: str, scene: Scene) -> frozenset[str]:
+    """Return the prefixes of entities that are the patient's: itself, its replicas and vendors, machines beneath."""
+    nodes = {replica.node for replica in scene.observation.topology.of(service) if replica.node}
+    gpus = {f"gpu/{node}/" for node in nodes}
+    return frozenset((f"service/{service}", f"replica/{service}/", f"vendor/{service}/", *gpus)) | {
+        f"node/{node}" for node in nodes
+    }
+
+
+def _shown(mark: Mark, frame: Frame, near: frozenset[str]) -> Iterator[tuple[str, float]]:
+    for key, value in zip(frame.keys, frame.values, strict=True):
+        mine = key.entity in near or f"{key.entity.rpartition('/')[0]}/" in near
+        if key.signal == mark.spec.name and mine and mark.seen(float(value)):
+            yield key.entity, float(value)
+
+
+def _is_old(mark: Mark, entity: str, incident: Incident, scene: Scene) -> bool:
+    """Whether a mark stood there before the incident: exporters show the last of its kind until the next."""
+    since = onset(incident)
+    try:
+        frames = scene.senses.metrics.history(mark.spec, since - BEFORE[0], since - BEFORE[1], 60)
+    except ToolError:
+        return False
+    seen = [
+        mark.seen(float(value))
+        for frame in frames
+        for key, value in zip(frame.keys, frame.values, strict=True)
+        if key.entity == entity and key.signal == mark.spec.name
+    ]
+    return bool(seen) and sum(seen) * 2 > len(seen)
+
+
+def _bindings(entity: str) -> dict[str, str]:
+    kind, *rest = entity.split("/")
+    match kind:
+        case "replica":
+            return {"replica": rest[1]}
+        case "node" | "gpu":
+            return {"node": rest[0]}
+        case _:
+            return {}
