@@ -17,6 +17,7 @@ class FaultProfile(Frozen):
     layer: str
     scope: str  # kind of the entity: service, replica, gpu, node, vendor, model
     about: str
+    person: bool = False  # no machine should act on it: no playbook cures it, and a person is told what it is
     prior: float = 0.0
     needs: tuple[str, ...]  # findings without which it is not considered
     signs: Mapping[str, float]

@@ -34,6 +34,7 @@ _LASTING = (
 _ROUTE = ("vendor_errors", "vendor_slow")
 _DRIFTS = ("concept", "covariate", "dates", "nulls")
 _ELSEWHERE = ("heat", "ail", "price")  # lasting too
+CALM = 6  # ticks of health after which clients trust a service again
 HEALTHY = 0.01  # share of failed answers below which clients stop to call again
 
 
@@ -48,6 +49,7 @@ class _Cue:
     gpu: int = -1
     route: int = -1
     key: str = ""  # of an ail's carrier, once it is cast
+    calm: int = 0  # ticks for which its service was well
     over: bool = False  # a sustained one that its service got over
     next_at: datetime | None = None  # of a happening that has not happened yet
     times: int = 0
@@ -71,7 +73,9 @@ class _Cue:
     def sustain(self, now: datetime, failing: float) -> None:
         """Let a sustained one end, once its trigger is past and its service is well."""
         since = (now - self.at).total_seconds()
-        self.over = self.over or (self.mutation.onset == "sustain" and since > self.mutation.ramp and failing < HEALTHY)
+        self.calm = self.calm + 1 if failing < HEALTHY else 0
+        past = self.mutation.onset == "sustain" and since > self.mutation.ramp
+        self.over = self.over or (past and self.calm >= CALM)
 
 
 class Stage:

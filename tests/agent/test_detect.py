@@ -68,13 +68,13 @@ def test_accuracy_is_wrong_only_beyond_chance() -> None:
     assert not guard.update(seen(4, {}, {"score": maybe}))
 
 
-def test_idle_money_waits_and_needs_spare_replicas_over_budget() -> None:
+def test_money_over_budget_waits_and_needs_no_spare_replicas() -> None:
     def told(spend: float, use: float) -> set[str]:
         guard, last = watch(), int(IDLE_FOR / TICK) + 1
         return [signals(guard, t, 0.0, spend=spend, gpu_utilisation=use, replicas=8.0) for t in range(last + 1)][-1]
 
     assert told(20.0, 15.0) == {"spend"}
-    assert told(20.0, 58.0) == set()
+    assert told(20.0, 58.0) == {"spend"}
     assert told(9.0, 15.0) == set()
 
 
@@ -85,7 +85,7 @@ def test_idle_money_without_data_neither_begins_nor_ends() -> None:
         signals(guard, tick, 0.0, **idle)
     assert signals(guard, last, 0.0, **idle) == {"spend"}
     assert signals(guard, last + 1, 0.0) == {"spend"}
-    assert signals(guard, last + 2, 0.0, **{**idle, "gpu_utilisation": 58.0}) == set()
+    assert signals(guard, last + 2, 0.0, **{**idle, "spend": 9.0}) == set()
     other = watch()
     assert all(not signals(other, tick, 0.0, spend=20.0) for tick in range(last + 5))
 
