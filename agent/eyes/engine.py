@@ -84,6 +84,22 @@ class Eyes:
             left -= part
         return more
 
+    def forget(self, series: NDArray[np.intp]) -> None:
+        """Forget what is known of some series: their rows are as new."""
+        start = 0
+        for block in self._blocks:
+            end = start + block.memory.series
+            places = series[(series >= start) & (series < end)] - start
+            if len(places):
+                block.put(places, Block(len(places)))
+            start = end
+
+    def silent(self, at: float, patience: float) -> NDArray[np.intp]:
+        """Return the series without a usable value for more than ``patience`` seconds: NO DATA, never an alarm."""
+        last_at = np.concatenate([block.memory.of["last_at"] for block in self._blocks] or [np.empty(0)])
+        (found,) = np.nonzero(at - last_at > patience)
+        return found
+
     def save(self) -> bytes:
         """Return the whole state, compressed."""
         arrays = {

@@ -11,7 +11,7 @@ from agent.eyes.columns import Reals
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
 from agent.eyes.try_out import START, STEP, statistics
 
-MODULES = ("budget", "engine", "intake", "levels", "records", "restless", "season")
+MODULES = ("budget", "burn", "counters", "engine", "intake", "levels", "records", "restless", "roster", "season")
 Kind = type[Detector]
 
 
