@@ -13,13 +13,13 @@ from agent.drift.compare import compare
 from agent.drift.finding import Limits
 from agent.drift.gathering import Gathered
 from agent.drift.judging import judge
-from agent.drift.sketch import BINS
 from tests.drift.tables import Rows
 from tools.grid import Floats, Grid
 from tools.tables import Labels, Tally
 
 SIZES = (1_000, 100_000, 10_000_000)
-NUMBERS, CATEGORIES = 12, 4
+NUMBERS, CATEGORIES = 12, (20, 2000)
+BINS = 512
 GRID = Grid(-8.0, 16.0 / BINS, BINS)
 
 
@@ -43,8 +43,8 @@ def counted_window(size: int, seed: int) -> bool:
         gathered.numbers[f"n{at}"] = (_tally(rng, size, at), _tally(rng, size, at))
         gathered.grids[f"n{at}"] = GRID
         gathered.nulls[f"n{at}"] = (int(rng.binomial(size, 0.01)), int(rng.binomial(size, 0.01)))
-    for at in range(CATEGORIES):
-        one, two = (rng.multinomial(size, _zipf(20 * 10**at)) for _ in range(2))
+    for at, values in enumerate(CATEGORIES):
+        one, two = (rng.multinomial(size, _zipf(values)) for _ in range(2))
         sides = ({f"v{place}": int(n) for place, n in enumerate(side) if n} for side in (one, two))
         gathered.texts[f"c{at}"] = (next(sides), next(sides))
     return any(move.verdict == "moved" for move in judge(gathered, Limits(least=0.0), (size, size), {}))

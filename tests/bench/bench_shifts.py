@@ -1,0 +1,76 @@
+"""Injected shifts: how often they are found, beside Evidently, alibi-detect, NannyML and river at their defaults."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from agent.drift.compare import compare
+from agent.drift.finding import DriftReport
+from tests.bench.peers import python_of
+from tests.bench.shifts import CONCERNED, SHIFTS, table
+from tests.drift.tables import Rows
+
+NEEDS = {
+    "evidently": ("evidently>=0.7.23,<0.8", "pandas<3"),
+    "alibi": ("alibi-detect",),
+    "nannyml": ("nannyml", "statsmodels", "pandas<3"),
+    "river": ("river",),
+}
+TRIALS = 10
+
+
+def figures() -> Mapping[str, float]:
+    """Return, per shift and tool, the share of trials in which it was found; ``none``: in which anything was."""
+    found = {f"shift_{shift}_prunella": share for shift, share in own(TRIALS).items()}
+    for peer, requirements in NEEDS.items():
+        python = python_of(peer, *requirements)
+        if python is None:
+            continue
+        script = str(Path(__file__).parent / "shifts.py")
+        done = subprocess.run(
+            [str(python), script, peer, str(TRIALS)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"},
+        )
+        if done.returncode:
+            sys.stderr.write(f"{peer}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}\n")
+            continue
+        found |= {f"shift_{name}_{peer}": share for name, share in json.loads(done.stdout.splitlines()[-1]).items()}
+    return found
+
+
+def own(trials: int) -> dict[str, float]:
+    """Return our own shares."""
+    shares = {}
+    for shift in SHIFTS:
+        hits = 0
+        for trial in range(trials):
+            report = compare(_rows(2 * trial), _rows(2 * trial + 1, shift))
+            hits += report.alarming if shift == "none" else bool(_named(report) & CONCERNED[shift])
+        shares[shift] = hits / trials
+    return shares
+
+
+def _rows(seed: int, shift: str = "none") -> Rows:
+    columns = table(seed, shift)
+    return Rows(
+        "rows",
+        **{name: column.tolist() if column.dtype.kind == "U" else column for name, column in columns.items()},
+    )
+
+
+def _named(report: DriftReport) -> set[str]:
+    """Return every column that the report asks a person to look at."""
+    names = {move.feature for move in report.moves if move.verdict == "moved"}
+    names |= {fault.column for fault in report.faults} | {segment.feature for segment in report.segments}
+    for one in report.joint:
+        if one.verdict == "moved" and one.test == "correlation":
+            names |= set(np.array(one.text.split())) & {f"f{at}" for at in range(8)}
+    return names
