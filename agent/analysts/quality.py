@@ -1,15 +1,18 @@
 """The quality analyst: is the model worse, is the version to blame, did its inputs move?"""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.analysts.evidence import Notes, onset
 from agent.case import Evidence, Incident
+from agent.drift.exact import gaps
+from agent.drift.since import since
 from agent.observe import Scene
 from config.fleet import Service
 from tools.errors import ToolError
+from tools.tables import Numbers
 
 MOVED = 0.35  # Kolmogorov-Smirnov distance of a feature that counts as moved
 
@@ -68,7 +71,15 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     distances = [distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))]
     worst = int(np.argmax(distances))
     text = f"feature {rows.names[worst]} moved most: KS distance {distances[worst]:.2f}, moved from {MOVED}"
+    if distances[worst] > MOVED:
+        text += _since(reference.features[:, worst], rows.features[:, worst], rows.at)
     notes.add("inputs_moved", entity, 2.5 if distances[worst] > MOVED else -1.5, text)
+
+
+def _since(reference: NDArray[np.float64], current: NDArray[np.float64], at: NDArray[np.float64]) -> str:
+    """Say since when, where a step in the rows' own time explains most of the move."""
+    found = since(Numbers(reference), Numbers(current), at)
+    return "" if found is None else f", since {datetime.fromtimestamp(found, UTC):%H:%M} UTC"
 
 
 def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -77,7 +88,5 @@ def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     >>> distance(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
     1.0
     """
-    from scipy.stats import ks_2samp
-
     one, two = first[np.isfinite(first)], second[np.isfinite(second)]
-    return float(ks_2samp(one, two, method="asymp").statistic) if len(one) and len(two) else 1.0
+    return gaps(one, two).ks if len(one) and len(two) else 1.0
