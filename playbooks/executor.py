@@ -57,7 +57,7 @@ class Executor:
             waiting = self._braked(plan) or self._ledger.open(plan)
             if waiting is not None:
                 return waiting
-            run = self._ledger.run(plan)
+            run = self._ledger.run(plan) if self._ledger.known(plan).epoch != self._ledger.epoch(plan) else run
             pause = self._make(plan, run, next_move(plan, run, self._clock.now()))
             if pause is not None:
                 return execution(plan, self._ledger.run(plan), self._clock.now(), pause.until, pause.reason)
@@ -206,7 +206,7 @@ class Executor:
         except ToolError as error:
             return self._settle(plan, now, "unknown", f"step {now.step} may or may not have happened: {error}")
         if receipt is not None:
-            return self._received(plan, self._ledger.run(plan), now, receipt)
+            return self._received(plan, self._ledger.known(plan), now, receipt)
         return self._settle(plan, now, "failed", detail)
 
     def _apply(self, plan: Plan, now: Task) -> Hold | None:
@@ -223,7 +223,7 @@ class Executor:
             return self._settle(plan, now, "ambiguous", str(error), tries=tries)
         except (Refused, Absent) as error:
             return self._settle(plan, now, "failed", str(error))
-        return self._received(plan, self._ledger.run(plan), now, receipt)
+        return self._received(plan, self._ledger.known(plan), now, receipt)
 
     def _received(self, plan: Plan, run: RunState, now: Task, receipt: Receipt) -> Hold | None:
         match receipt.state:

@@ -41,6 +41,7 @@ class Leases:
         self._seq = 0
         self._all: dict[str, Lease] = {}  # of runs that have not ended
         self._mine: dict[str, int] = {}  # epochs, by run
+        self._ended: dict[str, int] = {}  # the last end of each run, by entry
 
     def epoch(self, plan: Plan) -> int:
         """Return the epoch under which we hold a run; 0: we do not."""
@@ -50,10 +51,12 @@ class Leases:
         """Let go of a run that is over."""
         self._mine.pop(plan.id, None)
 
-    def take(self, plan: Plan, targets: frozenset[str], blocks_until: datetime) -> str:
-        """Take, renew or keep the lease of a run; returns why that cannot be, empty: it is ours."""
+    def take(self, plan: Plan, targets: frozenset[str], blocks_until: datetime, seen: int) -> str:
+        """Take, renew or keep the lease of a run known up to ``seen``; returns why that cannot be, empty: it is ours."""
         for _ in range(_TRIES):
             self._refresh()
+            if self._ended.get(plan.id, 0) > seen:
+                return "it has just ended"
             now = self._clock.now()
             held = self._all.get(plan.id)
             ours = held is not None and held.epoch == self.epoch(plan)
@@ -64,7 +67,8 @@ class Leases:
             # A lease that never lapsed is renewed under its epoch; any other is taken anew.
             kept = held is not None and ours and held.until > now
             epoch = self.epoch(plan) if kept else self._journal.next_epoch(FENCE, self._owner, now)
-            if self._write(plan, Lease(plan.id, epoch, self._owner, targets, now + self._life, blocks_until), now):
+            lease = Lease(plan.id, epoch, self._owner, targets, now + self._life, blocks_until)
+            if self._write(plan, lease, now):
                 self._mine[plan.id] = epoch
                 return ""
         return "others keep taking leases"
@@ -106,6 +110,7 @@ class Leases:
             return  # a superseded executor's
         if entry.kind == "RUN_END":
             self._all.pop(name, None)
+            self._ended[name] = entry.seq
         else:
             self._all[name] = read(entry)
 

@@ -43,11 +43,21 @@ class Ledger:
         self._runs.pop(plan.id, None)
         self._leases.forget(plan)
 
+    def known(self, plan: Plan) -> RunState:
+        """Return the run as it was read last."""
+        return self._runs.get(plan.id) or self.run(plan)
+
     def owns(self, plan: Plan) -> bool:
         """Whether the lease is ours and has not lapsed."""
-        run = self.run(plan)
+        return self._holds(plan, self.run(plan))
+
+    def _holds(self, plan: Plan, run: RunState) -> bool:
         lasts = run.lease_until is not None and run.lease_until > self._clock.now()
         return lasts and run.epoch == self._leases.epoch(plan)
+
+    def epoch(self, plan: Plan) -> int:
+        """Return the epoch under which we hold a run; 0: we do not."""
+        return self._leases.epoch(plan)
 
     def stamp(self, plan: Plan, task: Task) -> Operation:
         """Return the stamp that the actuator is shown: what the target must still be like is part of it."""
@@ -62,14 +72,16 @@ class Ledger:
     # -- opening -------------------------------------------------------------------------------------------------------
 
     def open(self, plan: Plan) -> Execution | None:
-        """See that the run is planned and leased by us; returns an execution where it cannot go on now."""
-        run = self.run(plan)
+        """See that the run, as read last, is planned and leased by us; returns an execution where it cannot go on."""
+        run = self.known(plan)
         if run.digest and run.digest != plan.digest():
             raise Refused(f"plan {plan.id} is not the plan that was begun ({plan.digest()}, not {run.digest})")
         if run.end is None and not run.planned:
             run = self._plan(plan)
+            if run.end is not None:  # somebody was quicker in all of it
+                return self.waiting(plan, "it has just ended")
         begun = run.planned_at or self._clock.now()
-        reason = self._leases.take(plan, targets(plan), begun + 2 * plan.bounds.time)
+        reason = self._leases.take(plan, targets(plan), begun + 2 * plan.bounds.time, run.seq)
         return self._yield(plan, run, reason) if reason else None
 
     def _plan(self, plan: Plan) -> RunState:
@@ -101,7 +113,7 @@ class Ledger:
         """
         for _ in range(_TRIES):
             now, run, after = self._clock.now(), self.run(plan), 0
-            if not self.owns(plan):
+            if not self._holds(plan, run):
                 return Wait(now, "the lease was lost")
             conditions = [Unless(run.seq, ("LEASE", f"{task.kind}_INTENT"), plan.incident)]
             if not task.undo and self._allowance.kinds:
