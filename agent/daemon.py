@@ -72,7 +72,8 @@ class Controller:
             except ToolError as error:
                 self._problems = (f"cannot observe: {error}",)
                 return
-            self._problems = seen.problems
+            halted = self._desk.brake()
+            self._problems = (*seen.problems, halted) if halted else seen.problems
             self._history.append(seen)
             now = seen.at
             self._desk.scene = Scene(self._desk.fleet, seen, tuple(self._history), self._desk.senses, now)

@@ -1,6 +1,6 @@
 """The desk: what every agent of the graph works with. Holds no state of a case: that is the journal's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -43,6 +43,7 @@ class Desk:
     ladder: Ladder | None = None
     approval_life: timedelta = DEFAULT_APPROVAL_LIFE
     freezes: tuple[Freeze, ...] = ()
+    brake: Callable[[], str] = lambda: ""  # why nothing at all may be changed
     open_cases: int = 0
     scene: Scene | None = None
     executor: Executor | None = None

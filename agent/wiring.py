@@ -32,7 +32,9 @@ from policies.storm import storm_check
 from policies.windows import freeze_check
 from tools.audit import Audit
 from tools.clock import Clock
+from tools.errors import Malformed
 from tools.journal import Journal
+from tools.memory_journal import MemoryJournal
 from tools.ports import Actuator, Reasoner
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
@@ -91,6 +93,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         reasoner=reasoner or TemplateReasoner(),
         autonomy=autonomy,
         freezes=freezes,
+        brake=brake,
     )
     desk.ladder = Ladder(journal, settings.ladder if settings else LadderSettings(), autonomy)
     if settings:
@@ -123,10 +126,12 @@ def build(settings: Settings) -> Daemon:
     senses = live_senses(settings, api, clock)
     settings.checkpoints.parent.mkdir(parents=True, exist_ok=True)
     saver = SqliteSaver(sqlite3.connect(settings.checkpoints, check_same_thread=False))
+    journal, broken = _journal_or_halt(settings)
+    switch = halt_file(settings)
     controller = assemble(
         senses,
         KubernetesActuator(api, fleet, clock),
-        open_journal(settings.journal.url, settings.journal),
+        journal,
         fleet,
         clock,
         autonomy=settings.autonomy,
@@ -134,9 +139,17 @@ def build(settings: Settings) -> Daemon:
         reasoner=_reasoner(settings),
         checkpointer=saver,
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
-        brake=halt_file(settings).reason,
+        brake=lambda: broken or switch.reason(),
     )
     return Daemon(controller, settings.cadence)
+
+
+def _journal_or_halt(settings: Settings) -> tuple[Journal, str]:
+    """Open the journal; where it cannot be trusted, start halted: look, show, and change nothing."""
+    try:
+        return open_journal(settings.journal.url, settings.journal), ""
+    except Malformed as error:
+        return MemoryJournal(), f"halted: {error}"
 
 
 def halt_file(settings: Settings) -> "HaltFile":

@@ -52,7 +52,7 @@ class Leases:
         self._mine.pop(plan.id, None)
 
     def take(self, plan: Plan, targets: frozenset[str], blocks_until: datetime, seen: int) -> str:
-        """Take, renew or keep the lease of a run known up to ``seen``; returns why that cannot be, empty: it is ours."""
+        """Take, renew or keep a run's lease, as read up to ``seen``; returns why that cannot be, empty: it is ours."""
         for _ in range(_TRIES):
             self._refresh()
             if self._ended.get(plan.id, 0) > seen:

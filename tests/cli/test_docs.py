@@ -21,6 +21,10 @@ COMMANDS = (
     "audit",
     "replay",
     "autonomy",
+    "pause",
+    "resume",
+    "halt",
+    "breaker",
 )
 
 

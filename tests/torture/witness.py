@@ -60,11 +60,11 @@ class Witness:
         if change.path.startswith(PODS):
             self._happened(self.doors[-1] if self.doors else "", change, "here", "gone")
             return
-        fences = [(item["metadata"].get("annotations") or {}).get(FENCE, "") for item in (change.before, change.after)]
-        if fences[0] != fences[1] and change.before["spec"] == change.after["spec"]:
+        fresh = [mark for mark in marks(change.after) if mark["id"] not in {m["id"] for m in marks(change.before)}]
+        fenced = FENCE in (change.after["metadata"].get("annotations") or {})
+        if fenced and not fresh and change.before["spec"] == change.after["spec"]:  # nothing but a fence
             self.epochs[change.path] = max(self.epochs.get(change.path, 0), epoch(change.after))
             return
-        fresh = [mark for mark in marks(change.after) if mark["id"] not in {m["id"] for m in marks(change.before)}]
         if len(fresh) != 1:
             raise Violation(f"a write to {change.path} with {len(fresh)} marks")
         mark = fresh[0]
