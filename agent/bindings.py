@@ -9,6 +9,7 @@ import numpy as np
 from agent.capacity import fewer, more
 from agent.case import Hypothesis
 from agent.casebook import Case
+from agent.headroom import staged
 from agent.observe import Scene
 from config.fleet import Service, ServiceKind
 from tools.errors import ToolError
@@ -104,7 +105,7 @@ def _scale(subject: Subject, scene: Scene) -> Bindings:
         return {}
     recent = [seen for seen in scene.history if seen.at > scene.now - LATELY]
     wider = more(scene.observation, subject.service, recent)
-    narrower = fewer(scene.observation, subject.service)[:STEPS_IN]
+    narrower = staged(scene, subject.service, fewer(scene.observation, subject.service)[:STEPS_IN])
     return {"more_replicas": str(wider or ""), "fewer_replicas": tuple(map(str, narrower))}
 
 

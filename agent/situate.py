@@ -1,12 +1,13 @@
 """Situating: what a plan would do to capacity, money and others, as the whole numbers that rules may see."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from agent.capacity import ready_of, use_of, wanted_of
 from agent.casebook import Case
+from agent.headroom import headroom
 from agent.observe import Scene
 from playbooks.faults import shipped_faults
 from playbooks.plan import Plan
@@ -34,6 +35,8 @@ class Effect:
     blast_percent: int
     floor_margin: int
     load_percent: int
+    proven: bool = True
+    proof: str = ""
 
 
 def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, frozen: bool) -> Situation:
@@ -61,6 +64,8 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         blast_percent=effect.blast_percent,
         floor_margin=effect.floor_margin,
         load_percent=effect.load_percent,
+        capacity_proven=effect.proven,
+        capacity=effect.proof,
         money_per_hour=_money(plan, scene),
         reversible=plan.undo == "inverse",
     )
@@ -124,14 +129,17 @@ def _effect(plan: Plan, scene: Scene) -> Effect:
     for step in plan.steps:
         match step.action:
             case EvictReplica(service=name) if not _is_useless(name, plan):
-                found = _after(name, ready_of(scene.observation, name), ready_of(scene.observation, name) - 1, scene)
+                there = ready_of(scene.observation, name)
+                found = _after(name, there, there - 1, scene, plan)
             case SetReplicas(service=name, replicas=count):
-                found = _after(name, ready.get(name, ready_of(scene.observation, name)), count, scene)
+                found = _after(name, ready.get(name, ready_of(scene.observation, name)), count, scene, plan)
                 ready[name] = count
             case _:
                 continue
         if found.blast_percent >= worst.blast_percent and (found.blast_percent or isinstance(step.action, SetReplicas)):
-            worst = found
+            worst = replace(found, proven=worst.proven and found.proven, proof=found.proof or worst.proof)
+        elif not found.proven:
+            worst = replace(worst, proven=False, proof=found.proof)
     return worst
 
 
@@ -147,13 +155,16 @@ def _is_useless(service: str, plan: Plan) -> bool:
     return plan.fault in dead("node") or (service == plan.service and plan.fault in dead())
 
 
-def _after(name: str, before: int, left: int, scene: Scene) -> Effect:
+def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effect:
     service = scene.fleet.service(name)
     ready = ready_of(scene.observation, name)
     use = use_of(scene.observation, service)
     load = 100 if use is None else round(100 * use * ready / max(left, 1))
     blast = round(100 * max(before - left, 0) / before) if before else 0
-    return Effect(min(blast, 100), left - service.min_replicas, load)
+    if not blast:
+        return Effect(0, left - service.min_replicas, load)
+    shown = headroom(scene, service, left, moving=plan.fault in dead())
+    return Effect(min(blast, 100), left - service.min_replicas, load, shown.proven, shown.text)
 
 
 def _money(plan: Plan, scene: Scene) -> float:

@@ -30,6 +30,10 @@ class Situation(Frozen):
     blast_percent: int = Field(ge=0, le=100, description="share of the service's ready replicas that a step takes away")
     floor_margin: int = Field(description="ready replicas after the worst step, less the service's floor")
     load_percent: int = Field(ge=0, description="load of what remains after the worst step, per cent of its capacity")
+    capacity_proven: bool = Field(
+        default=False, description="what remains is shown to hold every objective, or nothing is taken away"
+    )
+    capacity: str = Field(default="", description="the arithmetic of that, for people; no rule sees it")
     money_per_hour: float = Field(description="extra cost; negative when it saves")
     reversible: bool
 

@@ -40,6 +40,7 @@ _CALM: Mapping[str, Any] = {
     "data_fresh": True,
     "floor_margin": 1,
     "load_percent": 50,
+    "capacity_proven": True,
     "money_cents": 0,
     "reversible": True,
     "tier": "silver",

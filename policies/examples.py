@@ -37,6 +37,7 @@ CALM: Mapping[str, Any] = {
     "blast_percent": 33,
     "floor_margin": 1,
     "load_percent": 64,
+    "capacity_proven": True,
     "money_per_hour": 0.0,
     "reversible": True,
 }

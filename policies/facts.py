@@ -77,6 +77,7 @@ def _of_effect(situation: Situation) -> Mapping[str, Fact]:
         "blast_percent": situation.blast_percent,
         "floor_margin": situation.floor_margin,
         "load_percent": situation.load_percent,
+        "capacity_proven": situation.capacity_proven,
         "money_cents": math.ceil(round(situation.money_per_hour * 100, 6)),
         "reversible": situation.reversible,
     }

@@ -28,7 +28,10 @@ EACH = 10  # requests per rule set
 HANDLE = cedarpy.Schema.from_str(SCHEMA)
 
 
-def _cedar(rules: cedarpy.PolicySet, action: str, service: str, facts: dict[str, dict[str, Any]]) -> tuple[bool, bool]:
+def cedar_says(
+    rules: cedarpy.PolicySet, schema: cedarpy.Schema, action: str, service: str, facts: dict[str, dict[str, Any]]
+) -> tuple[bool, bool]:
+    """Whether Cedar permits without any error, and whether there was one."""
     uid = {"type": "Prunella::Service", "id": service}
     request = {
         "principal": {"type": "Prunella::Controller", "id": "prunella"},
@@ -37,7 +40,7 @@ def _cedar(rules: cedarpy.PolicySet, action: str, service: str, facts: dict[str,
         "context": json.dumps(facts["context"]),
     }
     entities = [{"uid": uid, "attrs": facts["resource"], "parents": []}]
-    found = cedarpy.is_authorized(request, rules, entities, schema=HANDLE)
+    found = cedarpy.is_authorized(request, rules, entities, schema=schema)
     errs = bool(found.diagnostics.errors)
     return bool(found.allowed) and not errs, errs
 
@@ -52,7 +55,12 @@ def test_the_translation_says_what_cedar_says(seed: int) -> None:
     for _ in range(EACH):
         action, service, facts = maker.request()
         permits, _, erring = Ground(space, service, facts).verdict(translate(rules, action, space))
-        assert (permits, bool(erring)) == _cedar(handle, action, service, facts), (text, action, service, facts)
+        assert (permits, bool(erring)) == cedar_says(handle, HANDLE, action, service, facts), (
+            text,
+            action,
+            service,
+            facts,
+        )
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -71,7 +79,7 @@ def test_a_proof_is_never_contradicted_by_a_request(seed: int) -> None:
         facts["context"]["class"] = action.removeprefix("propose_")
         if not _can_occur(facts):
             continue
-        permits = [_cedar(each.handle, action, service, facts)[0] for each in (old, new)]
+        permits = [cedar_says(each.handle, HANDLE, action, service, facts)[0] for each in (old, new)]
         widened = widened or permits == [False, True]
     assert not (widened and found.outcome == "proved")
     if found.example is not None:

@@ -393,6 +393,7 @@ class Stage:
             blast_percent=blast,
             floor_margin=margin,
             load_percent=50,
+            capacity_proven=True,
             money_per_hour=0.0,
             reversible=plan.undo == "inverse",
         )
