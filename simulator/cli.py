@@ -183,6 +183,35 @@ def _write(where: str, text: str) -> None:
         fail(f"{where}: cannot be written: {error.strerror}")
 
 
+@app.command(rich_help_panel=TRY, epilog="Example: prunella twin --scenario bad_rollout_errors --speed 10")
+def twin(  # noqa: PLR0913, PLR0917 - each is an option
+    scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
+    after: Annotated[
+        float, typer.Option(parser=_length, metavar="DURATION", help="Simulated time before it goes wrong.")
+    ] = "10m",  # type: ignore[assignment]
+    speed: Annotated[float, typer.Option(min=0.1, max=120, help="Simulated seconds per second.")] = 1.0,
+    tick: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds between two scrapes.")] = 15.0,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the Prometheus API; 0: any.")] = 0,
+    cluster_port: Annotated[int, typer.Option(min=0, max=65535, help="Of the Kubernetes API; 0: any.")] = 0,
+    folder: Annotated[Path, typer.Option(help="Where kubeconfig and prunella.yaml are written.")] = Path("twin"),
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same weather.")] = 1,
+    length: Annotated[
+        float | None, typer.Option("--for", parser=_length, metavar="DURATION", help="Then leave; else Ctrl-C.")
+    ] = None,
+) -> None:
+    """Serve a simulated fleet behind real interfaces: Prometheus and Kubernetes APIs, model servers, vendors."""
+    with told():
+        from simulator.twin.show import Stage, show
+
+        stage = Stage(scenario, after, speed, tick, seed)
+        try:
+            show(stage, folder, (metrics_port, cluster_port), length, typer.echo)
+        except ModuleNotFoundError as error:
+            fail(f"{error.name} is not installed: pip install 'prunella[lab]'")
+        except OSError as error:
+            fail(f"{folder}: {error.strerror}")
+
+
 @app.command(rich_help_panel=TRY, epilog="Example: prunella lab up && prunella lab break bad_release")
 def lab(
     verb: Annotated[LabVerb, typer.Argument(help="up, break, status, run or down.")],

@@ -1,4 +1,4 @@
-"""The two implementations that every contract is held against: the pretend world, and a real API server."""
+"""The implementations that every contract is held against: the pretend world, its twin, and a real API server."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from simulator.lab.processes import ProcessBook, held, python_env
 from simulator.lab.rest import Json
 from simulator.lab.rest import KubeApi as AdminApi
 from simulator.lab.servers import ControlPlane, free_port, start_control_plane, wait_until
+from simulator.twin.serve import served, write_kubeconfig
+from simulator.twin.twin import Twin
 from simulator.world.world import World
 from tools.live.clock import SystemClock
 from tools.live.kube_actuator import KubernetesActuator
@@ -69,6 +71,30 @@ class PretendStage(Stage):
 
     def now(self) -> datetime:
         return self.world.clock.now()
+
+
+class TwinStage(Stage):
+    """The pretend world again, through its servers and the live adapters."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        fleet = load_fleet(Path(__file__).parents[2] / "config" / "demo.yaml")
+        self.twin = Twin(World(fleet))
+        clock = self.twin.world.clock
+        where = stack.enter_context(served(self.twin, clock.now))
+        kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
+        self.api = KubeApi(ClusterSettings.model_validate({"kubeconfig": kubeconfig, "timeout": "10s"}))
+        stack.callback(self.api.close)
+        self.cluster = KubernetesCluster(self.api, fleet, clock)
+        self.actuator = KubernetesActuator(self.api, fleet, clock)
+        self.settle()
+        self.node = self.cluster.topology().nodes[0].name
+
+    def settle(self) -> None:
+        for _ in range(30):
+            self.twin.advance()
+
+    def now(self) -> datetime:
+        return self.twin.world.clock.now()
 
 
 @dataclass
@@ -182,11 +208,20 @@ def real_stage(real_cluster: RealCluster) -> Iterator[RealStage]:
     made.api.close()
 
 
-@pytest.fixture(params=["world", pytest.param("kubernetes", marks=[pytest.mark.real, pytest.mark.enable_socket])])
+@pytest.fixture
+def twin_stage(tmp_path: Path) -> Iterator[TwinStage]:
+    with ExitStack() as stack:
+        yield TwinStage(tmp_path, stack)
+
+
+WIRED = [pytest.mark.real, pytest.mark.enable_socket]
+
+
+@pytest.fixture(params=["world", pytest.param("twin", marks=WIRED), pytest.param("kubernetes", marks=WIRED)])
 def stage(request: pytest.FixtureRequest) -> Stage:
-    """Either implementation, fresh."""
+    """Any implementation, fresh."""
     if request.param == "world":
         return PretendStage()
-    made: Any = request.getfixturevalue("real_stage")
+    made: Any = request.getfixturevalue("twin_stage" if request.param == "twin" else "real_stage")
     assert isinstance(made, Stage)
     return made

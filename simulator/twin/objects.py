@@ -1,0 +1,203 @@
+"""The world's pods, nodes and deployments as Kubernetes objects. Reading alone; no identity is kept here."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from simulator.world.body import Body
+from simulator.world.pods import Machine, Pod, Workload
+from simulator.world.profile import GPUS_PER_NODE
+from tools.topology import Revision
+
+Json = dict[str, Any]
+Key = tuple[str, str, str]  # plural, namespace, name
+NAME = "app.kubernetes.io/name"
+HASH = "pod-template-hash"
+
+
+def uid(*parts: str) -> str:
+    """Return an identifier that the same object always has."""
+    digest = hashlib.sha256("/".join(parts).encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+def template_hash(service: str, revision: str) -> str:
+    """Return what a ReplicaSet's name ends with."""
+    return hashlib.sha256(f"{service}/{revision}".encode()).hexdigest()[:9]
+
+
+class Shapes:
+    """Writes objects. ``told`` turns the world's instants into text, ``port`` a pod's row into where it listens."""
+
+    def __init__(self, body: Body, told: Callable[[datetime], str], port: Callable[[int], int]) -> None:
+        self._body = body
+        self._told = told
+        self._port = port
+        self.templates: dict[tuple[str, str], Json] = {}  # written by people, by service and revision
+        self._numbers: dict[str, dict[str, list[int]]] = {}
+
+    # -- revisions -------------------------------------------------------------------------------------------------
+    def numbers(self, workload: Workload) -> dict[str, list[int]]:
+        """Return the numbers that each revision has had: one that is rolled back to gets a new one."""
+        had = self._numbers.setdefault(workload.service.name, {})
+        for revision in workload.revisions:
+            if revision.number not in had:
+                had[revision.number] = [max((n for each in had.values() for n in each), default=0) + 1]
+        newest = max(n for each in had.values() for n in each)
+        if had[workload.current][-1] != newest:
+            had[workload.current].append(newest + 1)
+        return had
+
+    def template(self, workload: Workload, revision: str) -> Json:
+        """Return the pod template of a revision."""
+        service = workload.service
+        written = self.templates.get((service.name, revision))
+        if written is not None:
+            return written
+        image = f"registry.example/{service.name}:{revision}"
+        gpu = {"limits": {"nvidia.com/gpu": "1"}}
+        return {
+            "metadata": {"labels": {NAME: service.workload}},
+            "spec": {"containers": [{"name": "server", "image": image, "resources": gpu}]},
+        }
+
+    # -- all -------------------------------------------------------------------------------------------------------
+    def all(self) -> Iterator[tuple[Key, Json]]:
+        """Yield every object, without its resourceVersion."""
+        pods = self._body.pods
+        for workload in pods.workloads.values():
+            namespace = workload.service.namespace
+            yield ("deployments", namespace, workload.service.workload), self.deployment(workload)
+            for revision in workload.revisions:
+                item = self.replica_set(workload, revision)
+                yield ("replicasets", namespace, item["metadata"]["name"]), item
+        for pod in pods.pods.values():
+            workload = pods.workloads[pod.service]
+            yield ("pods", workload.service.namespace, pod.name), self.pod(workload, pod)
+        for index, machine in enumerate(pods.machines):
+            yield ("nodes", "", machine.name), self.node(index, machine)
+        for namespace in sorted({w.service.namespace for w in pods.workloads.values()}):
+            yield ("namespaces", "", namespace), _of("v1", "Namespace", {"name": namespace})
+
+    def deployment(self, workload: Workload) -> Json:
+        """Write a Deployment."""
+        service, pods = workload.service, self._body.pods.of(workload.service.name)
+        ready = sum(pod.ready for pod in pods)
+        item = _of(
+            "apps/v1", "Deployment", self._metadata(workload, service.workload, workload.revisions[0].created_at)
+        )
+        item["metadata"]["annotations"] = {
+            "deployment.kubernetes.io/revision": str(self.numbers(workload)[workload.current][-1])
+        }
+        item["spec"] = {
+            "replicas": workload.wanted,
+            "selector": {"matchLabels": {NAME: service.workload}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": self.template(workload, workload.current),
+        }
+        item["status"] = {
+            "replicas": len(pods),
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "updatedReplicas": sum(pod.revision == workload.current for pod in pods),
+        }
+        return item
+
+    def _metadata(self, workload: Workload, name: str, at: datetime) -> Json:
+        labels = {NAME: workload.service.workload}
+        return {
+            "name": name,
+            "namespace": workload.service.namespace,
+            "labels": labels,
+            "creationTimestamp": self._told(at),
+        }
+
+    def _set_name(self, workload: Workload, revision: str) -> str:
+        return f"{workload.service.workload}-{template_hash(workload.service.name, revision)}"
+
+    def replica_set(self, workload: Workload, revision: Revision) -> Json:
+        """Write the ReplicaSet of a revision."""
+        name, number = self._set_name(workload, revision.number), revision.number
+        item = _of("apps/v1", "ReplicaSet", self._metadata(workload, name, revision.created_at))
+        had = self.numbers(workload)[number]
+        notes = {
+            "deployment.kubernetes.io/revision": str(had[-1]),
+            "kubernetes.io/change-cause": revision.summary,
+        }
+        if had[:-1]:
+            notes["deployment.kubernetes.io/revision-history"] = ",".join(map(str, had[:-1]))
+        item["metadata"] |= {"annotations": notes, "ownerReferences": [_owner("apps/v1", "Deployment", workload)]}
+        pods = [pod for pod in self._body.pods.of(workload.service.name) if pod.revision == number]
+        template = self.template(workload, number)
+        labels = {**template["metadata"].get("labels", {}), HASH: template_hash(workload.service.name, number)}
+        item["spec"] = {
+            "replicas": len(pods),
+            "selector": {"matchLabels": labels},
+            "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
+        }
+        item["status"] = {"replicas": len(pods), "readyReplicas": sum(pod.ready for pod in pods)}
+        return item
+
+    def pod(self, workload: Workload, pod: Pod) -> Json:
+        """Write a pod; it listens on the loopback, each on a port of its own."""
+        name = self._set_name(workload, pod.revision)
+        template = self.template(workload, pod.revision)
+        item = _of("v1", "Pod", self._metadata(workload, pod.name, pod.created_at))
+        labels = {**template["metadata"].get("labels", {}), HASH: template_hash(pod.service, pod.revision)}
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "controller": True}
+        owner["uid"] = uid("replicasets", workload.service.namespace, name)
+        item["metadata"] |= {
+            "labels": labels,
+            "ownerReferences": [owner],
+            "annotations": {"prunella.dev/port": str(self._port(pod.row))},
+        }
+        machine = self._body.pods.machine_of(pod)
+        item["spec"] = {**template["spec"], **({"nodeName": machine.name} if machine else {})}
+        item["status"] = self._pod_status(pod, placed=machine is not None)
+        return item
+
+    def _pod_status(self, pod: Pod, *, placed: bool) -> Json:
+        conditions = [
+            {"type": "PodScheduled", "status": str(placed)},
+            {"type": "Ready", "status": str(bool(pod.ready))},
+        ]
+        if not placed:
+            return {"phase": "Pending", "conditions": conditions}
+        state = {"waiting": {"reason": "CrashLoopBackOff"}} if pod.crashing and not pod.ready else {"running": {}}
+        restarts = self._body.store.views["kube_pod_container_status_restarts_total"][pod.row, 0]
+        container = {"name": "server", "ready": bool(pod.ready), "restartCount": int(restarts), "state": state}
+        return {
+            "phase": "Running",
+            "podIP": "127.0.0.1",
+            "startTime": self._told(pod.created_at),
+            "conditions": conditions,
+            "containerStatuses": [container],
+        }
+
+    def node(self, index: int, machine: Machine) -> Json:
+        """Write a node."""
+        lost = sum(self._body.pods.lost[index * GPUS_PER_NODE : (index + 1) * GPUS_PER_NODE])
+        item = _of(
+            "v1",
+            "Node",
+            {
+                "name": machine.name,
+                "labels": {"kubernetes.io/hostname": machine.name, "topology.kubernetes.io/zone": machine.zone},
+            },
+        )
+        item["spec"] = {} if machine.schedulable else {"unschedulable": True}
+        amount = {"nvidia.com/gpu": str(GPUS_PER_NODE - lost)}
+        conditions = [{"type": "Ready", "status": str(bool(machine.ready))}]
+        item["status"] = {"capacity": amount, "allocatable": amount, "conditions": conditions}
+        return item
+
+
+def _of(version: str, kind: str, metadata: Json) -> Json:
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _owner(version: str, kind: str, workload: Workload) -> Json:
+    service = workload.service
+    named = {"apiVersion": version, "kind": kind, "name": service.workload, "controller": True}
+    return {**named, "uid": uid("deployments", service.namespace, service.workload)}

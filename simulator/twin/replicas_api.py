@@ -1,0 +1,93 @@
+"""The replicas' own pages: health, and one real question, each replica on a port of its own; and vendors' endpoints."""
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from config.fleet import ServiceKind
+from simulator.twin.twin import Twin
+from simulator.world.pods import Pod
+
+HANGS_S = 60.0  # that a hung engine keeps its caller waiting
+_INPUTS = [{"name": "rows", "datatype": "FP32", "shape": [-1, 8]}]
+
+
+class _Replicas:
+    def __init__(self, twin: Twin, ports: dict[int, int]) -> None:
+        self._twin = twin
+        self._rows = {port: row for row, port in ports.items()}
+        self._calls = 0
+
+    def _pod(self, request: Request) -> Pod | None:
+        """Return who listens on the port that was called; None: nobody does now."""
+        row = self._rows.get(request.scope["server"][1])
+        with self._twin.lock:
+            return next((pod for pod in self._twin.world.body.pods.pods.values() if pod.row == row), None)
+
+    def health(self, request: Request) -> Response:
+        pod = self._pod(request)
+        return Response(status_code=200 if pod is not None and pod.ready else 503)
+
+    def models(self, request: Request) -> dict[str, Any]:
+        pod = self._pod(request)
+        return {"object": "list", "data": [{"id": pod.service if pod else "none", "object": "model"}]}
+
+    def model(self, name: str) -> dict[str, Any]:
+        return {"name": name, "versions": ["1"], "inputs": _INPUTS, "outputs": []}
+
+    async def complete(self, request: Request) -> Response:
+        if (failure := await self._trouble(request)) is not None:
+            return failure
+        choice = {"index": 0, "text": "ok", "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        return JSONResponse({"object": "text_completion", "model": "twin", "choices": [choice], "usage": usage})
+
+    async def infer(self, request: Request) -> Response:
+        failure = await self._trouble(request)
+        return failure if failure is not None else JSONResponse({"outputs": []})
+
+    async def _trouble(self, request: Request) -> Response | None:
+        """Hang where the engine hangs, and fail where it crashes."""
+        pod = await asyncio.to_thread(self._pod, request)
+        if pod is None or pod.crashing or not pod.ready:
+            return JSONResponse({"error": {"message": "not ready", "code": 503}}, status_code=503)
+        for _ in range(round(HANGS_S / 0.5)):
+            if not pod.hung or await request.is_disconnected():
+                return None
+            await asyncio.sleep(0.5)
+        return JSONResponse({"error": {"message": "timed out", "code": 504}}, status_code=504)
+
+    # -- vendors ---------------------------------------------------------------------------------------------------
+    async def vendor(self, vendor: str) -> Response:
+        """Answer as a vendor does now: as slow and as often wrong as the world has it."""
+        vendors = self._twin.world.body.vendors
+        row = next((i for i, (_, name) in enumerate(vendors.routes) if name == vendor), None)
+        if row is None:
+            return JSONResponse({"error": {"message": f"no vendor {vendor}", "code": 404}}, status_code=404)
+        self._calls += 1
+        turn = self._calls * 0.618033988749895 % 1.0  # evenly spread, the same in every run
+        await asyncio.sleep(min(30.0, float(vendors.base[row] * vendors.slow[row])))
+        if turn < float(vendors.errors[row]):
+            return JSONResponse({"error": {"message": "overloaded", "code": 500}}, status_code=500)
+        choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        answer = {"id": f"twin-{self._calls}", "object": "chat.completion", "created": 0, "model": vendor}
+        return JSONResponse({**answer, "choices": [choice], "usage": usage})
+
+
+def replicas_app(twin: Twin, ports: dict[int, int]) -> FastAPI:
+    """Return the application that listens on every port of ``ports``, a row's each."""
+    app = FastAPI(title="prunella twin: replicas", openapi_url=None)
+    pages = _Replicas(twin, ports)
+    kinds = {ServiceKind.LANGUAGE: "/health", ServiceKind.TABULAR: "/v2/health/live"}
+    for path in (*kinds.values(), "/v2/health/ready"):
+        app.add_api_route(path, pages.health)
+    app.add_api_route("/v1/models", pages.models)
+    app.add_api_route("/v2/models/{name}", pages.model)
+    for path in ("/v1/completions", "/v1/chat/completions"):
+        app.add_api_route(path, pages.complete, methods=["POST"], response_model=None)
+    app.add_api_route("/v2/models/{name}/infer", pages.infer, methods=["POST"], response_model=None)
+    app.add_api_route("/vendors/{vendor}/v1/chat/completions", pages.vendor, methods=["POST"], response_model=None)
+    return app
