@@ -167,7 +167,7 @@ class TwinCluster:
     def _revision(self, workload: Workload, template: Any) -> str:
         """Return the revision that a template is of; empty for a new one."""
         numbers = [workload.current, *(r.number for r in reversed(workload.revisions))]
-        return next((n for n in numbers if self._shapes.template(workload, n) == template), "")
+        return next((n for n in numbers if bare(self._shapes.template(workload, n)) == bare(template)), "")
 
     def _released(self, key: Key, item: Json, wanted: Json, manager: str) -> None:
         """Roll a template out that the world has not seen: a release that does no harm."""
@@ -257,3 +257,10 @@ class TwinCluster:
             raise StatusError(405, "MethodNotAllowed", f"the twin does not delete {key[0]}")
         self.shelf.look()
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+
+
+def bare(value: Any) -> Any:
+    """Return a value without nulls and empty parts: typed clients write them out where there is nothing to say."""
+    if isinstance(value, dict):
+        return {k: inner for k, v in value.items() if (inner := bare(v)) not in (None, {}, [])}
+    return [bare(each) for each in value] if isinstance(value, list) else value

@@ -32,6 +32,8 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, bool]]]] = {
     "coordination.k8s.io": ("v1", {"leases": ("Lease", True)}),
     "authorization.k8s.io": ("v1", {"selfsubjectaccessreviews": ("SelfSubjectAccessReview", False)}),
 }
+SHORT = {"pods": "po", "nodes": "no", "namespaces": "ns", "events": "ev", "configmaps": "cm", "deployments": "deploy"}
+SHORT |= {"replicasets": "rs", "horizontalpodautoscalers": "hpa", "poddisruptionbudgets": "pdb"}
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 POLL_S = 0.2
 
@@ -60,7 +62,7 @@ class Address:
 def address(path: str) -> Address:
     """Read a path; 404 for one that this server does not have."""
     head, *rest = path.strip("/").split("/")
-    group = "" if head == "api" else rest.pop(0)
+    group = rest.pop(0) if head == "apis" and rest else ""
     if head not in ("api", "apis") or group not in GROUPS or not rest or rest.pop(0) != GROUPS[group][0]:
         raise StatusError(404, "NotFound", "the server could not find the requested resource")
     namespace = ""
@@ -99,7 +101,14 @@ def _group(name: str) -> Json:
 def _resources(group: str) -> Json:
     version, kinds = GROUPS[group]
     found = [
-        {"name": plural, "singularName": kind.lower(), "namespaced": inside, "kind": kind, "verbs": VERBS}
+        {
+            "name": plural,
+            "singularName": kind.lower(),
+            "namespaced": inside,
+            "kind": kind,
+            "verbs": VERBS,
+            "shortNames": [SHORT[plural]] if plural in SHORT else [],
+        }
         for plural, (kind, inside) in kinds.items()
     ]
     if not group:

@@ -92,6 +92,8 @@ def write_config(folder: Path, twin: Twin, where: Served) -> Path:
     """Write what ``prunella run --config`` needs to guard the twin; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     fleet = twin.world.fleet.model_dump(mode="json", exclude_defaults=True)
+    for service in fleet["services"]:  # accuracy is told by a log of inferences, and the twin serves none
+        service["objectives"] = [each for each in service["objectives"] if each["signal"] != "accuracy"]
     kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
     tick = max(1, round(twin.tick / twin.pace.speed))
     config = {
