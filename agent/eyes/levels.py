@@ -14,6 +14,8 @@ from agent.eyes.records import empty_range, of_median
 
 SCALES = ((1, 1.0), (9, 1.0), (49, 1.5), (97, 0.5))  # values of the median, weight; chosen on half of NAB
 
+LEAST = np.float32(0.1)  # of the range of the values, which the range of a median counts as at least
+
 
 class Levels(Columns):
     """Records of the value and of its running medians.
@@ -32,9 +34,16 @@ class Levels(Columns):
 
     def update(self, tick: Tick) -> Reading:
         """Return the sum of the records of all scales."""
-        parts = []
+        parts: list[Reals] = []
+        floor = LEAST * np.maximum(self.of["high1"] - self.of["low1"], np.float32(0.0))
         for width, weight in SCALES:
-            found = of_median(self.of[f"low{width}"], self.of[f"high{width}"], tick.recent[-width:], tick.age)
+            found = of_median(
+                self.of[f"low{width}"],
+                self.of[f"high{width}"],
+                tick.recent[-width:],
+                tick.age,
+                floor if parts else None,
+            )
             parts.append(np.float32(weight) * found)
         value = parts[0] + parts[1]
         total: Reals = value + parts[2] + parts[3]

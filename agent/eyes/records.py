@@ -5,9 +5,12 @@ from numpy.typing import NDArray
 
 from agent.eyes.columns import Reals, State
 
+Ages = NDArray[np.int32]
+
 FADE = np.float32(0.9999)  # of the range, per value: half of it is forgotten in 7,000 values
 CAP = np.float32(20.0)  # ranges; more is not stranger
 STEEP = np.float32(10.0)  # a record by a tenth of the range scores log 2
+FLAT, FLAT_FROM = 0.24, 5.0  # first changes after so many (log) equal values, in proportion to their rarity
 YOUNG = 30  # values before which nothing is a record
 RANKS = range(9)
 NETWORK = (  # of comparisons, after which the fifth of nine is their median (Devillard 1998)
@@ -21,35 +24,44 @@ def empty_range(series: int) -> State:
     return {"low": np.full(series, np.inf, np.float32), "high": np.full(series, -np.inf, np.float32)}
 
 
-def strangeness(low: Reals, high: Reals, value: Reals, settled: NDArray[np.bool_]) -> Reals:
+def strangeness(low: Reals, high: Reals, value: Reals, age: Ages, floor: Reals | None = None) -> Reals:
     """Return log(1 + 10 x margin / range) for new records, 0 for others; widen and fade the range, in place.
 
-    >>> low, high = np.array([0.0], np.float32), np.array([10.0], np.float32)
-    >>> [round(float(strangeness(low, high, np.array([x], np.float32), np.array([True]))[0]), 2) for x in (5, 15, 15)]
+    The range counts as no less than ``floor``. Where there is none, because nothing ever changed, a first change is as
+    strange as the time without one was long: that of a rare event is no record, however high.
+
+    >>> low, high, age = np.array([0.0], np.float32), np.array([10.0], np.float32), np.array([99])
+    >>> [round(float(strangeness(low, high, np.array([x], np.float32), age)[0]), 2) for x in (5, 15, 15)]
     [0.0, 1.79, 0.0]
+    >>> low, high, age = np.array([0.0], np.float32), np.array([0.0], np.float32), np.array([2880])
+    >>> round(float(strangeness(low, high, np.array([1.0], np.float32), age)[0]), 2)
+    0.71
     """
     score = np.zeros(len(value), np.float32)
     beyond = np.maximum(value - high, low - value)
-    (records,) = np.nonzero((beyond > 0) & settled & (high >= low))
+    (records,) = np.nonzero((beyond > 0) & (age >= YOUNG) & (high >= low))
     if len(records):
+        width = high[records] - low[records]
+        if floor is not None:
+            width = np.maximum(width, floor[records])
         with np.errstate(divide="ignore", over="ignore"):
-            margin = beyond[records] / (high[records] - low[records])
-        score[records] = np.log1p(STEEP * np.minimum(margin, CAP))
+            known = np.log1p(STEEP * np.minimum(beyond[records] / width, CAP))
+        score[records] = np.where(width > 0, known, first_change(age[records]))
     shrink = _shrink(low, high)
     np.minimum(low + shrink, value, out=low)
     np.maximum(high - shrink, value, out=high)
     return score
 
 
-def of_median(low: Reals, high: Reals, recent: Reals, age: NDArray[np.int32]) -> Reals:
+def of_median(low: Reals, high: Reals, recent: Reals, age: Ages, floor: Reals | None = None) -> Reals:
     """Return the strangeness of the median of ``recent``, (an odd number, series), against the range of such medians.
 
     A median lies within bounds where no more than half of the values lie beyond either: it is worked out for the others
     alone.
     """
-    width, settled = len(recent), age >= YOUNG + len(recent)
+    width, age = len(recent), age - len(recent) + 1  # of the medians that do not begin before the series
     if width <= len(RANKS):
-        return strangeness(low, high, median(recent), settled)
+        return strangeness(low, high, median(recent), age, floor)
     shrink = _shrink(low, high)
     lowest, highest = low + shrink, high - shrink
     beyond = np.maximum(_many(recent > highest), _many(recent < lowest)) > width // 2
@@ -58,7 +70,8 @@ def of_median(low: Reals, high: Reals, recent: Reals, age: NDArray[np.int32]) ->
     ends = low[places], high[places]
     low[:], high[:] = lowest, highest
     if len(places):
-        score[places] = strangeness(*ends, median(recent[:, places]), settled[places])
+        least = None if floor is None else floor[places]
+        score[places] = strangeness(*ends, median(recent[:, places]), age[places], least)
         low[places], high[places] = ends
     return score
 
@@ -76,6 +89,12 @@ def median(recent: Reals) -> Reals:
         np.maximum(rows[first], rows[second], out=rows[second])
         rows[first] = least
     return np.array(rows[4])
+
+
+def first_change(age: Ages) -> Reals:
+    """Return how strange the first change of a series is after ``age`` equal values."""
+    found: Reals = np.clip(FLAT * (np.log(np.maximum(age, 1)) - FLAT_FROM), 0.0, None).astype(np.float32)
+    return found
 
 
 def _shrink(low: Reals, high: Reals) -> Reals:

@@ -6,7 +6,7 @@ import numpy as np
 
 from agent.eyes.columns import Columns
 from agent.eyes.contract import Reading, Tick
-from agent.eyes.records import YOUNG, empty_range, strangeness
+from agent.eyes.records import empty_range, strangeness
 
 STEPS = 48
 WEIGHT = np.float32(1.5)  # chosen on half of NAB
@@ -30,5 +30,5 @@ class Restless(Columns):
         recent = tick.recent[-STEPS - 1 :]
         moved = recent[1:] - recent[:-1]
         steps = np.abs(moved, out=moved).sum(axis=0) / np.clip(tick.age, 1, STEPS).astype(np.float32)
-        score = WEIGHT * strangeness(self.of["low"], self.of["high"], steps, tick.age >= YOUNG)
+        score = WEIGHT * strangeness(self.of["low"], self.of["high"], steps, tick.age)
         return Reading(score, np.zeros(len(score), np.int8))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from agent.eyes.columns import Columns, Reals
 from agent.eyes.contract import Reading, Tick
+from agent.eyes.levels import LEAST
 from agent.eyes.records import empty_range, of_median
 
 HOURS = 24
@@ -46,7 +47,8 @@ class Season(Columns):
         recent[-1] = off
         recent[:, tick.age == 0] = 0.0
         total = of_median(self.of["low1"], self.of["high1"], recent[-1:], tick.age)
-        total += of_median(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], recent, tick.age)
+        floor = LEAST * np.maximum(self.of["high1"] - self.of["low1"], np.float32(0.0))
+        total += of_median(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], recent, tick.age, floor)
         return Reading(total, np.zeros(len(total), np.int8))
 
     def _departure(self, tick: Tick) -> Reals:

@@ -18,6 +18,7 @@ COMMANDS = (
     "lab",
     "policy",
     "drift",
+    "detect",
     "audit",
     "replay",
     "autonomy",
