@@ -10,7 +10,7 @@ from tests.drift.scored import rows
 SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 
 
-def figures(trials: int = 240) -> Mapping[str, float]:
+def figures(trials: int = 120) -> Mapping[str, float]:
     """Return shares of trials: covered (of those answered), answered, silent under a moved concept; and a baseline.
 
     The baseline, which does nothing, quotes the reference's own performance with its 95 % interval.

@@ -21,7 +21,8 @@ NEEDS = {
     "nannyml": ("nannyml", "statsmodels", "pandas<3"),
     "river": ("river",),
 }
-TRIALS = 10
+TRIALS = 5
+PATIENCE = 900  # seconds for all trials of one peer
 
 
 def figures() -> Mapping[str, float]:
@@ -31,18 +32,24 @@ def figures() -> Mapping[str, float]:
         python = python_of(peer, *requirements)
         if python is None:
             continue
-        script = str(Path(__file__).parent / "shifts.py")
-        done = subprocess.run(
-            [str(python), script, peer, str(TRIALS)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"},
-        )
-        if done.returncode:
-            sys.stderr.write(f"{peer}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}\n")
-            continue
-        found |= {f"shift_{name}_{peer}": share for name, share in json.loads(done.stdout.splitlines()[-1]).items()}
+        shares = _asked(peer, python)
+        found |= {f"shift_{name}_{peer}": share for name, share in shares.items()}
+    return found
+
+
+def _asked(peer: str, python: Path) -> dict[str, float]:
+    """Run a peer in its own environment; nothing, with a word, where it fails or takes too long."""
+    command = [str(python), str(Path(__file__).parent / "shifts.py"), peer, str(TRIALS)]
+    quiet = os.environ | {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=quiet, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        sys.stderr.write(f"{peer}: not done after {PATIENCE} s\n")
+        return {}
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(f"{peer}: {(error.stderr.strip().splitlines() or ['failed'])[-1]}\n")
+        return {}
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
