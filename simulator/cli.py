@@ -121,6 +121,10 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
             metavar="NAME", help="Let this baseline play the same faults; may be repeated.", show_default=False
         ),
     ] = None,
+    modifier: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What else is the matter, such as red_herring; may be repeated."),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -141,7 +145,14 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
         _known(ids or [], suite, known)
         if unknown := sorted(set(beside or ()) - set(known["baselines"])):
             fail(f"no baseline {', '.join(unknown)}; there are {', '.join(known['baselines'])}")
-        options = {"length": length and timedelta(seconds=length), "beside": beside or (), "kept": resume}
+        if unknown := sorted(set(modifier or ()) - set(known["with"])):
+            fail(f"no modifier {', '.join(unknown)}; there are {', '.join(known['with'])}")
+        options = {
+            "modifiers": modifier or (),
+            "length": length and timedelta(seconds=length),
+            "beside": beside or (),
+            "kept": resume,
+        }
         with counted("drilling") as progress:
             result = backend.run_drill(ids or [], suite, seeds, jobs, progress, **options)
         if as_json:

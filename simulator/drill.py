@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from simulator.kept import Kept
+from simulator.modifiers import MODIFIERS, modified
 from simulator.scenario import load_scenarios
 
 Progress = Callable[[int, int, str], None]
@@ -42,12 +43,13 @@ class Task:
     seed: int
     guardian: str
     length: timedelta | None = None
+    modifiers: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Name of the episode in a file of finished ones."""
         span = "" if self.length is None else f"/{self.length.total_seconds():.0f}s"
-        return f"{self.guardian}/{self.scenario}/{self.seed}{span}"
+        return f"{self.guardian}/{self.scenario}/{self.seed}{span}{''.join(f'+{name}' for name in self.modifiers)}"
 
 
 def listing() -> dict[str, Any]:
@@ -59,6 +61,7 @@ def listing() -> dict[str, Any]:
         "faults": faults,
         "modifiers": quiet,
         "suites": {"first": list(FIRST), "public": faults, "quiet": quiet},
+        "with": list(MODIFIERS),
         "baselines": list(BASELINES),
     }
 
@@ -74,15 +77,19 @@ def run_drill(
     """Play every scenario named, and those of the suite, with each seed.
 
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
-    (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``kept`` (file of
-    finished episodes: those in it are not played again). Same words, same result, whatever the number of jobs.
+    (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``modifiers``
+    (names), ``kept`` (file of finished episodes: those in it are not played again). Same words, same result, whatever
+    the number of jobs.
     """
     names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
     first, length = int(options.get("first_seed", 0)), options.get("length")
     guardian = str(options.get("guardian", "prunella"))
     controls = tuple(dict.fromkeys(name for name in (CONTROL, *options.get("beside", ())) if name != guardian))
     wanted = range(first, first + seeds)
-    tasks = [Task(name, seed, w, length) for name in names for seed in wanted for w in _who(name, guardian, controls)]
+    also = tuple(options.get("modifiers", ()))
+    tasks = [
+        Task(name, seed, w, length, also) for name in names for seed in wanted for w in _who(name, guardian, controls)
+    ]
     kept = Kept(options.get("kept"))
     found = {task: episode for task in tasks if (episode := kept.of(task.key)) is not None}
     for task, episode in _played([task for task in tasks if task not in found], jobs):
@@ -115,7 +122,11 @@ def perform(task: Task) -> Episode:
     from simulator.episode import GUARDIANS, play
     from simulator.score import score
 
-    return score(play(load_scenarios()[task.scenario], task.seed, GUARDIANS[task.guardian], task.length))
+    return score(
+        play(
+            modified(load_scenarios()[task.scenario], task.modifiers), task.seed, GUARDIANS[task.guardian], task.length
+        )
+    )
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from config.load import load_fleet
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.score import HOLD, Effect, Record, Track, patients
 from simulator.world.script import Scenario
-from simulator.world.world import World
+from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
 from tools.catalogue import SIGNALS
 from tools.ports import Actuator
@@ -123,7 +123,7 @@ GUARDIANS: dict[str, Hire] = {
 
 def play(scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = None) -> Record:
     """Play an episode to its end: healed for good, out of patience, or, where nothing is wrong, after ``length``."""
-    acting = World(demo_fleet(), seed=seed, scenario=scenario)
+    acting = _world(scenario, seed)
     tracked, door = _Tracked(acting), Doorkeeper(acting)
     guardian = hire(acting, door)
     ending = _Ending(acting, scenario, guardian, length)
@@ -147,9 +147,13 @@ def play(scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = N
     )
 
 
+def _world(scenario: Scenario, seed: int) -> World:
+    return World(demo_fleet(), seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
+
+
 def _without(scenario: Scenario, seed: int, ticks: int) -> Track:
     """Return what would have happened if nobody had done anything."""
-    idle = _Tracked(World(demo_fleet(), seed=seed, scenario=scenario))
+    idle = _Tracked(_world(scenario, seed))
     for _ in range(ticks):
         idle.advance()
     return idle.track()

@@ -127,6 +127,7 @@ def for_person(record: Record) -> bool:
 
 def told(record: Record, incidents: set[str]) -> bool:
     """Whether a person was given a true incident, and nothing was done about it."""
+    incidents = {item.id for item in opened(record.entries) if item.service == record.happened.service} & incidents
     ends = [e for e in record.entries if e.kind == "OUTCOME" and e.subject in incidents]
     acted = any(effect.incident in incidents for effect in record.effects)
     return not acted and any(entry.body["verdict"] == "escalated" for entry in ends)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.analysts.columns import spoils
 from agent.analysts.evidence import Notes, onset
 from agent.case import Evidence, Incident
 from agent.drift.exact import gaps
@@ -12,8 +13,16 @@ from agent.drift.since import since
 from agent.observe import Scene
 from config.fleet import Service
 from tools.errors import ToolError
+from tools.records import InferenceWindow, ModelState
 from tools.tables import Numbers
 
+LATELY = timedelta(minutes=10)  # rows that say what is shown to the model now
+LABELLED = timedelta(minutes=30)  # rows whose labels may be known by now
+LEAST = 200  # labelled rows
+SHIFTED = 0.15  # of the share of positives
+LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
+MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may be a month
+FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
 MOVED = 0.35  # Kolmogorov-Smirnov distance of a feature that counts as moved
 
 
@@ -45,6 +54,7 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
         if not older:
             return
         start = max(onset(incident), scene.now - timedelta(hours=2))
+        _age(notes, scene, state, (champion, older))
         found = scene.senses.registry.compare(service.name, older, champion, start, scene.now)
     except ToolError as error:
         notes.add("older_version_better", entity, 0.0, f"no comparison: {error}")
@@ -58,6 +68,19 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
 
 
+def _age(notes: Notes, scene: Scene, state: ModelState, pair: tuple[str, str]) -> None:
+    """Say whether what answers now is older than what answered before, or came straight from training."""
+    (champion, before), entity = pair, f"model/{state.model}"
+    made = {version.version: version.created_at for version in state.versions}
+    if champion not in made or before not in made:
+        return
+    age = made[before] - made[champion]
+    promoted = [c.at for c in scene.senses.registry.changes(scene.now - timedelta(hours=8)) if c.after == champion]
+    fresh = any(timedelta(0) <= at - made[champion] < FRESH for at in promoted)
+    notes.add("promoted_fresh", entity, 2.5 if fresh else -1.5, f"{champion} was made at {made[champion]:%d %b %H:%M}")
+    notes.add("old_version_promoted", entity, 2.5 if age > STALE else -1.5, f"{champion} is {age} older than {before}")
+
+
 def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     entity = f"service/{service.name}"
     try:
@@ -68,6 +91,7 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
         return
     if len(rows.at) < 200:
         return
+    _spoiled(notes, entity, reference, rows)
     distances = [distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))]
     worst = int(np.argmax(distances))
     text = f"feature {rows.names[worst]} moved most: KS distance {distances[worst]:.2f}, moved from {MOVED}"
@@ -80,6 +104,41 @@ def _since(reference: NDArray[np.float64], current: NDArray[np.float64], at: NDA
     """Say since when, where a step in the rows' own time explains most of the move."""
     found = since(Numbers(reference), Numbers(current), at)
     return "" if found is None else f", since {datetime.fromtimestamp(found, UTC):%H:%M} UTC"
+
+
+def _spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow) -> None:
+    """Say what is wrong with the rows that retraining would only learn: units, nulls, codes, places, dates."""
+    recent = rows.at > rows.at[-1] - LATELY.total_seconds()
+    before, now = reference.features, rows.features[recent]
+    for finding, text in spoils(rows.names, before, now):
+        notes.add(finding, entity, 2.5, text)
+    known = np.isfinite(rows.labels) & (rows.at > rows.at[-1] - LABELLED.total_seconds())
+    if known.sum() >= LEAST:
+        shift = float(rows.labels[known].mean() - np.nanmean(reference.labels))
+        notes.add("labels_shifted", entity, 2.5 if abs(shift) > SHIFTED else -1.5, f"share of positives {shift:+.1%}")
+        if "date" in rows.names:
+            _dates(notes, entity, rows, known)
+
+
+def _dates(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:
+    """Compare rows whose day cannot be a month with those whose can: only the latter can have changed places."""
+    days = rows.features[known, rows.names.index("date")]
+    if np.isnan(days).mean() > LOST:
+        day = np.rint(days - MONTH * np.floor((days - 0.5) / MONTH))[np.isfinite(days)]
+        only = float((day <= MONTHS).mean())
+        text = (
+            f"{np.isnan(days).mean():.0%} of the dates are lost, and in {only:.0%} of the others the day can be a month"
+        )
+        notes.add("dates_swapped", entity, 2.5 if only > ALL else -1.5, text)
+        return
+    day = np.rint(days - MONTH * np.floor((days - 0.5) / MONTH))
+    right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
+    either, sure = right[day <= MONTHS], right[day > MONTHS]
+    if min(len(either), len(sure)) < LEAST // 4:
+        return
+    gap, noise = float(sure.mean() - either.mean()), float(np.sqrt(0.5 / len(either) + 0.5 / len(sure)))
+    text = f"answers are right {sure.mean():.0%} where the day cannot be a month, {either.mean():.0%} where it can"
+    notes.add("dates_swapped", entity, 2.5 if gap > max(0.1, 2 * noise) else -1.5, text)
 
 
 def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -52,6 +52,8 @@ class Knobs:
         self.vendor_throttled = np.zeros(routes)  # share of the failures
         self.vendor_nonsense = np.zeros(routes)
         self.price = 1.0
+        self.label_delay = 1.0
+        self.gaps: set[str] = set()  # metrics that nobody scrapes
         self.noise = 1.0
         self.bursts = 1.0
 

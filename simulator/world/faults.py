@@ -32,8 +32,8 @@ _LASTING = (
     "bursts",
 )
 _ROUTE = ("vendor_errors", "vendor_slow")
-_DRIFTS = ("concept", "covariate", "dates", "nulls")
-_ELSEWHERE = ("heat", "ail", "price")  # lasting too
+_DRIFTS = ("concept", "covariate", "dates", "nulls", "units", "unparsed", "categories", "swap", "stale", "lag", "prior")
+_ELSEWHERE = ("gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
 CALM = 6  # ticks of health after which clients trust a service again
 HEALTHY = 0.01  # share of failed answers below which clients stop to call again
 
@@ -159,13 +159,16 @@ class Stage:
             "ail": self._ail,
             "vendor_errors": self._vendor,
             "vendor_slow": self._vendor,
+            "gap": lambda cue, _: self._body.knobs.gaps.add(cue.mutation.text),
         }
+        if cue.mutation.also:
+            self.beside.add(cue.service)
         special.get(cue.mutation.what, self._turn)(cue, level)
 
     def _turn(self, cue: _Cue, level: float) -> None:
         """Turn one coefficient."""
         body, knobs, what = self._body, self._body.knobs, cue.mutation.what
-        if what in ("noise", "bursts", "price"):
+        if what in ("noise", "bursts", "price", "label_delay"):
             setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
         elif what in _DRIFTS:
             body.quality.shift(cue.service, what, level * cue.values["amount"])
@@ -237,6 +240,7 @@ class Stage:
             "release": self._bad_release,
             "promote": self._promote,
             "scale": self._scale,
+            "owner": self._owner,
         }
         happen[cue.mutation.what](cue)
 
@@ -295,6 +299,11 @@ class Stage:
 
     def _promote(self, cue: _Cue) -> None:
         self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
+
+    def _owner(self, cue: _Cue) -> None:
+        workload = self._body.pods.workloads.get(cue.service)
+        if workload is not None:
+            workload.owners = (cue.mutation.text,)
 
     def _scale(self, cue: _Cue) -> None:
         workload = self._body.pods.workloads[cue.service]

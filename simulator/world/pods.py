@@ -49,6 +49,7 @@ class Workload:
     current: str
     revisions: list[Revision]
     effects: dict[str, Effect] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()  # other controllers that write here
 
 
 @dataclass(slots=True)

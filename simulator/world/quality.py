@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -127,6 +127,7 @@ class WorldLog:
     def __init__(self, scorers: Mapping[str, Scorer], clock: Clock) -> None:
         self._scorers = scorers
         self._clock = clock
+        self.delay = LABEL_DELAY
 
     def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
         """Return the rows logged in [start, end), with the labels that are known by now."""
@@ -134,7 +135,7 @@ class WorldLog:
         if scorer is None:
             raise Absent(f"{service} logs no inferences")
         rows = scorer.log.between(start.timestamp(), end.timestamp())
-        return _window(scorer, rows, (self._clock.now() - LABEL_DELAY).timestamp())
+        return _window(scorer, rows, (self._clock.now() - self.delay).timestamp())
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on."""
@@ -230,12 +231,12 @@ class Quality:
         scorer.log.append(LoggedRows(times, features, scores, truth, version))
 
     def shift(self, service: str, what: str, amount: float) -> None:
-        """Set how far the world is from what the models learnt: ``concept``, ``covariate``, ``dates`` or ``nulls``."""
+        """Set how far the world is from what the models learnt: one field of ``Drift``, or ``dates`` or ``units``."""
         scorer = self._scorers[service]
-        if what == "dates":
-            scorer.drift = replace(scorer.drift, date_flip=amount > 0)
-        else:
-            scorer.drift = replace(scorer.drift, **{what: amount})  # type: ignore[arg-type]
+        name = {"dates": "date_flip", "units": "unit_change"}.get(what, what)
+        plain = isinstance(getattr(Drift(), name), bool)
+        changed: dict[str, Any] = {name: amount > 0 if plain else amount}
+        scorer.drift = replace(scorer.drift, **changed)
 
     def accuracy(self, service: str) -> float:
         """Return the true share of right answers now; NaN for services without a model."""
@@ -304,7 +305,8 @@ class Quality:
         labels[wrong] = 1 - labels[wrong]
         version = str(max(int(name) for name in scorer.names if name.isdigit()) + 1)
         accepted = fresh_rows(service, "accepted", EVALUATED)
-        _register(scorer, version, fit(features, labels, seed=17, epochs=20), accepted, now - timedelta(hours=1), text)
+        made = now - timedelta(days=values.get("days", 1 / 24))
+        _register(scorer, version, fit(features, labels, seed=17, epochs=20), accepted, made, text)
         before = self.set_alias(scorer.service.model, "champion", version)
         self._changes.add(now, "promotion", f"model/{scorer.service.model}", actor, (before, version), text)
 

@@ -39,6 +39,7 @@ class WorldCluster:
             ready=sum(pod.ready for pod in self._pods.of(workload.service.name)),
             current=workload.current,
             revisions=tuple(workload.revisions),
+            owners=workload.owners,
         )
 
     def _replica(self, pod: Pod) -> Replica:

@@ -19,6 +19,13 @@ What = Literal[
     "covariate",
     "dates",
     "nulls",
+    "units",
+    "unparsed",
+    "categories",
+    "swap",
+    "stale",
+    "lag",
+    "prior",
     # lasting, on the vendor that the target service prefers
     "vendor_errors",
     "vendor_slow",
@@ -28,6 +35,9 @@ What = Literal[
     "ail",
     # lasting, on the price of every GPU
     "price",
+    # lasting, on what is measured and known: a metric that text names, and the age of labels
+    "gap",
+    "label_delay",
     # once
     "gpu_lost",
     "hang",
@@ -35,6 +45,7 @@ What = Literal[
     "release",
     "promote",
     "scale",
+    "owner",
     # on measurement, everywhere
     "noise",
     "bursts",
@@ -62,6 +73,7 @@ class Mutation(Frozen):
     ramp: float = Field(default=600.0, gt=0, description="seconds that a ramp takes to its full level")
     duration: float | None = Field(default=None, gt=0, description="seconds; None: lasts")
     every: float | None = Field(default=None, gt=0, description="seconds between repetitions, on fresh targets")
+    also: bool = Field(default=False, description="a fault in its own right: its service is a patient too")
     text: str = Field(default="", description="what the change log says, where the change is visible there")
     actor: str = Field(default="ci", description="who the change log says did it")
 
@@ -90,4 +102,5 @@ class Scenario(Frozen):
     )
     mutations: tuple[Mutation, ...] = ()
     truth: Truth = Truth()
+    start_days: int = Field(default=0, ge=0, description="days after a Monday on which it begins")
     modifiers: tuple[str, ...] = ()

@@ -113,6 +113,12 @@ class Store:
         self.times[place] = at
         self.ticks += 1
 
+    def blank(self, name: str) -> None:
+        """Leave a metric out of the newest scrape; what it counts goes on."""
+        newest = self.ring[(self.ticks - 1) % DEPTH]
+        for family in self.families.get(name, ()):
+            newest[family.offset : family.offset + family.rows * family.width] = np.nan
+
     def places(self, at: float, seconds: float) -> NDArray[np.intp]:
         """Return ring places of scrapes in (at - seconds, at], oldest first."""
         held = min(self.ticks, DEPTH)

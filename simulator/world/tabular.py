@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 DATE_MEAN, DATE_SPREAD = 182.0, 105.0  # day of the year
 CATEGORIES = 6  # per categorical feature, coded 0..5
 SHARPNESS = 8.0  # standard deviation of the true logit: the best accuracy is about 0.92
+ODDS = 10.0  # of the true logit, whose standard deviation is ``SHARPNESS``
 TURN = 1.8  # spreads above the middle at which an effect turns round: few rows are there until covariates shift
 _TRIAL = 4000  # rows on which a concept is scaled
 
@@ -27,7 +28,13 @@ class Drift:
     covariate: float = 0.0  # shift: the chosen features' mean moves by up to 2.5 spreads, and they widen by up to half
     concept: float = 0.0  # shift: the true weights turn by up to a quarter circle
     date_flip: bool = False  # corruption: day and month change places wherever that is still a date
+    unparsed: bool = False  # corruption: dates whose day cannot be a month are missing
     unit_change: bool = False  # corruption: one numeric feature comes in a unit 1,000 times smaller
+    prior: float = 0.0  # shift: the odds of a positive rise by up to e**10
+    categories: bool = False  # corruption: the classes come under codes that nobody ever saw
+    swap: bool = False  # corruption: two numeric columns changed places
+    stale: bool = False  # corruption: the chosen features stand still
+    lag: bool = False  # corruption: the chosen features are those of other rows
     nulls: float = 0.0  # corruption: share of rows in which the chosen features are missing
 
 
@@ -87,12 +94,14 @@ class TabularProblem:
         shown[:, self.numeric] = (date - DATE_MEAN) / DATE_SPREAD
         shown[:, self.numeric + 1 :] = (codes - self.location[self.numeric + 1 :]) / self.spread[self.numeric + 1 :]
         logit = self.concept.turned(self.unrelated, drift.concept).logit(shown)
-        probability = 0.5 * (1.0 + np.tanh(0.5 * logit))
+        probability = 0.5 * (1.0 + np.tanh(0.5 * (logit + ODDS * drift.prior)))
         probability = self.label_noise + (1.0 - 2.0 * self.label_noise) * probability
         labels = (rng.random(n) < probability).astype(np.float64)
         shown = self.location + self.spread * shown
         flipped = 30.4 * (day - 1) + month + 1
         shown[:, self.numeric] = np.where(drift.date_flip & (day <= 12) & (day != month + 1), flipped, date)
+        if drift.unparsed:
+            shown[day > 12, self.numeric] = np.nan
         self._corrupt(rng, shown, drift)
         return shown, probability, labels
 
@@ -108,6 +117,14 @@ class TabularProblem:
         """Spoil the rows in place, without a trace in the truth."""
         if drift.unit_change:
             shown[:, self.chosen[0]] *= 1000.0
+        if drift.categories:
+            shown[:, self.numeric + 1 :] += 4 * CATEGORIES
+        if drift.swap:
+            shown[:, [0, 1]] = shown[:, [1, 0]]
+        if drift.stale:
+            shown[:, self.chosen] = (self.location + self.spread)[self.chosen]
+        if drift.lag:
+            shown[:, self.chosen] = shown[rng.permutation(len(shown))][:, self.chosen]
         if drift.nulls:
             shown[np.ix_(rng.random(len(shown)) < drift.nulls, self.chosen)] = np.nan
 

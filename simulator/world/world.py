@@ -16,7 +16,7 @@ from simulator.world.flow import Load, Result, tally
 from simulator.world.ledger import Ledger
 from simulator.world.metrics import WorldMetrics
 from simulator.world.profile import BASE_ERROR, profile_of
-from simulator.world.quality import WorldLog, WorldRegistry
+from simulator.world.quality import LABEL_DELAY, WorldLog, WorldRegistry
 from simulator.world.reading import WorldCluster, WorldServing
 from simulator.world.script import Scenario
 from simulator.world.store import Floats
@@ -116,12 +116,15 @@ class World:
             afflict(body.ails, body.pods, body.rows)
             body.rows.rebalance()
         body.hardware.price = body.knobs.price
+        body.quality.log.delay = LABEL_DELAY * body.knobs.label_delay
         self._serve(seconds)
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement())
         body.marking.tick(body.ails, body.pods, body.index, seconds)
         body.quality.tick(now)
         body.store.keep(now.timestamp())
+        for name in sorted(body.knobs.gaps):
+            body.store.blank(name)
         self._metrics.remember(now)
         self._account(seconds)
 
