@@ -158,7 +158,7 @@ def _good_share(episodes: Sequence[Episode]) -> float | None:
 
 
 def _values(episodes: Sequence[Episode], key: str) -> list[float]:
-    return [float(episode[key]) for episode in episodes if episode[key] is not None]
+    return [float(episode[key]) for episode in episodes if episode.get(key) is not None]
 
 
 def _mean(values: Sequence[float]) -> float | None:

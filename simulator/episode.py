@@ -13,11 +13,13 @@ from config.fleet import Fleet
 from config.load import load_fleet
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.score import HOLD, Effect, Record, Track, patients
+from simulator.trouble import TroubledActuator, TroubledCluster, TroubledMetrics, TroubledReasoner
 from simulator.world.script import Scenario
 from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
 from tools.catalogue import SIGNALS
 from tools.ports import Actuator
+from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 TICK = 30.0  # simulated seconds
 PATIENCE = {"quality": timedelta(hours=5)}  # from the onset, where labels come late; else:
@@ -107,8 +109,13 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
     from agent.wiring import assemble
     from tools.memory_journal import MemoryJournal
 
-    senses = Senses(world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)
-    guardian: Guardian = assemble(senses, actuator, MemoryJournal(), world.fleet, world.clock, autonomy="act")
+    metrics, cluster = TroubledMetrics(world.metrics, world.troubled), TroubledCluster(world.cluster, world.troubled)
+    hands, voice = TroubledActuator(actuator, world.troubled), TroubledReasoner(world.troubled)
+    senses = Senses(metrics, cluster, world.registry, world.log, world.serving, world.clock)
+    reasoner = FallbackReasoner(voice, TemplateReasoner())
+    guardian: Guardian = assemble(
+        senses, hands, MemoryJournal(), world.fleet, world.clock, autonomy="act", reasoner=reasoner
+    )
     return guardian
 
 

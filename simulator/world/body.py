@@ -53,6 +53,7 @@ class Knobs:
         self.vendor_nonsense = np.zeros(routes)
         self.price = 1.0
         self.label_delay = 1.0
+        self.own: set[str] = set()  # troubles of the controller itself
         self.gaps: set[str] = set()  # metrics that nobody scrapes
         self.noise = 1.0
         self.bursts = 1.0

@@ -33,7 +33,7 @@ _LASTING = (
 )
 _ROUTE = ("vendor_errors", "vendor_slow")
 _DRIFTS = ("concept", "covariate", "dates", "nulls", "units", "unparsed", "categories", "swap", "stale", "lag", "prior")
-_ELSEWHERE = ("gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
+_ELSEWHERE = ("own", "gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
 CALM = 6  # ticks of health after which clients trust a service again
 HEALTHY = 0.01  # share of failed answers below which clients stop to call again
 
@@ -159,6 +159,7 @@ class Stage:
             "ail": self._ail,
             "vendor_errors": self._vendor,
             "vendor_slow": self._vendor,
+            "own": lambda cue, _: self._body.knobs.own.add(cue.mutation.text),
             "gap": lambda cue, _: self._body.knobs.gaps.add(cue.mutation.text),
         }
         if cue.mutation.also:
@@ -277,6 +278,8 @@ class Stage:
             self._body.restart(self._victim(cue.service), cue.values.get("seconds", 45.0))
 
     def _bad_release(self, cue: _Cue) -> None:
+        if cue.service not in self._body.pods.workloads:
+            return  # a vendor's releases are not ours to see
         v = cue.values
         effect = Effect(
             errors=v.get("errors", 0.0),

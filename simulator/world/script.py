@@ -38,6 +38,8 @@ What = Literal[
     # lasting, on what is measured and known: a metric that text names, and the age of labels
     "gap",
     "label_delay",
+    # lasting, on the controller itself: a trouble of simulator.trouble that text names
+    "own",
     # once
     "gpu_lost",
     "hang",

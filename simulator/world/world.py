@@ -98,6 +98,10 @@ class World:
         """The Actuator port."""
         return self._actuator
 
+    def troubled(self, name: str) -> bool:
+        """Say whether a trouble of the controller's own lasts now; for the ports that are handed to it alone."""
+        return name in self._body.knobs.own
+
     def ready(self) -> dict[str, int]:
         """Return the replicas that take requests, by service that has any to run; for scoring alone."""
         return {name: sum(pod.ready for pod in self._body.pods.of(name)) for name in self._body.pods.workloads}
