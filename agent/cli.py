@@ -3,7 +3,7 @@
 Everything heavy is imported inside the commands, so that ``--help`` is quick.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -169,7 +169,8 @@ def approvals(  # noqa: PLR0913, PLR0917 - one parameter for each option
             fail("who are you? Give --by NAME")
         if config is None and journal is None:
             fail("answers go to a running fleet: give --config FILE (a demo asks on its own terminal)")
-        _answer(open_records(config, journal), answer, question, (by.strip(), note), as_json)
+        roles = _roles(config)
+        _answer(open_records(config, journal), answer, question, (by.strip(), note), roles, as_json=as_json)
 
 
 def _list_questions(records: Journal, as_json: bool) -> None:
@@ -185,7 +186,22 @@ def _list_questions(records: Journal, as_json: bool) -> None:
         print_out(questions_table(waiting))
 
 
-def _answer(records: Journal, said: Answer, question: str, person: tuple[str, str], as_json: bool) -> None:
+def _roles(config: Path | None) -> Mapping[str, Sequence[str]]:
+    """Return who has which role; without a configuration nobody has any, and may answer what anybody may."""
+    from config.load import load
+
+    return load(config).approvals.people if config is not None else {}
+
+
+def _answer(
+    records: Journal,
+    said: Answer,
+    question: str,
+    person: tuple[str, str],
+    roles: Mapping[str, Sequence[str]],
+    *,
+    as_json: bool,
+) -> None:
     from policies.approvals import answer, escalate, role_of
 
     by, note = person
@@ -193,7 +209,7 @@ def _answer(records: Journal, said: Answer, question: str, person: tuple[str, st
         given = escalate(records, question, by, now=now(), note=note)
         words = f"{given.id} waits for {role_of(given)}"
     else:
-        given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now())
+        given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now(), roles=roles)
         words = f"{given.id} {given.state} by {given.by or ', '.join(given.votes)}"
     put_json(given.model_dump(mode="json")) if as_json else typer.echo(words)
 

@@ -42,6 +42,8 @@ class Desk:
     autonomy: Literal["watch", "ask", "act"] = "act"
     ladder: Ladder | None = None
     approval_life: timedelta = DEFAULT_APPROVAL_LIFE
+    quorum: int = 1
+    asked: tuple[tuple[str, timedelta], ...] = ()  # roles, one after the other, and how long each
     freezes: tuple[Freeze, ...] = ()
     brake: Callable[[], str] = lambda: ""  # why nothing at all may be changed
     open_cases: int = 0

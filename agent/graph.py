@@ -179,7 +179,10 @@ class Agents:
             case Verdict.ALLOW:
                 return {"go": "act"}
             case Verdict.ASK:
-                asked = ask(self._desk.journal, decision, scene.now, self._desk.approval_life)
+                desk = self._desk
+                asked = ask(
+                    desk.journal, decision, scene.now, desk.approval_life, quorum=desk.quorum, ladder=desk.asked
+                )
                 return {"go": "act" if asked.state == "approved" else "approve"}
             case Verdict.DENY:
                 return self._end(case, "escalated", "policy: " + "; ".join(r.text for r in decision.reasons[:4]))

@@ -97,7 +97,8 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     )
     desk.ladder = Ladder(journal, settings.ladder if settings else LadderSettings(), autonomy)
     if settings:
-        desk.approval_life = settings.approvals.life
+        desk.approval_life, desk.quorum = settings.approvals.life, settings.approvals.quorum
+        desk.asked = tuple((rung.role, rung.wait) for rung in settings.approvals.ladder)
     breaker = settings.policy.breaker if settings else BreakerSettings()
     limits = Limits(Budget(caps, breaker, services), brake, settings.lease if settings else LEASE)
     hands = Remembering(gate, authority)

@@ -122,6 +122,15 @@ class JournalSettings(Frozen):
     )
 
 
+class RungSettings(Frozen):
+    """One rung of the ladder of people."""
+
+    role: str = Field(min_length=1, description="who is asked")
+    wait: Duration = Field(
+        default=timedelta(minutes=15), ge=timedelta(minutes=1), description="how long, before the next rung is asked"
+    )
+
+
 class ApprovalSettings(Frozen):
     """Questions to people."""
 
@@ -130,6 +139,20 @@ class ApprovalSettings(Frozen):
         gt=timedelta(0),
         description="how long a question stands; a late answer would fit a world that has moved on",
     )
+    quorum: int = Field(default=1, ge=1, le=5, description="so many different people must say yes; one no is enough")
+    ladder: tuple[RungSettings, ...] = Field(
+        default=(), description="who is asked one after the other, instead of anybody for life; then it lapses"
+    )
+    people: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="the roles of people, by name")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        held = [roles for roles in self.people.values() if {rung.role for rung in self.ladder} & set(roles)]
+        if missing := sorted({rung.role for rung in self.ladder} - {role for roles in held for role in roles}):
+            raise ValueError(f"nobody in people has the role {', '.join(missing)}")
+        if self.ladder and len(held) < self.quorum:
+            raise ValueError(f"quorum {self.quorum} > {len(held)} people who may answer")
+        return self
 
 
 class Freeze(Frozen):

@@ -1,10 +1,13 @@
 """Pausing, halting and the breaker from the command line."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from policies.approvals import ask
+from policies.decision import Decision, Reason, Verdict
 from tests.cli.conftest import Run
 from tools.live.journal import SqlJournal
 
@@ -58,3 +61,32 @@ def test_halting_needs_no_journal(prunella: Run, tmp_path: Path) -> None:
     lifted = json.loads(prunella("halt", "--lift", "--config", str(config), "--json").stdout)
     assert lifted == {"halted": False, "reason": ""}
     assert prunella("halt", "--lift", "--config", str(config)).exit_code == 1
+
+
+def test_only_those_with_the_role_may_answer(prunella: Run, tmp_path: Path) -> None:
+    config = tmp_path / "prunella.yaml"
+    people = "approvals: {quorum: 2, ladder: [{role: lead}], people: {lee: [lead], kim: [lead], eve: [sales]}}\n"
+    config.write_text(MINIMAL + people)
+    journal = SqlJournal(f"sqlite:///{tmp_path / 'prunella.db'}")
+    reasons = (Reason(rule="r", text="t"),)
+    now = datetime.now(UTC)
+    fields = {"plan_digest": "d", "policy_digest": "p", "incident": "inc-1", "at": now, "verdict": Verdict.ASK}
+    question = ask(journal, Decision(**fields, reasons=reasons), now, quorum=2, ladder=[("lead", timedelta(hours=1))])
+
+    def said(by: str) -> tuple[int, str]:
+        done = prunella("approvals", "approve", question.id, "--by", by, "--config", str(config))
+        return done.exit_code, done.output
+
+    assert said("eve") == (1, "prunella: eve is none of lead\n")
+    assert said("lee") == (0, f"{question.id} pending by lee\n")
+    assert said("kim") == (0, f"{question.id} approved by lee, kim\n")
+
+
+@pytest.mark.parametrize(
+    ("people", "line"), [("{}", "nobody in people has the role lead"), ("{lee: [lead]}", "quorum 2")]
+)
+def test_a_ladder_that_nobody_can_climb_is_a_mistake(prunella: Run, tmp_path: Path, people: str, line: str) -> None:
+    config = tmp_path / "prunella.yaml"
+    config.write_text(f"{MINIMAL}approvals: {{quorum: 2, ladder: [{{role: lead}}], people: {people}}}\n")
+    done = prunella("halt", "--by", "dana", "--config", str(config))
+    assert (done.exit_code, line in done.output) == (2, True)
