@@ -16,6 +16,7 @@ COMMANDS = (
     "approvals",
     "doctor",
     "lab",
+    "twin",
     "policy",
     "drift",
     "detect",

@@ -1,4 +1,4 @@
-"""What every source of signals must do, the pretend and the real."""
+"""What every source of signals must do, the pretend, its twin and the real."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 from config.fleet import Fleet
 from config.settings import MetricsSettings
 from simulator.episode import demo_fleet
+from simulator.twin.serve import served
+from simulator.twin.twin import Twin
 from simulator.world.world import World
 from tests.live.conftest import Exporter, exporter  # noqa: F401 - a fixture
 from tools.catalogue import SIGNALS, named
@@ -85,12 +87,29 @@ def real(exporter: Exporter) -> Iterator[Source]:  # noqa: F811
     made.close()
 
 
-@pytest.fixture(params=["world", pytest.param("prometheus", marks=[pytest.mark.real, pytest.mark.enable_socket])])
+@pytest.fixture(scope="module")
+def twin() -> Iterator[Source]:
+    """The pretend world again, through its Prometheus API and the live adapter."""
+    shown = Twin(World(demo_fleet()))
+    start = shown.world.clock.now()
+    for _ in range(20):
+        shown.advance()
+    with served(shown, shown.world.clock.now) as where:
+        settings = MetricsSettings.model_validate({"url": where.metrics_url, "timeout": "5s"})
+        made = PrometheusMetrics(settings, demo_fleet())
+        yield Source(made, demo_fleet(), shown.world.clock.now(), start - timedelta(days=1))
+        made.close()
+
+
+WIRED = [pytest.mark.real, pytest.mark.enable_socket]
+
+
+@pytest.fixture(params=["world", pytest.param("twin", marks=WIRED), pytest.param("prometheus", marks=WIRED)])
 def source(request: pytest.FixtureRequest) -> Source:
-    """Either implementation."""
+    """Any implementation."""
     if request.param == "world":
         return pretend()
-    found: Source = request.getfixturevalue("real")
+    found: Source = request.getfixturevalue("twin" if request.param == "twin" else "real")
     return found
 
 

@@ -6,17 +6,21 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
-from config.settings import ServingSettings
+from config.settings import ClusterSettings, ServingSettings
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
+from simulator.twin.serve import served, write_kubeconfig
+from simulator.twin.twin import Twin
 from simulator.world.world import World
 from tests.live.conftest import Script, Served, reply, serve  # noqa: F401 - a fixture
 from tools.errors import Absent
 from tools.live.clock import SystemClock
-from tools.live.kubernetes import Address
+from tools.live.kube_api import KubeApi
+from tools.live.kubernetes import Address, KubernetesCluster
 from tools.live.serving import HttpServing
 from tools.ports import Serving
 
@@ -74,12 +78,36 @@ def real(serve: Callable[[Script], Served]) -> Iterator[Line]:  # noqa: F811
     over.set()
 
 
-@pytest.fixture(params=["world", pytest.param("http", marks=[pytest.mark.real, pytest.mark.enable_socket])])
+@pytest.fixture
+def twin(tmp_path: Path) -> Iterator[Line]:
+    """The pretend fleet behind ports of its own, asked by the live adapter."""
+    script = load_scenarios()["engine_hang_200"].model_copy(update={"onset": (60.0, 60.0)})
+    shown = Twin(World(demo_fleet(), scenario=script))
+    for _ in range(20):
+        shown.advance()
+    assert shown.world.ledger.happened is not None
+    _, service, hung = shown.world.ledger.happened.entity.split("/")
+    well = next(each.name for each in shown.world.cluster.topology().of(service) if each.name != hung)
+    clock = shown.world.clock
+    with served(shown, clock.now) as where:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", where.cluster_url, "default")
+        api = KubeApi(ClusterSettings.model_validate({"kubeconfig": kubeconfig}))
+        settings = ServingSettings.model_validate({"timeout": "1s"})
+        yield Line(
+            HttpServing(settings, demo_fleet(), KubernetesCluster(api, demo_fleet(), clock), clock), service, well, hung
+        )
+        api.close()
+
+
+WIRED = [pytest.mark.real, pytest.mark.enable_socket]
+
+
+@pytest.fixture(params=["world", pytest.param("twin", marks=WIRED), pytest.param("http", marks=WIRED)])
 def line(request: pytest.FixtureRequest) -> Line:
-    """Either implementation."""
+    """Any implementation."""
     if request.param == "world":
         return pretend()
-    found: Line = request.getfixturevalue("real")
+    found: Line = request.getfixturevalue("twin" if request.param == "twin" else "real")
     return found
 
 
