@@ -13,8 +13,8 @@ FORM = re.compile(
     r" (per|a|an|every|each) ((?P<many>\w+) )?(?P<period>hour|day|week|month|quarter|year)s?"
 )
 # How strange a healthy series looks: threshold, log of the share of values whose news reach it. Measured on noise of
-# ten kinds (normal, heavy-tailed, counts, rare events, ratios, wandering, seasonal) in its first week, the worst time;
-# straight on beyond the last point.
+# ten kinds (normal, heavy-tailed, counts, rare events, ratios, wandering, seasonal) from its second to its seventh day,
+# the worst time; straight on beyond the last point.
 TAIL = ((1.0, -6.2), (2.0, -7.5), (3.0, -8.7), (4.0, -9.9), (5.0, -10.9), (6.0, -11.4), (8.0, -12.4), (10.0, -13.4))
 LOWEST = 1.0  # threshold: whatever the budget, less is nothing
 

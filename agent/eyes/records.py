@@ -8,11 +8,13 @@ from agent.eyes.columns import Reals, State
 Ages = NDArray[np.int32]
 
 FADE = np.float32(0.9999)  # of the range, per value: half of it is forgotten in 7,000 values
+HALF_FADED = np.float32(0.5) * (1 - FADE)  # at either end
 CAP = np.float32(20.0)  # ranges; more is not stranger
 STEEP = np.float32(10.0)  # a record by a tenth of the range scores log 2
 FLAT, FLAT_FROM = 0.24, 5.0  # first changes after so many (log) equal values, in proportion to their rarity
 YOUNG = 30  # values before which nothing is a record
 RANKS = range(9)
+FEW = 64  # series, for which the network costs more than it saves
 NETWORK = (  # of comparisons, after which the fifth of nine is their median (Devillard 1998)
     *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
     *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
@@ -44,7 +46,7 @@ def strangeness(low: Reals, high: Reals, value: Reals, age: Ages, floor: Reals |
         width = high[records] - low[records]
         if floor is not None:
             width = np.maximum(width, floor[records])
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore"):
             known = np.log1p(STEEP * np.minimum(beyond[records] / width, CAP))
         score[records] = np.where(width > 0, known, first_change(age[records]))
     shrink = _shrink(low, high)
@@ -81,7 +83,7 @@ def median(recent: Reals) -> Reals:
     width = len(recent)
     if width == 1:
         return np.array(recent[0])
-    if width != len(RANKS):  # numbers that lie beside each other are sorted faster
+    if width != len(RANKS) or recent.shape[1] < FEW:  # numbers that lie beside each other are sorted faster
         return np.array(np.partition(np.ascontiguousarray(recent.T), width // 2, axis=1)[:, width // 2])
     rows = list(recent.copy())
     for first, second in NETWORK:
@@ -99,8 +101,7 @@ def first_change(age: Ages) -> Reals:
 
 def _shrink(low: Reals, high: Reals) -> Reals:
     """Return by how much each end of the range is forgotten with a value; 0 where there is no range yet."""
-    with np.errstate(over="ignore"):
-        found: Reals = np.maximum(high - low, np.float32(0.0)) * (np.float32(0.5) * (1 - FADE))
+    found: Reals = np.maximum(high - low, np.float32(0.0)) * HALF_FADED
     return found
 
 
