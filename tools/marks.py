@@ -265,7 +265,7 @@ MARKS: tuple[Mark, ...] = (
         "vendor_throttling",
         _share("vendor_throttling", "vendor", Metric(_GATEWAY, (("code", "429"),)), Metric(_GATEWAY), "throttled"),
         "above",
-        0.04,
+        0.1,
     ),
     Mark(
         "vendor_nonsense",
@@ -277,7 +277,7 @@ MARKS: tuple[Mark, ...] = (
             "answers that fail validation",
         ),
         "above",
-        0.04,
+        0.1,
     ),
 )
 SPECS: tuple[SignalSpec, ...] = tuple({mark.spec.name: mark.spec for mark in MARKS}.values())

@@ -32,9 +32,13 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
         if kind == "promotion" and not service.model:
             continue
+        known = _changes(scene, kind)
+        if known is None:
+            notes.add(finding, entity, 0.0, f"NO DATA on any {kind} of {service.name}")
+            continue
         found = [
             change
-            for change in _changes(scene, kind)
+            for change in known
             if change.kind == kind
             and change.actor != OURS
             and change.entity in (entity, f"service/{service.name}")
@@ -56,13 +60,14 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     return notes.done()
 
 
-def _changes(scene: Scene, kind: str) -> tuple[Change, ...]:
+def _changes(scene: Scene, kind: str) -> tuple[Change, ...] | None:
+    """Return the changes of the last hours; None where they cannot be read, which is no news either way."""
     start = scene.now - timedelta(hours=8)
     try:
         source = scene.senses.registry if kind == "promotion" else scene.senses.cluster
         return source.changes(start)
     except ToolError:
-        return ()
+        return None
 
 
 def _bindings(change: Change) -> dict[str, str]:
