@@ -62,7 +62,8 @@ class IbisTable:
         """Draw rows in the engine, then the exact number here; which rows an engine draws may vary between runs."""
         table = self._table
         if self.rows > 2 * rows:
-            table = table.sample(min(1.0, 1.2 * rows / self.rows), method="row", seed=seed)
+            seeded = seed if table.get_backend().name == "duckdb" else None  # Spark samples without a seed alone
+            table = table.sample(min(1.0, 1.2 * rows / self.rows), method="row", seed=seeded)
         drawn = self._columns(table, names)
         found = min((len(column) for column in drawn.values()), default=0)
         pick = np.sort(np.random.default_rng(seed).permutation(found)[:rows])
