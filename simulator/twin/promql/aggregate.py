@@ -62,15 +62,15 @@ _FOLDS: dict[str, Callable[[Floats, Bools], Floats]] = {
 
 def fold(op: str, vector: Vector, found: list[tuple[Labels, Index]], q: Floats | None) -> Vector:
     """Return one series per group; ``q`` (S,) is the parameter of ``quantile``."""
+    if op not in _FOLDS and op != "quantile":
+        raise UnsupportedError(f"the aggregation {op} is not supported")
     parts = []
     for labels, columns in found:
         x, has = vector.values[:, columns], vector.has[:, columns]
-        if op == "quantile" and q is not None:
-            values = np.array([quantile(float(q[s]), x[s][:, None], has[s][:, None])[0] for s in range(len(x))])
-        elif op in _FOLDS:
+        if q is None:
             values = _FOLDS[op](x, has)
         else:
-            raise UnsupportedError(f"the aggregation {op} is not supported")
+            values = np.array([quantile(float(q[s]), x[s][:, None], has[s][:, None])[0] for s in range(len(x))])
         parts.append((labels, values, some(has, 1)))
     return stack(parts, len(vector.values))
 
