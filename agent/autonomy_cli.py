@@ -123,6 +123,28 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option
         put_json(words) if as_json else typer.echo(f"{incident}: {said.value}, says {by.strip()}")
 
 
+@app.command(epilog="Example: prunella autonomy credit build/drill.json --config prunella.yaml")
+def credit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What prunella drill --json wrote.")],
+    environment: Environment = "production",
+    config: SomeConfig = None,
+    journal: SomeJournal = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count the episodes of a drill as evidence, once; drills alone never lead to act."""
+    with told():
+        import json
+
+        try:
+            drill = json.loads(file.read_text(encoding="utf-8"))
+            count = _ladder(config, journal).credit(drill, environment, now())
+        except OSError as error:
+            fail(f"{file}: {error.strerror}")
+        except (ValueError, KeyError, TypeError):
+            fail(f"{file}: not what prunella drill --json writes")
+        put_json({"deeds": count}) if as_json else typer.echo(f"{count} deeds counted")
+
+
 def _ladder(config: Path | None, journal: str | None) -> "Ladder":
     """Open the ladder of a configuration; of a journal alone, with the default bars and no ceiling."""
     from agent.standing import Ladder

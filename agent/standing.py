@@ -1,5 +1,6 @@
 """The evidence of autonomy, read from the journal: what each playbook did, what came of it, and what people said."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,8 +8,9 @@ from typing import Any, Literal
 
 from config.settings import LadderSettings
 from policies.ladder import Deed, Order, Rung, Standing, standing
+from tools.chain import canonical
 from tools.errors import Refused
-from tools.journal import Entry, Journal, Unless
+from tools.journal import Entry, Journal, Json, Unless
 
 SUBJECT = "autonomy"
 ORDER, REVIEW, DRILL = "AUTONOMY_ORDER", "AUTONOMY_REVIEW", "AUTONOMY_DRILL"
@@ -144,6 +146,21 @@ class Ladder:
             raise Refused(f"no plan was made in {incident}")
         self.journal.append(incident, REVIEW, {"said": said, "by": by, "note": note, "text": f"{said}, says {by}"}, now)
 
+    def credit(self, drill: Json, environment: str, now: datetime) -> int:
+        """Take the episodes of a drill (``prunella drill --json``) as evidence, once; returns how many deeds they are.
+
+        The last playbook that an episode tried bears its outcome, and those before it did not help.
+        """
+        digest = hashlib.sha256(canonical(drill).encode()).hexdigest()
+        deeds = [deed for episode in drill["episodes"] for deed in _drilled(episode, environment, now)]
+        if not deeds:
+            raise Refused("no episode of this drill tried a playbook")
+        if not self.journal.claim(f"autonomy-drill/{environment}/{digest}", SUBJECT, now):
+            raise Refused("this drill was counted already")
+        for deed in deeds:
+            self.journal.append(SUBJECT, DRILL, deed.model_dump(mode="json"), now)
+        return len(deeds)
+
     def _order(self, found: Standing, what: tuple[str, Rung], person: tuple[str, str], now: datetime) -> None:
         (kind, rung), (by, note) = what, person
         fields: dict[str, Any] = {"playbook": found.playbook, "environment": found.environment}
@@ -152,3 +169,14 @@ class Ladder:
         unless = [Unless(self._evidence.seq, KINDS)]  # evidence and orders are those that were looked at
         if self.journal.append_if(SUBJECT, ORDER, body, now, unless) is None:
             raise Refused(f"something happened to {found.playbook} meanwhile; look again")
+
+
+def _drilled(episode: Json, environment: str, now: datetime) -> Iterable[Deed]:
+    harm = any(episode[name] for name in ("unsafe", "duplicates", "collateral"))
+    last = "harm" if harm else "success" if episode["healed"] else "failure"
+    tried = episode.get("tried", [])
+    name = f"drill {episode['scenario']}/{episode['seed']}"
+    for place, playbook in enumerate(tried, 1):
+        verdict = last if place == len(tried) else "failure"
+        fields = {"playbook": playbook, "environment": environment, "source": "drill", "verdict": verdict}
+        yield Deed.model_validate({**fields, "at": now, "incident": name})

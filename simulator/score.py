@@ -116,6 +116,7 @@ def score(record: Record) -> dict[str, Any]:
         "false_incidents": len(false),
         "false_acted": len([item for item in false if item.id in acted]),
         "actions": len(record.effects),
+        "tried": [str(e.body["playbook"]) for e in record.entries if e.kind == "RUN_PLANNED"],
         **record.totals,
     }
 

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.conftest import Run
 
 
-@pytest.mark.parametrize("command", ["show", "push", "hold", "release", "review"])
+@pytest.mark.parametrize("command", ["show", "push", "hold", "release", "review", "credit"])
 def test_every_help_has_an_example(prunella: Run, command: str) -> None:
     assert f"Example: prunella autonomy {command}" in prunella("autonomy", command, "--help").output
 
@@ -44,3 +44,22 @@ def test_wrong_use_is_exit_2(prunella: Run, config: Path, words: tuple[str, ...]
     done = prunella("autonomy", *words, "--config", str(config))
     assert done.exit_code == 2, done.output
     assert "Traceback" not in done.output
+
+
+def test_a_drill_counts_once_and_apart_from_production(prunella: Run, config: Path, tmp_path: Path) -> None:
+    clean = {"seed": 0, "unsafe": 0, "duplicates": 0, "collateral": 0}
+    episodes = [
+        {"scenario": "bad_rollout_errors", "healed": True, "tried": ["scale_out", "rollback_release"], **clean},
+        {"scenario": "healthy", "healed": None, "tried": [], **clean},
+    ]
+    file = tmp_path / "drill.json"
+    file.write_text(json.dumps({"episodes": episodes}))
+    done = prunella("autonomy", "credit", str(file), "--config", str(config), "--json")
+    assert json.loads(done.output) == {"deeds": 2}
+    assert prunella("autonomy", "credit", str(file), "--config", str(config)).exit_code == 1
+    told = json.loads(prunella("autonomy", "show", "--config", str(config), "--json").output)
+    counted = {each["playbook"]: (each["drill"]["cases"], each["drill"]["successes"]) for each in told}
+    assert counted["rollback_release"] == (1, 1)
+    assert counted["scale_out"] == (1, 0)
+    file.write_text("[]")
+    assert prunella("autonomy", "credit", str(file), "--config", str(config)).exit_code == 2
