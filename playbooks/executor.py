@@ -133,7 +133,7 @@ class Executor:
             case Denied(reason):
                 return self._settle(plan, now, "failed", reason)
             case None:
-                return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=False))
+                return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=False), again=False)
 
     def _undo(self, plan: Plan, run: RunState, index: int) -> Hold | None:
         """Undo what is still as we left it; what somebody else has changed since is for a person."""
@@ -154,7 +154,7 @@ class Executor:
             return self._settle(plan, now, "failed", detail)
         if now.leg is None and isinstance(wait := self._ledger.intend(plan, now, state, None), Wait):
             return Hold(wait.until, wait.reason)
-        return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=True))
+        return self._apply(plan, task(plan, self._ledger.run(plan), index, undo=True), again=now.leg is not None)
 
     def _probe(self, plan: Plan, run: RunState, now: Task) -> Hold | None:
         try:
@@ -191,7 +191,7 @@ class Executor:
             return self._give_up(plan, now, str(error))
         if now.leg is not None and state != now.leg.before:
             return self._give_up(plan, now, f"somebody else changed it to {words(state)}")
-        return self._apply(plan, now)
+        return self._apply(plan, now, again=True)
 
     def _give_up(self, plan: Plan, now: Task, detail: str) -> Hold | None:
         """Settle an operation as not done, once no call of it can take effect any more: neither ours nor a zombie's."""
@@ -209,7 +209,7 @@ class Executor:
             return self._received(plan, self._ledger.known(plan), now, receipt)
         return self._settle(plan, now, "failed", detail)
 
-    def _apply(self, plan: Plan, now: Task) -> Hold | None:
+    def _apply(self, plan: Plan, now: Task, *, again: bool) -> Hold | None:
         if not self._ledger.owns(plan):
             return None
         tries = now.leg.tries + 1 if now.leg else 1
@@ -222,6 +222,8 @@ class Executor:
         except (Ambiguous, Malformed) as error:
             return self._settle(plan, now, "ambiguous", str(error), tries=tries)
         except (Refused, Absent) as error:
+            if again:  # an earlier call of it may still be on its way
+                return self._give_up(plan, now, str(error))
             return self._settle(plan, now, "failed", str(error))
         return self._received(plan, self._ledger.known(plan), now, receipt)
 

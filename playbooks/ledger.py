@@ -62,7 +62,9 @@ class Ledger:
     def stamp(self, plan: Plan, task: Task) -> Operation:
         """Return the stamp that the actuator is shown: what the target must still be like is part of it."""
         expects = dict(task.leg.before) if task.leg is not None else None
-        return Operation(id=task.operation, incident=plan.incident, epoch=self._leases.epoch(plan), expects=expects)
+        return Operation(
+            id=task.operation, incident=plan.incident, epoch=self._leases.epoch(plan), expects=expects, undo=task.undo
+        )
 
     def waiting(self, plan: Plan, reason: str) -> Execution:
         """Return the run as one that cannot go on here and now."""

@@ -67,7 +67,7 @@ class Gate:
         if breach := action_breach(action, self.caps):
             raise _refused(action, breach)
         # Undo first: on a ramp, undoing a step equals an earlier step, and must not wait for a freeze to end.
-        if self.authority.undoes(action, operation):
+        if operation.undo is not False and self.authority.undoes(action, operation):
             return self.inner.apply(action, operation)
         grant = self.authority.granting(action, operation)
         if grant is None:

@@ -105,6 +105,11 @@ class Operation(Frozen):
         default=None, description="state of the target, as preimage told it; another one is refused. None: any will do"
     )
 
+    undo: bool | None = Field(
+        default=None,
+        description="whether it undoes a step. False: it may equal one that does, and is none",
+    )
+
     def unmet(self, state: dict[str, str]) -> str:
         """Return how a target differs from what was expected; empty: it does not."""
         if self.expects is None or self.expects == state:

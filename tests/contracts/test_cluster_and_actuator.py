@@ -102,6 +102,30 @@ def test_a_lower_epoch_is_refused_on_the_same_target_alone(stage: Stage) -> None
     stage.actuator.apply(SetSchedulable(node=stage.node, schedulable=False), op("c", epoch=6))
 
 
+def test_a_fence_keeps_out_whoever_comes_late(stage: Stage) -> None:
+    before = chat(stage).replicas
+    action = SetReplicas(service="chat", replicas=before - 1)
+    assert stage.actuator.fence(action, op("gone", epoch=9)) is None
+    with pytest.raises(Refused, match="epoch 8 is below 9"):
+        stage.actuator.apply(action, op("zombie", epoch=8))
+    with pytest.raises(Refused, match="epoch 8 is below 9"):
+        stage.actuator.fence(action, op("zombie", epoch=8))
+    assert chat(stage).replicas == before
+    done = stage.actuator.apply(action, op("a", epoch=9))
+    assert stage.actuator.fence(action, op("a", epoch=10)) == done
+
+
+def test_what_is_not_as_it_was_seen_is_left_alone(stage: Stage) -> None:
+    before = chat(stage).replicas
+    action = SetReplicas(service="chat", replicas=before - 1)
+    seen = stage.actuator.preimage(action).state
+    stage.actuator.apply(SetReplicas(service="chat", replicas=before + 1), op("somebody"))
+    with pytest.raises(Refused, match="changed meanwhile"):
+        stage.actuator.apply(action, op("a").model_copy(update={"expects": seen}))
+    assert chat(stage).replicas == before + 1
+    assert stage.actuator.lookup(action, op("a")) is None
+
+
 def test_rehearsing_has_no_effect(stage: Stage) -> None:
     before = stage.cluster.topology()
     for action in actions(stage):

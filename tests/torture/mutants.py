@@ -70,7 +70,7 @@ def _undoing_by_force(self: Executor, plan: Any, run: RunState, index: int) -> A
     state = self._actuator.preimage(now.forward).state
     if now.leg is None:
         self._ledger.intend(plan, now, state, None)
-    return self._apply(plan, playbooks.task.task(plan, self._ledger.run(plan), index, undo=True))
+    return self._apply(plan, playbooks.task.task(plan, self._ledger.run(plan), index, undo=True), again=False)
 
 
 def _forward_as_inverse(plan: Any, run: RunState, index: int, *, undo: bool) -> Any:
