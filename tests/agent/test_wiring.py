@@ -35,7 +35,12 @@ def test_every_live_actuator_goes_straight_into_a_wrapping_call() -> None:
     assert "actuator" in handed["DryRun"]
     assert "inner" in handed["Gate"]
     assert handed["Remembering"][0] == "gate"
-    assert handed["Executor"][0].startswith("Remembering(")
+    bound = {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert bound[handed["Executor"][0]] == "Remembering(gate, authority)"
 
 
 def test_a_gate_without_grants_lets_nothing_through() -> None:

@@ -266,6 +266,7 @@ def drill_backend(**changes: Any) -> ModuleType:
         "faults": ["gpu_idle"],
         "modifiers": ["healthy"],
         "suites": {"first": ["gpu_idle"]},
+        "with": [],
         "baselines": ["do_nothing"],
     }
     vars(module).update(run_drill=run_drill, listing=lambda: listing)
