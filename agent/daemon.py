@@ -67,13 +67,13 @@ class Controller:
     def tick(self) -> None:
         """Look once and act on what is seen."""
         with self._lock:
+            halted = tuple(filter(None, (self._desk.brake(),)))
             try:
                 seen = self._observer.look()
             except ToolError as error:
-                self._problems = (f"cannot observe: {error}",)
+                self._problems = (*halted, f"cannot observe: {error}")
                 return
-            halted = self._desk.brake()
-            self._problems = (*seen.problems, halted) if halted else seen.problems
+            self._problems = (*halted, *seen.problems)
             self._history.append(seen)
             now = seen.at
             self._desk.scene = Scene(self._desk.fleet, seen, tuple(self._history), self._desk.senses, now)
