@@ -1,6 +1,6 @@
 """The marks analyst: what exporters say about one cause by themselves, read only for the patient at hand."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -24,11 +24,22 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         return ()
     near = _near(incident.service, scene)
     for mark in MARKS:
-        for entity, value in _shown(mark, frame, near):
-            if not (mark.sticky and _is_old(mark, entity, incident, scene)):
-                text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
-                notes.add(mark.finding, entity, 2.5, text, _bindings(entity))
+        shown = dict(_shown(mark, frame, near))
+        fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, incident, scene))}
+        if _is_shared(fresh, incident.service, scene):
+            text = f"{mark.spec.about}: on {len(fresh)} replicas at once"
+            notes.add(mark.finding, f"service/{incident.service}", 2.5, text)
+            continue
+        for entity, value in fresh.items():
+            text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
+            notes.add(mark.finding, entity, 2.5, text, _bindings(entity))
     return notes.done()
+
+
+def _is_shared(found: Collection[str], service: str, scene: Scene) -> bool:
+    """Whether most replicas show a mark at once: what they run has the fault then, and no single one of them."""
+    mine = [entity for entity in found if entity.startswith(f"replica/{service}/")]
+    return len(mine) >= 2 and 2 * len(mine) > len(scene.observation.topology.of(service))
 
 
 def _near(service: str, scene: Scene) -> frozenset[str]:

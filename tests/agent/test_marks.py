@@ -1,0 +1,51 @@
+"""A mark on one replica is that replica's; a mark on most of them at once is what they run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from agent.analysts import marks
+from agent.case import Evidence
+from tests.agent import handmade
+from tools.signal import Frame, SeriesKey, SignalSpec
+
+NAMES = ("talk-1", "talk-2", "talk-3")
+
+
+class Corrupted(handmade.Metrics):
+    """Some replicas compute NaN."""
+
+    def __init__(self, ill: Sequence[str]) -> None:
+        super().__init__()
+        self.ill = ill
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        keys = tuple(SeriesKey("tokens_corrupted", f"replica/talk/{name}") for name in NAMES)
+        return Frame(at, keys, np.array([2.0 if name in self.ill else 0.0 for name in NAMES]))
+
+
+def found(*ill: str) -> tuple[Evidence, ...]:
+    replicas = tuple(handmade.REPLICA.model_copy(update={"name": name}) for name in NAMES)
+    where = handmade.topology().model_copy(update={"replicas": replicas})
+    scene = handmade.scene(handmade.seen(0, {}, where=where))
+    scene = replace(scene, senses=replace(scene.senses, metrics=Corrupted(ill)))
+    return marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+
+
+def test_one_of_three_is_that_replicas() -> None:
+    (evidence,) = found("talk-2")
+    assert (evidence.entity, evidence.bindings) == ("replica/talk/talk-2", {"replica": "talk-2"})
+
+
+@pytest.mark.parametrize("ill", [NAMES[:2], NAMES])
+def test_most_at_once_are_the_services(ill: tuple[str, ...]) -> None:
+    (evidence,) = found(*ill)
+    assert (evidence.entity, evidence.bindings) == ("service/talk", {})
+    assert f"on {len(ill)} replicas at once" in evidence.text
+
+
+def test_none_is_no_news() -> None:
+    assert found() == ()
