@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tools.signal import Gauge, Join, Metric, Quantile, Rate, Ratio, Scope, SignalSpec
+from tools.signal import USUAL_WINDOW, Gauge, Join, Metric, Quantile, Rate, Ratio, Scope, SignalSpec
 
 # label = value; label = one of these; None: the label is there, whatever it says
 Selector = Mapping[str, str | tuple[str, ...] | None]
@@ -61,7 +61,7 @@ def promql(spec: SignalSpec, labels: LabelNames, selector: Selector, fresh: floa
     """Return the query of a signal; ``ValueError`` for an empty selector, which would be everything.
 
     Nothing older than ``fresh`` seconds is looked at (0: than the server's own lookback): such gauges are left out, and
-    no rate's window is longer.
+    no rate's window of the usual length or less is longer.
     """
     if not selector or any(value in ("", ()) for value in selector.values()):
         raise ValueError(f"{spec.name}: the selector is empty, and would select everything")
@@ -101,8 +101,12 @@ class _Compiler:
         return f"{leaf.over} by ({self._by()}) ({series})"
 
     def _window(self, leaf: Rate | Quantile) -> int:
-        """Return the seconds that a rate looks back; the shortest that PromQL can say is one."""
-        return max(1, min(leaf.seconds, round(self.fresh))) if self.fresh else leaf.seconds
+        """Return the seconds that a rate looks back; the shortest that PromQL can say is one.
+
+        A window longer than usual is meant: what is rare is counted over it, however short the lookback.
+        """
+        meant = not self.fresh or leaf.seconds > USUAL_WINDOW
+        return leaf.seconds if meant else max(1, min(leaf.seconds, round(self.fresh)))
 
     def _join(self, join: Join) -> str:
         # The right side belongs to no service, and may be exported more than once: one value per label of the match.

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from config.fleet import ServiceKind
 from config.frozen import Frozen
 
+USUAL_WINDOW = 120  # seconds that a rate looks back
+
 Scope = Literal["service", "replica", "node", "gpu", "vendor"]
 
 
@@ -40,7 +42,7 @@ class Rate:
     """Per-second increase of a counter, resets tolerated, summed over the series of an entity."""
 
     metric: Metric
-    seconds: int = 120
+    seconds: int = USUAL_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Quantile:
 
     q: float
     metric: Metric
-    seconds: int = 120
+    seconds: int = USUAL_WINDOW
 
 
 @dataclass(frozen=True, slots=True)

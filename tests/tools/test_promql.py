@@ -20,6 +20,10 @@ def test_a_window_is_no_longer_than_the_lookback(lookback: float, window: int) -
         assert f"[{window}s]" in promql(_spec(expr), LabelNames(), SELECTOR, lookback)
 
 
-def test_no_shipped_query_reaches_beyond_the_lookback() -> None:
+def test_no_shipped_query_of_the_usual_window_reaches_beyond_the_lookback() -> None:
     found = [promql(spec, LabelNames(), SELECTOR, 30.0) for spec in SIGNALS]
     assert not [text for text in found if "[60s]" in text or "[120s]" in text]
+
+
+def test_a_window_that_is_longer_on_purpose_stays() -> None:
+    assert "[600s]" in promql(_spec(Rate(Metric("m"), 600)), LabelNames(), SELECTOR, 30.0)
