@@ -71,7 +71,7 @@ def test_three_replicas_are_ready_scraped_and_answer(lab: LabHandle, admin: Kube
     assert pod_names(admin) == set(query(lab, 'vllm:num_requests_running{namespace="serving",service="chat"}'))
     assert value(lab, 'sum(kube_deployment_status_replicas_ready{namespace="serving",service="chat"})') == 3
     assert value(lab, 'sum(kube_node_status_condition{condition="Ready",status="true"})') == 3
-    assert len({pod["spec"]["nodeName"] for pod in admin.items(PODS)}) >= 2  # spread where the scheduler can: the constraint is a soft one
+    assert len({pod["spec"]["nodeName"] for pod in admin.items(PODS)}) >= 2  # soft spread
     assert value(lab, "sum(rate(vllm:generation_tokens_total[10s]))") > 0
     assert status(lab.run_dir).up
 
