@@ -13,7 +13,6 @@ import yaml
 
 from simulator.twin.cluster import TwinCluster
 from simulator.twin.twin import Twin
-from simulator.world.pods import ROWS
 
 HOST = "127.0.0.1"
 
@@ -61,7 +60,7 @@ def served(twin: Twin, now: Callable[[], datetime], ports: tuple[int, int] = (0,
     from simulator.twin.replicas_api import replicas_app
 
     metrics, cluster, vendors = _listening(ports[0]), _listening(ports[1]), _listening()
-    rows = [_listening() for _ in range(ROWS)]
+    rows = [_listening() for _ in range(twin.world.body.pods.rows)]
     own = {row: int(each.getsockname()[1]) for row, each in enumerate(rows)}
     api = TwinCluster(twin, own.__getitem__)
     urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in (metrics, cluster, vendors)]

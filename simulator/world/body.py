@@ -11,7 +11,7 @@ from simulator.world.engines import Engines
 from simulator.world.events import Changes
 from simulator.world.hardware import Hardware, Labels
 from simulator.world.marking import Marking
-from simulator.world.pods import ROWS, Pod, Pods
+from simulator.world.pods import Pod, Pods
 from simulator.world.quality import Quality
 from simulator.world.rows import Rows
 from simulator.world.scoring import Scoring
@@ -72,21 +72,21 @@ class Body:
         self.services = {service.name: service for service in services}
         routes = sum(len(service.vendors) for service in services)
         sizes: dict[Axis, int] = {
-            "pod": ROWS,
+            "pod": self.pods.rows,
             "gpu": len(self.pods.owner),
             "node": len(self.pods.machines),
             "service": len(services),
             "vendor": routes,
         }
         self.store = Store(sizes)
-        self.rows = Rows(tuple(self.index))
+        self.rows = Rows(tuple(self.index), self.pods.rows)
         self.engines = Engines(services, self.store)
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
         self.hardware = Hardware(fleet, self.pods, self.store)
         self.marking = Marking(self.store)
         self.store.seal()
-        self.weather = Weather(fleet, self.streams, len(self.pods.owner))
+        self.weather = Weather(fleet, self.streams, self.pods.rows, len(self.pods.owner))
         self.coupling = Coupling(fleet)
         self.changes = Changes(start)
         self.knobs = Knobs(len(services), routes)

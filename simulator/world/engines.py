@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from config.fleet import Service, ServiceKind
 from simulator.world.flow import Load, Result, lognormal_share
-from simulator.world.pods import ROWS
 from simulator.world.profile import CLIENT_LIMIT, profile_of
 from simulator.world.rows import Rows
 from simulator.world.store import Floats, Store, Variant
@@ -135,15 +134,16 @@ class Engines:
     """All language replicas. ``waiting`` and ``running`` are requests per row."""
 
     def __init__(self, services: tuple[Service, ...], store: Store) -> None:
+        rows = store.sizes["pod"]
         self.services = services
         self.constants = _constants(services)
         self.mask = np.array([service.kind is ServiceKind.LANGUAGE for service in services])
-        self.waiting = np.zeros(ROWS)
-        self.running = np.zeros(ROWS)
-        self.util = np.zeros(ROWS)  # share of capacity used
+        self.waiting = np.zeros(rows)
+        self.running = np.zeros(rows)
+        self.util = np.zeros(rows)  # share of capacity used
         self.lost = np.zeros(len(services))  # requests that died with their replica, or found none
-        self.ttft_seen = np.zeros((ROWS, len(TTFT_EDGES) + 1))  # what this tick added to the histograms
-        self.e2e_seen = np.zeros((ROWS, len(E2E_EDGES) + 1))
+        self.ttft_seen = np.zeros((rows, len(TTFT_EDGES) + 1))  # what this tick added to the histograms
+        self.e2e_seen = np.zeros((rows, len(E2E_EDGES) + 1))
         self._edges = tuple(np.array(e) for e in (TTFT_EDGES, E2E_EDGES, ITL_EDGES))
         self._views = store.views
         _declare(store)
@@ -154,7 +154,7 @@ class Engines:
         mine = rows.alive & self.mask[s]
         prompt = np.maximum(load.prompt[s] * rows.prompt, 1.0)
         output = np.maximum(load.output[s] * rows.output, 1.0)
-        clock = np.where(rows.gpu >= 0, load.clock[rows.gpu], 1.0)
+        clock = rows.clocked(load.clock)
         slow = rows.slow * load.slow[s] / clock
         speed = _speed(c, s, prompt, output, slow)
         arriving = np.where(mine, load.arrivals[s] * rows.share, 0.0)

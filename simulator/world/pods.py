@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from config.fleet import Fleet, Service
-from simulator.world.profile import GPUS_PER_NODE, SPARE_GPUS, WARM_LOAD, ZONES, Profile, profile_of
+from simulator.world.profile import GPUS_PER_NODE, WARM_LOAD, ZONES, Profile, nodes_for, profile_of, replicas_of
 from tools.topology import Revision
 
-ROWS = 64  # pods that may exist at once
+ROWS = 64  # pods that may exist at once, at least
+
+
+def rows_for(fleet: Fleet) -> int:
+    """Return how many pods, and routes to vendors, may exist at once: every quota in use, each with a surge of one."""
+    pods = sum(service.max_replicas + 1 for service in fleet.services if replicas_of(service))
+    return max(ROWS, pods, sum(len(service.vendors) for service in fleet.services))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,13 @@ class Pods:
         self.workloads: dict[str, Workload] = {}
         self.removed: Callable[[Pod, bool], None] = _ignored
         self.born: Callable[[Pod], None] = _ignored
-        self._rows = list(range(ROWS - 1, -1, -1))
+        self.rows = rows_for(fleet)
+        self._rows = list(range(self.rows - 1, -1, -1))
         self._made = 0
         for service in fleet.services:
             if profile_of(service).replicas:
                 self._deploy(service, now)
-        need = sum(w.wanted for w in self.workloads.values()) + SPARE_GPUS
-        count = -(-need // GPUS_PER_NODE)
+        count = nodes_for(sum(workload.wanted for workload in self.workloads.values()))
         self.machines = [Machine(f"gpu-{ZONES[i % 2]}{i // 2 + 1}", ZONES[i % 2]) for i in range(count)]
         self.owner: list[Pod | None] = [None] * (count * GPUS_PER_NODE)
         self.lost = [False] * len(self.owner)
@@ -87,7 +93,7 @@ class Pods:
         profile = profile_of(service)
         first = Revision(number="1", created_at=now - timedelta(days=9), summary="first release")
         second = Revision(number="2", created_at=now - timedelta(days=4), summary="routine release")
-        self.workloads[service.name] = Workload(service, profile, profile.replicas, "2", [first, second])
+        self.workloads[service.name] = Workload(service, profile, replicas_of(service), "2", [first, second])
 
     def start(self, now: datetime) -> None:
         """Bring every replica up, ready at once: the world begins healthy."""

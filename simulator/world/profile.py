@@ -27,6 +27,13 @@ class Profile:
     price: float = 0.0  # money per call to a vendor, or per 1000 tokens
     load: float = 75.0  # seconds that image and weights take to load
 
+    @property
+    def kind(self) -> ServiceKind:
+        """What such a service is: only engines read prompts, and vendors have no replicas here."""
+        if self.prompt:
+            return ServiceKind.LANGUAGE
+        return ServiceKind.TABULAR if self.replicas else ServiceKind.VENDOR
+
 
 CLIENT_LIMIT = {ServiceKind.LANGUAGE: 30.0, ServiceKind.TABULAR: 2.0, ServiceKind.VENDOR: 30.0}
 BASE_ERROR = {ServiceKind.LANGUAGE: 0.001, ServiceKind.TABULAR: 0.0005, ServiceKind.VENDOR: 0.003}
@@ -49,11 +56,24 @@ DEFAULTS: dict[ServiceKind, Profile] = {
 
 WARM_LOAD = 25.0  # seconds where image and weights are still in the node's cache: a revision that ran here before
 GPUS_PER_NODE = 2
-SPARE_GPUS = 7
+SPARE_GPUS = 7  # of a small fleet
 GPU_HOURLY = 2.5
 ZONES = ("a", "b")
 
 
 def profile_of(service: Service) -> Profile:
-    """Return the profile of a service."""
-    return PROFILES.get(service.name, DEFAULTS[service.kind])
+    """Return the profile of a service; ``chat-2`` is a second ``chat``."""
+    stem, _, number = service.name.rpartition("-")
+    found = PROFILES.get(service.name) or (PROFILES.get(stem) if number.isdigit() else None)
+    return found if found is not None and found.kind is service.kind else DEFAULTS[service.kind]
+
+
+def replicas_of(service: Service) -> int:
+    """Return how many replicas a service begins with: its profile's, within the limits of its owner."""
+    usual = profile_of(service).replicas
+    return min(max(usual, service.min_replicas), service.max_replicas) if usual else 0
+
+
+def nodes_for(replicas: int) -> int:
+    """Return how many nodes a fleet of so many replicas has: a quarter is spare, and never less than ``SPARE_GPUS``."""
+    return -(-(replicas + max(SPARE_GPUS, replicas // 4)) // GPUS_PER_NODE) if replicas else 0

@@ -3,7 +3,7 @@
 import numpy as np
 
 from simulator.world.flow import tally
-from simulator.world.pods import ROWS, Pod, Pods
+from simulator.world.pods import Pod, Pods
 from simulator.world.store import Floats
 
 FLAP = 2  # ticks of one turn of a crash loop
@@ -11,21 +11,21 @@ FLAP_SHARE = 0.5  # of the time it is in the balancer: its health page is green 
 
 
 class Rows:
-    """Who lives in each row and what slows or breaks it. Arrays are float64 or bool of shape (ROWS,)."""
+    """Who lives in each row and what slows or breaks it. Arrays are float64 or bool of shape (rows,)."""
 
-    def __init__(self, services: tuple[str, ...]) -> None:
+    def __init__(self, services: tuple[str, ...], rows: int) -> None:
         self.index = {name: i for i, name in enumerate(services)}
-        self.service = np.zeros(ROWS, dtype=np.intp)
-        self.alive = np.zeros(ROWS, dtype=bool)
-        self.ready = np.zeros(ROWS, dtype=bool)
-        self.hung = np.zeros(ROWS, dtype=bool)
-        self.crashing = np.zeros(ROWS, dtype=bool)
-        self.gpu = np.full(ROWS, -1, dtype=np.intp)
-        self.errors = np.zeros(ROWS)
-        self.slow = np.ones(ROWS)
-        self.output = np.ones(ROWS)
-        self.prompt = np.ones(ROWS)
-        self.share: Floats = np.zeros(ROWS)
+        self.service = np.zeros(rows, dtype=np.intp)
+        self.alive = np.zeros(rows, dtype=bool)
+        self.ready = np.zeros(rows, dtype=bool)
+        self.hung = np.zeros(rows, dtype=bool)
+        self.crashing = np.zeros(rows, dtype=bool)
+        self.gpu = np.full(rows, -1, dtype=np.intp)
+        self.errors = np.zeros(rows)
+        self.slow = np.ones(rows)
+        self.output = np.ones(rows)
+        self.prompt = np.ones(rows)
+        self.share: Floats = np.zeros(rows)
 
     def refresh(self, pods: Pods, tick: int) -> None:
         """Read the pods anew; ``share`` becomes each row's part of its service's traffic."""
@@ -56,6 +56,10 @@ class Rows:
         ready = np.where(self.crashing, FLAP_SHARE, self.ready) * self.alive
         totals = tally(self.service, ready, len(self.index))
         self.share = ready / np.maximum(totals[self.service], 1.0)
+
+    def clocked(self, clock: Floats) -> Floats:
+        """Return each row's share of full speed, given that of every GPU; 1 where it has none."""
+        return np.append(clock, 1.0)[self.gpu]  # -1: the last
 
     def sum(self, values: Floats) -> Floats:
         """Add a per-row array up by service."""

@@ -4,7 +4,6 @@ import numpy as np
 
 from config.fleet import Service, ServiceKind
 from simulator.world.flow import Load, Result
-from simulator.world.pods import ROWS
 from simulator.world.profile import CLIENT_LIMIT, profile_of
 from simulator.world.rows import Rows
 from simulator.world.store import Floats, Store
@@ -27,14 +26,15 @@ class Scoring:
     """All tabular replicas. ``waiting`` is requests per row."""
 
     def __init__(self, services: tuple[Service, ...], store: Store) -> None:
+        rows = store.sizes["pod"]
         profiles = [profile_of(service) for service in services]
         self.mask = np.array([service.kind is ServiceKind.TABULAR for service in services])
         self.base = np.array([p.base for p in profiles])
         self.capacity = np.array([p.capacity for p in profiles])
         targets = [next((o.target for o in s.objectives if o.signal == "latency_mean"), 1e9) for s in services]
         self.target = np.array(targets)
-        self.waiting = np.zeros(ROWS)
-        self.util = np.zeros(ROWS)
+        self.waiting = np.zeros(rows)
+        self.util = np.zeros(rows)
         self.lost = np.zeros(len(services))
         self.latency = np.zeros(len(services))  # mean of this tick, seconds
         self._views = store.views
@@ -45,7 +45,7 @@ class Scoring:
         """Serve one tick; writes the metrics, returns what came of the requests."""
         s = rows.service
         mine = rows.alive & self.mask[s]
-        clock = np.where(rows.gpu >= 0, load.clock[rows.gpu], 1.0)
+        clock = rows.clocked(load.clock)
         slow = rows.slow * load.slow[s] / clock
         arriving = np.where(mine, load.arrivals[s] * rows.share, 0.0)
         dead = (rows.crashing | rows.hung) & mine

@@ -51,7 +51,7 @@ class Vendors:
         rate = np.clip(1.0 - (1.0 - self.errors) * (1.0 - load.errors[self.service]), 0.0, 1.0)
         bad = np.clip(calls * rate + np.sqrt(calls * rate) * 0.5 * jitter[: len(calls)], 0.0, calls)
         good = calls - bad
-        mean = self.base * self.slow * load.slow[self.service] * np.exp(load.noise * jitter[-len(calls) :])
+        mean = self.base * self.slow * load.slow[self.service] * np.exp(load.noise * jitter[len(jitter) - len(calls) :])
         self.seen = good[:, None] * lognormal_share(self._edges, mean, SIGMA)
         self._views["vendor_request_duration_seconds_bucket"] += self.seen
         codes = self._views["vendor_requests_total"]

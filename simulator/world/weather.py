@@ -9,7 +9,6 @@ from datetime import datetime
 import numpy as np
 
 from config.fleet import Fleet
-from simulator.world.pods import ROWS
 from simulator.world.profile import profile_of
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
@@ -22,12 +21,12 @@ OUTPUT_SPREAD = 0.8  # over the mean, at most: the trace is of code completion, 
 class Weather:
     """Arrivals per tick and service, lengths of prompts and answers, measurement noise."""
 
-    def __init__(self, fleet: Fleet, streams: Streams, gpus: int) -> None:
+    def __init__(self, fleet: Fleet, streams: Streams, rows: int, gpus: int) -> None:
         profiles = [profile_of(service) for service in fleet.services]
         self.rate = np.array([p.rate for p in profiles])
         self._prompt = np.array([p.prompt for p in profiles])
         self._output = np.array([p.output for p in profiles])
-        self._gpus = gpus
+        self._rows, self._gpus = rows, gpus
         self._fit = shipped_fit()
         self._state = start(len(profiles))
         self._tenants = np.maximum(TENANTS, self.rate / self._fit.rate)
@@ -57,7 +56,7 @@ class Weather:
 
     def jitter(self) -> Floats:
         """Return standard normals per pod row."""
-        return self._jitter.standard_normal(ROWS)
+        return self._jitter.standard_normal(self._rows)
 
     def measurement(self) -> Floats:
         """Return standard normals (G, 2) for the GPU gauges."""
