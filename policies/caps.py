@@ -51,7 +51,10 @@ class Caps(Frozen):
         default=3, ge=1, le=10, description="runs against one fault of one service in a day, this plan included"
     )
     train_seconds: float = Field(default=3600, gt=0, le=6 * 3600, description="length of one training")
-    verbs: Mapping[PlaybookClass, frozenset[str]] = Field(default=_VERBS, description="verbs of every playbook class")
+    verbs: Mapping[PlaybookClass, frozenset[str]] = Field(
+        default_factory=lambda: _VERBS,  # a plain default would be copied, deep, for every Caps made
+        description="verbs of every playbook class",
+    )
 
 
 def breaches(plan: Plan, situation: Situation, caps: Caps) -> tuple[Reason, ...]:

@@ -7,8 +7,8 @@ What it cannot walk (a rule may use any Cedar) it leaves to the rule's own ``@re
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import reduce
+from dataclasses import fields, is_dataclass
+from typing import NamedTuple
 
 from cedarpy import pst
 
@@ -27,8 +27,7 @@ class Opaque(Exception):
     """A part of the rule language that is not walked here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Whether a condition holds, and the facts that make it so. ``elsewhere``: the rule is about another plan."""
 
     holds: bool
@@ -51,8 +50,7 @@ def walked(policy: pst.Template) -> Walk:
     clauses: list[pst.Expr] = [
         clause.expr if isinstance(clause, pst.When) else pst.UnaryOp("not", clause.expr) for clause in policy.clauses
     ]
-    walks = [_walk(clause) for clause in clauses]
-    return lambda facts: reduce(_both, (walk(facts) for walk in walks), _TRUE)
+    return _all([_walk(part) for clause in clauses for part in _conjuncts(clause)])
 
 
 def covers(policy: pst.Template, action: frozenset[str], service: str) -> bool:
@@ -82,9 +80,8 @@ def resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> b
 
 def _walk(expr: pst.Expr) -> Walk:
     match expr:
-        case pst.BinaryOp("and", left, right):
-            one, other = _walk(left), _walk(right)
-            return lambda facts: _both(one(facts), other(facts))
+        case pst.BinaryOp("and"):
+            return _all([_walk(part) for part in _conjuncts(expr)])
         case pst.BinaryOp("or", left, right):
             either, alternative = _walk(left), _walk(right)
             return lambda facts: _either(either(facts), alternative(facts))
@@ -116,10 +113,24 @@ def _opposite(finding: Finding) -> Finding:
     return Finding(not finding.holds, finding.atoms, finding.elsewhere)
 
 
-def _both(left: Finding, right: Finding) -> Finding:
-    if left.holds and right.holds:
-        return Finding(True, left.atoms + right.atoms)
-    return _joined(False, [part for part in (left, right) if not part.holds])
+def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
+    """Take a chain of ands apart, so that it is walked in one go."""
+    match expr:
+        case pst.BinaryOp("and", left, right):
+            return *_conjuncts(left), *_conjuncts(right)
+        case _:
+            return (expr,)
+
+
+def _all(walks: list[Walk]) -> Walk:
+    """Return the walk of a conjunction: all that holds where it holds, else only what does not."""
+
+    def walk(facts: Facts) -> Finding:
+        found = [each(facts) for each in walks]
+        broken = [each for each in found if not each.holds]
+        return _joined(not broken, broken or found)
+
+    return walk
 
 
 def _either(left: Finding, right: Finding) -> Finding:
@@ -129,8 +140,8 @@ def _either(left: Finding, right: Finding) -> Finding:
 
 
 def _joined(holds: bool, parts: list[Finding]) -> Finding:
-    atoms = tuple(atom for part in parts for atom in part.atoms)
-    return Finding(holds, atoms, any(part.elsewhere for part in parts))
+    atoms = tuple([atom for part in parts for atom in part.atoms])
+    return Finding(holds, atoms, True in [part.elsewhere for part in parts])
 
 
 def _compare(op: str, left: pst.Expr, right: pst.Expr) -> Walk:
