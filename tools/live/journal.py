@@ -7,9 +7,10 @@ taken for an empty one. An ``append`` whose reply was lost (``Ambiguous``) may b
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     event,
     func,
@@ -77,6 +79,12 @@ _LEASES = Table(
     Column("at", String(40), nullable=False),
 )
 _BUSY_SECONDS = 30.0
+_AGAIN = Retrying(
+    retry=retry_if_exception_type(Transient),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.05, max=1),
+    reraise=True,
+)
 _CHUNK = 1000  # rows held at once while the chain is verified
 
 
@@ -159,12 +167,9 @@ class SqlJournal:
 
     def entries(self, subject: str | None = None, kinds: Sequence[str] = (), after: int = 0) -> tuple[Entry, ...]:
         """Return entries in order, optionally of one subject and of some kinds, with ``seq > after``."""
-        query = select(ENTRIES).where(ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
-        if subject is not None:
-            query = query.where(ENTRIES.c.subject == subject)
-        if kinds:
-            query = query.where(ENTRIES.c.kind.in_(list(kinds)))
-        return tuple(_entry(row) for row in self._read(query))
+        query = _entries_query(subject is not None, bool(kinds))
+        wanted = {"after": after, "subject": subject, "kinds": list(kinds)}
+        return tuple(_entry(row) for row in self._read(query, wanted))
 
     def subjects(self) -> tuple[str, ...]:
         """Return every subject, in order of first entry."""
@@ -206,19 +211,16 @@ class SqlJournal:
             row = {"id": 1, "seq": 0, "hash": GENESIS}
             connection.execute(self._insert(HEAD).values(row).on_conflict_do_nothing())
 
-    def _read(self, query: Any) -> Sequence[Row[Any]]:
+    def _read(self, query: Any, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Run a query; tried again while the database is locked, which a read may always be."""
-        tries = Retrying(
-            retry=retry_if_exception_type(Transient),
-            stop=stop_after_attempt(4),
-            wait=wait_random_exponential(multiplier=0.05, max=1),
-            reraise=True,
-        )
-        return tries(self._read_once, query)
+        try:
+            return self._read_once(query, values)
+        except Transient:
+            return _AGAIN(self._read_once, query, values)
 
-    def _read_once(self, query: Any) -> Sequence[Row[Any]]:
+    def _read_once(self, query: Any, values: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
         with self._lock, _translated(), self._engine.connect() as connection, connection.begin():
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -226,6 +228,15 @@ class SqlJournal:
             connection = plain.execution_options(prunella_write=True)
             with connection.begin():
                 yield connection
+
+
+@lru_cache
+def _entries_query(of_subject: bool, of_kinds: bool) -> Any:
+    """Return a query for entries, made once: the executor asks it several times a step."""
+    query = select(ENTRIES).where(ENTRIES.c.seq > bindparam("after")).order_by(ENTRIES.c.seq)
+    if of_subject:
+        query = query.where(ENTRIES.c.subject == bindparam("subject"))
+    return query.where(ENTRIES.c.kind.in_(bindparam("kinds", expanding=True))) if of_kinds else query
 
 
 def _came(unless: Unless) -> Any:
