@@ -161,6 +161,8 @@ class Executor:
             receipt = self._actuator.lookup(now.action, self._ledger.stamp(plan, now))
         except Transient as error:
             return self._later(error)
+        except Refused as error:  # rights are late after an API server's restart; the plan's time bounds the asking
+            return Hold(self._clock.now() + RECHECK, str(error))
         except ToolError as error:
             detail = f"step {now.step} may or may not have happened: {error}"
             return self._settle(plan, now, "unknown", detail)

@@ -118,7 +118,7 @@ def _up(run_dir: Path, progress: Progress, rate: float, began: float) -> LabHand
     with KubeApi.from_kubeconfig(plane.admin_kubeconfig) as api:
         progress("deploying the model service, and the controller's role")
         _deploy(api, run_dir)
-        controller = _controller_kubeconfig(api, plane, run_dir)
+        controller = controller_kubeconfig(api, plane, run_dir)
         progress("starting Prometheus")
         prometheus = start_prometheus(run_dir, scrape_configs(run_dir, metrics_port), SCRAPE_S)
         progress(f"waiting for {REPLICAS} replicas of the model server")
@@ -251,7 +251,7 @@ def _serves_budgets(api: KubeApi) -> bool:
     return any(found["name"] == "poddisruptionbudgets" for found in api.get("/apis/policy/v1")["resources"])
 
 
-def _controller_kubeconfig(api: KubeApi, plane: ControlPlane, run_dir: Path) -> Path:
+def controller_kubeconfig(api: KubeApi, plane: ControlPlane, run_dir: Path) -> Path:
     """A kubeconfig with a token of the controller's ServiceAccount, good for a day."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}}
     token = api.post("/api/v1/namespaces/prunella/serviceaccounts/prunella/token", request)["status"]["token"]
