@@ -23,8 +23,8 @@ from playbooks.library import shipped
 from playbooks.plan import Execution, Guard, Plan
 from playbooks.walk import GuardVerdict
 from tests.contracts.conftest import FLEET
-from tests.playbooks.fake import FaultyJournal
 from tests.playbooks.fake import Faults as Points
+from tests.playbooks.fake import FaultyJournal
 from tools.errors import Refused
 from tools.live.journal import SqlJournal
 from tools.live.kube_actuator import KubernetesActuator
@@ -185,7 +185,7 @@ def ordered(order: Order) -> str:
 
 
 if __name__ == "__main__":
-    import kubernetes.client  # noqa: F401 - once, before any child
+    import kubernetes.client
     import kubernetes.config  # noqa: F401
 
     main()

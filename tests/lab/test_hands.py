@@ -42,7 +42,7 @@ class Theatre:
     plane: ControlPlane
     admin: KubeApi
     kubeconfig: Path
-    forks: "subprocess.Popen[str]"
+    forks: subprocess.Popen[str]
     folder: Path = Path()
     runs: int = 0
     _waiting: dict[int, Path] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class Theatre:
         wait_until(stands, "a settled rollout", limit_s=90.0)
 
     def effects(self, resource: str) -> list[audit.Write]:
-        """The controllers' writes that changed a resource, by the API server's audit log; not marks and fences alone."""
+        """The controllers' writes that changed a resource, by the API server's audit log; not those of marks alone."""
         return [w for w in audit.effects(self.run_dir) if w.resource == resource and _changes_more_than_notes(w)]
 
 
@@ -194,7 +194,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         forks.stdin.close()
 
 
-def _forks(run_dir: Path) -> "subprocess.Popen[str]":
+def _forks(run_dir: Path) -> subprocess.Popen[str]:
     with (run_dir / "forks.log").open("w") as log:
         argv = [sys.executable, "-m", "tests.lab.hands"]
         pipe = subprocess.PIPE
