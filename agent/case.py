@@ -22,8 +22,9 @@ class Anomaly(Frozen):
     expected: float
     threshold: float
     score: float  # in units of the detector's statistic; >= 1 is an alarm
-    detector: str  # "objective", "level", "stuck", "hardware", "quality", "cost"
+    detector: str  # "objective", "burn", "stuck", "hardware", "quality", "cost", "departure"
     tier: Literal["immediate", "daily", "weekly"] = "immediate"
+    reason: str = ""  # in words, where the numbers do not say it
 
 
 class Incident(Frozen):

@@ -18,8 +18,8 @@ from agent.case import Anomaly, Outcome
 from agent.casebook import Case, ServiceRow, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk, recall
-from agent.detect import Watch
 from agent.graph import build
+from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
 from agent.verify import standing
 from config.fleet import Cadence, Service
@@ -41,10 +41,15 @@ class Controller:
     """Guards a fleet. ``tick`` never raises for what the world does, nor for what goes wrong within one case."""
 
     def __init__(
-        self, desk: Desk, cadence: Cadence, checkpointer: "BaseCheckpointSaver[str]", environment: str
+        self,
+        desk: Desk,
+        lookout: Lookout,
+        cadence: Cadence,
+        checkpointer: "BaseCheckpointSaver[str]",
+        environment: str,
     ) -> None:
         self._desk, self._environment = desk, environment
-        self._observer, self._watch = Observer(desk.senses, desk.fleet, cadence), Watch(desk.fleet, cadence)
+        self._observer, self._lookout = Observer(desk.senses, desk.fleet, cadence), lookout
         self._graph = build(desk).compile(checkpointer=checkpointer)
         self._history: deque[Observation] = deque(maxlen=MEMORY)
         self._known: dict[str, Case] = {}
@@ -73,16 +78,21 @@ class Controller:
             except ToolError as error:
                 self._problems = (*halted, f"cannot observe: {error}")
                 return
-            self._problems = (*halted, *seen.problems)
+            self._problems = (*halted, *filter(None, (self._lookout.problem,)), *seen.problems)
             self._history.append(seen)
             now = seen.at
             self._desk.scene = Scene(self._desk.fleet, seen, tuple(self._history), self._desk.senses, now)
-            self._open(self._watch.update(seen), seen)
+            self._open(self._lookout.update(seen), seen)
             open_ids = [key for key, case in self._known.items() if case.is_open]
             self._desk.open_cases = len(open_ids)
             for incident in open_ids:
                 self._take_further(incident)
             self._reap()
+
+    def rest(self) -> None:
+        """Keep what was learned, before the process ends."""
+        with self._lock:
+            self._lookout.save()
 
     def snapshot(self) -> Snapshot:
         """Return what there is to see now."""
@@ -103,6 +113,8 @@ class Controller:
         told = [(case.incident, case.outcome.at) for case in cases if case.outcome and self._is_told(case, seen.at)]
         for incident in correlate(anomalies, standing, self._desk.fleet, seen.topology, seen.at, told):
             self._desk.write(incident.id, "INCIDENT", incident.model_dump(mode="json"))
+            if incident.id not in self._known:
+                self._lookout.note_beside(incident)
             self._refresh(incident.id)
 
     def _fading(self, alarm: Anomaly) -> bool:
@@ -265,6 +277,7 @@ class Daemon:
         scheduler.start()
         stop.wait()
         scheduler.shutdown(wait=True)
+        self._controller.rest()
 
     def _note(self, event: Any) -> None:
         """Keep what is wrong with the last tick, for who looks."""

@@ -1,30 +1,37 @@
-"""Detection: which readings depart from what was promised or physically right, and since when.
+"""Detection: one path for everything that a tick brings, on arrays, with a state that survives a restart.
 
-All series of a tick are judged at once on arrays. A reading must be bad for several ticks of a short window, so that a
-blip is no alarm; NO DATA neither raises nor clears anything.
+Promises (``agent.eyes.limits``): a reading beyond what was promised or is physically right, for longer than a blip.
+Budgets (``agent.eyes.burn``): errors that come and go and spend a month's budget. Departures (``agent.eyes.engine``):
+whatever leaves its own past, to a budget of false alerts. And what needs more than one series: engines that stand
+still, labelled answers, idle money.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.case import Anomaly
+from agent.departures import Burning, Departures
+from agent.eyes.columns import State
+from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
+from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.observe import Observation
+from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
 from tools.signal import SeriesKey
 
-WINDOW = 5  # ticks looked at
-BAD_OF = 3  # bad ones among them that raise an alarm
 GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
-HEALED = 4  # good ticks in a row that clear an alarm
 SPARE = 2  # replicas
 LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
 FIRST_STEP = timedelta(minutes=2)  # that a new engine may take; one that has stepped gets none
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
+FORM = 1  # of the saved state
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,76 +44,123 @@ class Rule:
     gross: float
     detector: str
     tier: str = "immediate"
-    patient: str = ""
+
+
+class Promises:
+    """The limits of every series that has one. What was promised stays promised: a lost series is NO DATA."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._objectives = {s.name: {o.signal: o for o in s.objectives} for s in fleet.services}
+        self._keys: tuple[SeriesKey, ...] | None = None
+        self._rules: tuple[Rule, ...] = ()
+        self._limits = Limits(0)
+        self._places = np.empty(0, dtype=np.intp)
+        self._bounds = _bounds(())
+
+    def update(self, seen: Observation) -> list[Anomaly]:
+        """Take one observation; return every alarm that stands, in the order in which they were raised."""
+        if seen.frame.keys is not self._keys:
+            self._compile(seen.frame.keys)
+        values = np.append(seen.frame.values, np.nan)[self._places]
+        self._limits.update(seen.at.timestamp(), values, self._bounds)
+        return [self._told(row, seen.at) for row in self._limits.order()]
+
+    def state(self) -> tuple[State, list[Any]]:
+        """Return the arrays, and whose their rows are."""
+        return self._limits.of, [[list(rule.key), *astuple(rule)[1:]] for rule in self._rules]
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], rows: list[Any]) -> None:
+        """Go on from ``state`` with the promises that are still made; ``ValueError`` when it does not fit."""
+        rules = tuple(Rule(SeriesKey(*key), *rest) for key, *rest in rows)
+        limits = Limits(len(rules))
+        limits.restore(arrays)
+        still = [row for row, rule in enumerate(rules) if rule in _rules_for(rule.key, self._objectives)]
+        self._limits, self._rules = limits.taken(np.array(still, np.intp)), tuple(rules[row] for row in still)
+        self._keys = None
+
+    def _compile(self, keys: tuple[SeriesKey, ...]) -> None:
+        """Find the rules of the series that are there; keep the memory of those that are known."""
+        here = [(place, rule) for place, key in enumerate(keys) for rule in _rules_for(key, self._objectives)]
+        there = {rule for _, rule in here}
+        watched = self._limits.of["watched"]
+        lost = [(-1, r) for row, r in enumerate(self._rules) if watched[row] and _outlives(r) and r not in there]
+        before = {rule: row for row, rule in enumerate(self._rules)}
+        limits, rules = Limits(len(here) + len(lost)), tuple(rule for _, rule in (*here, *lost))
+        known = [(row, before[rule]) for row, rule in enumerate(rules) if rule in before]
+        if known:
+            new, old = np.array(known, np.intp).T
+            limits.put(new, self._limits.taken(old))
+        self._keys, self._rules, self._limits, self._bounds = keys, rules, limits, _bounds(rules)
+        self._places = np.array([place for place, _ in (*here, *lost)], dtype=np.intp)
+
+    def _told(self, row: int, now: datetime) -> Anomaly:
+        of = self._limits.of
+        since, at = (datetime.fromtimestamp(float(of[name][row]), now.tzinfo) for name in ("since", "at"))
+        return _anomaly(self._rules[row], float(of["value"][row]), since, at)
+
+
+def _outlives(rule: Rule) -> bool:
+    return rule.detector != "hardware"  # a machine that left takes its alarm along
+
+
+def _bounds(rules: tuple[Rule, ...]) -> Bounds:
+    needed = [SWIFT if rule.detector == "hardware" else BAD_OF for rule in rules]
+    limit, sign, gross = np.array([(rule.limit, rule.sign, rule.gross) for rule in rules], np.float64).reshape(-1, 3).T
+    return Bounds(limit, sign, gross, np.array(needed, np.int8))
 
 
 class Watch:
-    """Keeps a short memory of badness per rule; ``update`` returns the alarms that stand now."""
+    """Sees everything once per tick; ``departed`` is what the newest tick brought that is unlike its past."""
 
-    def __init__(self, fleet: Fleet, cadence: Cadence) -> None:
+    def __init__(self, fleet: Fleet, cadence: Cadence, eyes: EyesSettings | None = None) -> None:
         self._fleet, self._tick = fleet, cadence.tick
-        self._keys: tuple[SeriesKey, ...] = ()
-        self._rules: tuple[Rule, ...] = ()
-        self._index = np.empty(0, dtype=np.intp)
-        self._limit = self._sign = self._gross = np.empty(0)
-        self._past: dict[Rule, NDArray[np.int8]] = {}
-        self._since: dict[Rule, datetime] = {}
-        self._alarms: dict[Rule, Anomaly] = {}
+        self._promises, self._burning = Promises(fleet), Burning(fleet, cadence)
+        self._departures = Departures(fleet, cadence, eyes or EyesSettings())
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
         self._stepped: set[str] = set()  # engines that made a step since they became ready
-        self._marked: NDArray[np.bool_] = np.empty(0, dtype=bool)
+        self.departed: tuple[Anomaly, ...] = ()
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
         """Take one observation; return every alarm that stands."""
-        if seen.frame.keys is not self._keys:
-            self._compile(seen.frame.keys)
-        values = seen.frame.values[self._index]
-        with np.errstate(invalid="ignore"):
-            over = self._sign * (values - self._limit)
-            bad = np.where(np.isfinite(values), (over > 0).astype(np.int8), -1)
-            gross = self._sign * (values - self._gross) > 0
-        for place in np.flatnonzero((bad == 1) | self._marked):
-            self._judge(self._rules[place], int(bad[place]), bool(gross[place]), float(values[place]), seen.at)
-        self._marked = np.array([rule in self._past for rule in self._rules], dtype=bool)
-        self._alarms = {rule: alarm for rule, alarm in self._alarms.items() if rule in self._past}
+        standing = self._promises.update(seen)
+        told = {(alarm.signal, alarm.entity) for alarm in standing}
+        burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         lasting = (*self._stuck(seen), *self._quality(seen), *self._spare(seen))
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
-        return (*self._alarms.values(), *lasting)
+        self.departed = self._departures.update(seen)
+        return (*standing, *burning, *lasting)
+
+    def save(self) -> bytes:
+        """Return everything that was learned, compact."""
+        arrays: State = {}
+        words: dict[str, Any] = {"form": FORM}
+        for name, part in self._parts().items():
+            of, words[name] = part.state()
+            arrays |= named(name, of)
+        words["idle"] = {name: at.isoformat() for name, at in self._idle.items()}
+        words["lasting"] = [alarm.model_dump(mode="json") for alarm in self._lasting.values()]
+        words["stepped"] = sorted(self._stepped)
+        return pack(arrays, words)
+
+    def restore(self, saved: bytes) -> None:
+        """Go on from ``save`` as if nothing had been; ``ValueError`` when it is of another fleet, tick or version."""
+        arrays, words = unpack(saved)
+        if words.get("form") != FORM:
+            raise ValueError("saved state does not fit: another version")
+        for name, part in self._parts().items():
+            part.restore(under(name, arrays), words[name])
+        self._idle = {name: datetime.fromisoformat(at) for name, at in words["idle"].items()}
+        alarms = [Anomaly.model_validate(alarm) for alarm in words["lasting"]]
+        self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in alarms}
+        self._stepped = set(words["stepped"])
+
+    def _parts(self) -> dict[str, Promises | Burning | Departures]:
+        return {"promises": self._promises, "burning": self._burning, "departures": self._departures}
 
     def _still(self, key: SeriesKey) -> list[Anomaly]:
         """Return the alarm that stood before its readings were lost."""
         return [self._lasting[key]] if key in self._lasting else []
-
-    def _compile(self, keys: tuple[SeriesKey, ...]) -> None:
-        self._keys = keys
-        objectives = {s.name: {o.signal: o for o in s.objectives} for s in self._fleet.services}
-        rules = [(place, rule) for place, key in enumerate(keys) for rule in _rules_for(key, objectives)]
-        self._rules = tuple(rule for _, rule in rules)
-        self._index = np.array([place for place, _ in rules], dtype=np.intp)
-        self._limit = np.array([rule.limit for rule in self._rules])
-        self._sign = np.array([rule.sign for rule in self._rules])
-        self._gross = np.array([rule.gross for rule in self._rules])
-        alive = set(self._rules)
-        gone = [rule for rule in self._past if rule.detector == "hardware" and rule not in alive]
-        for rule in gone:  # a machine that left; what was promised stays promised, and a lost series is NO DATA
-            del self._past[rule], self._since[rule]
-        self._marked = np.array([rule in self._past for rule in self._rules], dtype=bool)
-
-    def _judge(self, rule: Rule, bad: int, gross: bool, value: float, at: datetime) -> None:
-        if bad < 0:
-            return
-        if rule not in self._past:
-            self._past[rule], self._since[rule] = np.zeros(WINDOW, np.int8), at
-        past = np.roll(self._past[rule], -1)
-        past[-1] = (2 if gross else 1) if bad else 0
-        self._past[rule] = past
-        needed = 2 if int((past == 2).sum()) >= 2 or rule.detector == "hardware" else BAD_OF
-        if int((past > 0).sum()) >= needed:
-            if bad or rule not in self._alarms:  # a good reading does not stand for the alarm
-                self._alarms[rule] = _anomaly(rule, value, self._since[rule], at)
-        elif not past[-HEALED:].any():
-            del self._past[rule], self._since[rule]
 
     def _stuck(self, seen: Observation) -> list[Anomaly]:
         """An engine with work, or beside working peers, that makes no step."""

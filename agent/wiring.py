@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.daemon import Controller, Daemon
 from agent.desk import Desk, Remembering
+from agent.detect import Watch
 from agent.doctor import Check, Reach, State
 from agent.guards import checker
+from agent.lookout import Lookout
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
 from agent.situate import dead, ready_now
 from agent.standing import Ladder
+from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
 from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
 from playbooks.allowance import Limits
@@ -35,7 +38,7 @@ from tools.clock import Clock
 from tools.errors import Malformed
 from tools.journal import Journal
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator, Reasoner
+from tools.ports import Actuator, Memory, Reasoner
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
@@ -62,6 +65,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     checkpointer: object = None,
     owner: str = "",
     brake: Callable[[], str] = lambda: "",
+    memory: Memory | None = None,
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -105,7 +109,9 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     desk.executor = Executor(hands, journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
     cadence = settings.cadence if settings else Cadence()
     saver = checkpointer if checkpointer is not None else InMemorySaver()
-    return Controller(desk, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
+    eyes = settings.eyes if settings else EyesSettings()
+    lookout = Lookout(Watch(fleet, cadence, eyes), journal, memory, eyes.save_every)
+    return Controller(desk, lookout, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
 
 
 def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:
@@ -122,6 +128,7 @@ def build(settings: Settings) -> Daemon:
     from tools.live.identity import own_name
     from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
+    from tools.live.memory import FileMemory
 
     clock, fleet, api = SystemClock(), settings.fleet, KubeApi(settings.cluster)
     senses = live_senses(settings, api, clock)
@@ -141,6 +148,7 @@ def build(settings: Settings) -> Daemon:
         checkpointer=saver,
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
         brake=lambda: broken or switch.reason(),
+        memory=FileMemory(settings.eyes.state),
     )
     return Daemon(controller, settings.cadence)
 

@@ -196,6 +196,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     journal = settings.journal.model_copy(update={"url": url, "signing_key": key})
     update: dict[str, Any] = {"metrics": metrics, "cluster": cluster, "policy": policy, "journal": journal}
     update["checkpoints"] = _absolute(settings.checkpoints, base)
+    update["eyes"] = settings.eyes.model_copy(update={"state": _absolute(settings.eyes.state, base)})
     update["halt_file"] = _absolute(settings.halt_file, base)
     return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace)})
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.duration import Duration
+from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
 from config.frozen import Frozen
 
@@ -340,6 +341,7 @@ class Settings(BaseSettings):
         "the longest that one step may take",
     )
     cadence: Cadence = Cadence()
+    eyes: EyesSettings = EyesSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     policy: PolicySettings = PolicySettings()
     reasoner: ReasonerSettings | None = Field(

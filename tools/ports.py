@@ -113,3 +113,15 @@ class Reasoner(Protocol):
     def summarise(self, facts: str) -> str:
         """Return a few sentences for a person about the facts given (Markdown bullets)."""
         ...
+
+
+class Memory(Protocol):
+    """Keeps a few bytes across restarts. Losing them costs time, never truth: that is the journal's."""
+
+    def read(self) -> bytes | None:
+        """Return what was written last; None where nothing was."""
+        ...
+
+    def write(self, content: bytes) -> None:
+        """Replace what is kept, as a whole."""
+        ...

@@ -1,17 +1,9 @@
 """Budgets: how many false alerts a person will bear, in words, and the threshold that keeps to it."""
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-NUMBERS = {word: number for number, word in enumerate(WORDS)} | {"a": 1}
-PERIODS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.0, "quarter": 91.0, "year": 365.0}
-FORM = re.compile(
-    r"(?P<number>\w+)( false)? (alert|alarm)s? (per|a|an|for every|each) (?P<whom>service|series|signal|fleet)"
-    r" (per|a|an|every|each) ((?P<many>\w+) )?(?P<period>hour|day|week|month|quarter|year)s?"
-)
+from config.eyes import Bearable, bearable
+
 # How strange a healthy series looks: threshold, log of the share of values whose news reach it. Measured on noise of
 # ten kinds (normal, heavy-tailed, counts, rare events, ratios, wandering, seasonal) from its second to its seventh day,
 # the worst time; straight on beyond the last point.
@@ -19,13 +11,10 @@ TAIL = ((1.0, -6.2), (2.0, -7.5), (3.0, -8.7), (4.0, -9.9), (5.0, -10.9), (6.0, 
 LOWEST = 1.0  # threshold: whatever the budget, less is nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """So many false alerts in so many days for every ``whom``: a series, a service or the fleet."""
+class Budget(Bearable):
+    """So many false alerts in so many days, and the threshold that keeps to it."""
 
-    alerts: float
-    days: float
-    whom: str = "series"
+    __slots__ = ()
 
     def threshold(self, seconds: float, signals: int = 1) -> float:
         """Return the threshold that keeps to it; a value every ``seconds``, ``signals`` series in every ``whom``.
@@ -47,18 +36,6 @@ def budget(words: str) -> Budget:
 
     >>> budget("one false alert per service per month")
     Budget(alerts=1.0, days=30.0, whom='service')
-    >>> budget("3 alerts a series every 2 weeks")
-    Budget(alerts=3.0, days=14.0, whom='series')
     """
-    found = FORM.fullmatch(" ".join(words.lower().replace("-", " ").split()))
-    alerts = _number(found["number"]) if found else None
-    many = _number(found["many"] or "one") if found else None
-    if found is None or alerts is None or not many:
-        raise ValueError(f'cannot read the budget {words!r}; say it like "one false alert per service per month"')
-    return Budget(alerts, many * PERIODS[found["period"]], found["whom"])
-
-
-def _number(word: str) -> float | None:
-    if word in NUMBERS:
-        return float(NUMBERS[word])
-    return float(word) if word.isdecimal() else None
+    read = bearable(words)
+    return Budget(read.alerts, read.days, read.whom)

@@ -18,11 +18,12 @@ Rows = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Burning:
-    """What burns: which objectives, the pace of the fastest long window, and the threshold it passed."""
+    """What burns, for how many ticks by now; the pace of the fastest long window, and the threshold that it passed."""
 
     alarms: NDArray[np.bool_]
     pace: Rows
     threshold: Rows
+    lasted: NDArray[np.int64]
 
 
 class Burn:
@@ -35,7 +36,7 @@ class Burn:
     ...     if found.alarms.any():
     ...         print(minute, found.alarms.tolist(), round(float(found.pace[0]), 1))
     ...         break
-    131 [True, False] 6.1
+    134 [True, False] 14.6
     """
 
     def __init__(self, objectives: Rows, seconds: float) -> None:
@@ -44,12 +45,14 @@ class Burn:
         shape = (max(self._widths), len(self._allowed))
         self._all, self._bad, self._next = np.zeros(shape), np.zeros(shape), 0
         self._sums = np.zeros((len(self._widths), 2, shape[1]))
+        self._lasted, self._known = np.zeros((2, shape[1]), np.int64)  # ticks of burning, and with data
 
     def update(self, answers: Rows, bad: Rows) -> Burning:
         """Take the answers of a tick and how many were bad; NaN is NO DATA and adds nothing."""
         there = np.isfinite(answers) & np.isfinite(bad)
         fresh = np.where(there, answers, 0.0), np.where(there, bad, 0.0)
         length = len(self._all)
+        self._known = self._known + there
         for place, width in enumerate(self._widths):
             old = (self._next - width) % length
             for side, ring in enumerate((self._all, self._bad)):
@@ -60,18 +63,23 @@ class Burn:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that is remembered."""
-        return {"all": self._all, "bad": self._bad, "sums": self._sums, "next": np.array(self._next)}
+        of = {"all": self._all, "bad": self._bad, "sums": self._sums, "lasted": self._lasted, "known": self._known}
+        return {**of, "next": np.array(self._next)}
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a state of as many objectives and the same tick; ``ValueError`` when it does not fit."""
-        if any(saved[name].shape != array.shape for name, array in self.state().items()):
+        if any(name not in saved or saved[name].shape != array.shape for name, array in self.state().items()):
             raise ValueError("saved state does not fit: Burn")
-        self._all, self._bad, self._sums = (saved[name].copy() for name in ("all", "bad", "sums"))
+        self._all, self._bad, self._sums, self._lasted, self._known = (
+            saved[name].copy() for name in ("all", "bad", "sums", "lasted", "known")
+        )
         self._next = int(saved["next"])
 
     def _judge(self) -> Burning:
         answers, bad = self._sums[:, 0], self._sums[:, 1]
-        paces = np.where(answers > 0, bad / np.maximum(answers, 1e-9), 0.0) / self._allowed
+        widths = np.array(self._widths)[:, None]
+        unseen = widths / np.clip(self._known, 1, widths)  # what nobody saw counts as good: a start is no outage
+        paces = np.where(answers > 0, bad / np.maximum(answers * unseen, 1e-9), 0.0) / self._allowed
         alarms = np.zeros(len(self._allowed), dtype=bool)
         pace, threshold = paces[0].copy(), np.full(len(alarms), PAIRS[0][2])
         for place, (_, _, limit) in enumerate(PAIRS):
@@ -79,4 +87,5 @@ class Burn:
             new = here & ~alarms
             pace[new], threshold[new] = paces[2 * place][new], limit
             alarms |= here
-        return Burning(alarms, pace, threshold)
+        self._lasted = np.where(alarms, self._lasted + 1, 0)
+        return Burning(alarms, pace, threshold, self._lasted)

@@ -1,5 +1,6 @@
 """State of many series: arrays whose last axis is the series, so that it can be split, grown, saved and restored."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -11,13 +12,13 @@ Places = NDArray[np.intp]
 State = dict[str, NDArray[Any]]
 
 
-class Columns:
+class Columns(ABC):
     """Base of everything that remembers; ``__init__(series)`` fills ``self.of`` with arrays of that length."""
 
     of: State
 
-    def __init__(self, series: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def __init__(self, series: int) -> None: ...
 
     @property
     def series(self) -> int:

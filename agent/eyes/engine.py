@@ -1,6 +1,5 @@
 """Eyes: all series of a fleet advanced in one step, alarms with their statistic, expectation, threshold and onset."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.block import Block, Said
-from agent.eyes.columns import Reals
+from agent.eyes.columns import Reals, State
 from agent.eyes.intake import usable
+from agent.eyes.saved import pack, under, unpack
 
 SIZE = 8192  # series in a block
 
@@ -100,24 +100,26 @@ class Eyes:
         (found,) = np.nonzero(at - last_at > patience)
         return found
 
-    def save(self) -> bytes:
-        """Return the whole state, compressed."""
-        arrays = {
+    def state(self) -> State:
+        """Return every array by ``block.part.name``."""
+        return {
             f"{place}.{name}": array
             for place, block in enumerate(self._blocks)
             for name, array in block.state().items()
         }
-        file = io.BytesIO()
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-        return file.getvalue()
+
+    def save(self) -> bytes:
+        """Return the whole state, compressed."""
+        return pack(self.state(), {"series": self.series})
 
     def restore(self, saved: bytes) -> None:
         """Go on from a state that ``save`` returned, for as many series; ``ValueError`` when it does not fit."""
-        with np.load(io.BytesIO(saved), allow_pickle=False) as arrays:
-            found: dict[str, NDArray[Any]] = dict(arrays)
+        self.restore_state(unpack(saved)[0])
+
+    def restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what ``state`` returned."""
         for place, block in enumerate(self._blocks):
-            prefix = f"{place}."
-            block.restore({name[len(prefix) :]: array for name, array in found.items() if name.startswith(prefix)})
+            block.restore(under(str(place), arrays))
 
     def _advance(
         self,

@@ -1,12 +1,15 @@
 """Roster: which row of the eyes is whose, as series come and go; a flood of new ones is let in little by little."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.eyes.columns import State
 from agent.eyes.engine import Eyes, Step
+from agent.eyes.saved import named, under
 
 AT_ONCE = 1000  # newcomers of a step, at least; else as many as are known already
 FORGET = 2880  # steps after which the row of a series that is gone goes to another
@@ -43,6 +46,19 @@ class Roster:
         step = self.eyes.update(at, row)
         refused.update(step.refused)
         return Step(step.scores, step.alarms, refused)
+
+    def state(self) -> State:
+        """Return every array; ``keys`` says whose each row is."""
+        return {**named("eyes", self.eyes.state()), "seen": self._seen, "step": np.array(self._step)}
+
+    def restore(self, keys: Sequence[Hashable], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on, in a roster without any series, from ``keys`` and ``state``; ``ValueError`` when they do not fit."""
+        if arrays.get("seen", np.empty(0)).shape != (len(keys),) or self.eyes.grow(len(keys)) != len(keys):
+            raise ValueError("saved state does not fit: Roster")
+        self.eyes.restore_state(under("eyes", arrays))
+        self._seen, self._step = arrays["seen"].copy(), int(arrays["step"])
+        self.keys = list(keys)
+        self._row = {key: row for row, key in enumerate(keys)}
 
     def _rows(self, keys: Sequence[Hashable], refused: Counter[str]) -> NDArray[np.intp]:
         """Return the row of each key, -1 for those that must wait."""

@@ -23,6 +23,7 @@ class Counting:
         self.errors, self.count, self.done = list(errors), 0, threading.Event()
         self.seen: list[tuple[str, ...]] = []
         self.daemon: Daemon | None = None
+        self.rested = False
 
     def now(self) -> Any:
         return SystemClock().now()
@@ -36,6 +37,9 @@ class Counting:
             self.done.set()
         if error is not None:
             raise error
+
+    def rest(self) -> None:
+        self.rested = True
 
     def snapshot(self) -> Snapshot:
         return Snapshot(at=self.now(), environment="test", services=(), cases=())
@@ -52,6 +56,7 @@ def test_a_tick_that_fails_is_shown_and_the_next_is_made_all_the_same() -> None:
     stop.set()
     runner.join(20)
     assert not runner.is_alive()
+    assert controller.rested
     assert controller.seen[:4] == [
         (),
         ("tick failed: Transient('prometheus is away')",),
