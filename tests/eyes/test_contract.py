@@ -11,7 +11,20 @@ from agent.eyes.columns import Reals
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
 from agent.eyes.try_out import START, STEP, statistics
 
-MODULES = ("budget", "burn", "counters", "engine", "intake", "levels", "limits", "records", "restless", "roster", "saved", "season")
+MODULES = (
+    "budget",
+    "burn",
+    "counters",
+    "engine",
+    "intake",
+    "levels",
+    "limits",
+    "records",
+    "restless",
+    "roster",
+    "saved",
+    "season",
+)
 Kind = type[Detector]
 
 
