@@ -1,8 +1,8 @@
 """Bindings: what a playbook needs to know of the world, for one hypothesis. Where it is not known, it is left out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -10,8 +10,10 @@ from agent.capacity import fewer, more
 from agent.case import Hypothesis
 from agent.casebook import Case
 from agent.headroom import staged
-from agent.observe import Scene
+from agent.observe import Scene, accuracy
 from config.fleet import Service, ServiceKind
+from playbooks.plan import Plan
+from tools.action import TrainModel
 from tools.errors import ToolError
 
 Bindings = dict[str, str | tuple[str, ...]]
@@ -20,6 +22,8 @@ LATELY = timedelta(minutes=5)  # over which the most that was used says what a l
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
 LEAST_ROWS = 600  # labelled, to train on
+HORIZON = timedelta(hours=12)  # for which rows of an earlier change may still be learnt from
+FELL = 0.1  # of accuracy lost at once: the world changed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,8 @@ def subject_of(case: Case, hypothesis: Hypothesis, scene: Scene) -> Subject:
     return Subject(patient or scene.fleet.service(case.incident.service), kind, tuple(rest))
 
 
-def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis) -> Bindings:
-    """Return every value that is known for a remedy of this hypothesis."""
+def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequence[Case] = ()) -> Bindings:
+    """Return every value that is known for a remedy of this hypothesis; ``past`` are cases of before."""
     subject = subject_of(case, hypothesis, scene)
     found: Bindings = {"service": subject.service.name}
     for evidence in case.evidence:
@@ -51,7 +55,7 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis) -> Bindings:
     found["service"] = subject.service.name
     for part in (_release(subject, scene), _machine(subject, scene, found), _vendor(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}
-    for part in (_model(subject, scene, case), _scale(subject, scene)):
+    for part in (_model(subject, scene, case, past), _scale(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}
     return {key: value for key, value in found.items() if value}
 
@@ -109,7 +113,7 @@ def _scale(subject: Subject, scene: Scene) -> Bindings:
     return {"more_replicas": str(wider or ""), "fewer_replicas": tuple(map(str, narrower))}
 
 
-def _model(subject: Subject, scene: Scene, case: Case) -> Bindings:
+def _model(subject: Subject, scene: Scene, case: Case, past: Sequence[Case]) -> Bindings:
     service = subject.service
     if not service.model:
         return {}
@@ -120,7 +124,7 @@ def _model(subject: Subject, scene: Scene, case: Case) -> Bindings:
     champion = state.aliases.get("champion", "")
     versions = [version.version for version in state.versions]
     place = versions.index(champion) if champion in versions else 0
-    window = dict(_training(service.name, scene, case))
+    window = dict(_training(service.name, scene, _since(service.name, champion, scene, case, past)))
     return {
         "model": service.model,
         "champion": champion,
@@ -137,9 +141,30 @@ def _fresh_name(case: Case, taken: list[str]) -> str:
     return next((name for name in numbered if name not in taken), "")
 
 
-def _training(service: str, scene: Scene, case: Case) -> Iterator[tuple[str, str]]:
-    """Yield the window to train on: from the onset on, less the newest labelled rows, which will judge the result."""
+def _since(service: str, champion: str, scene: Scene, case: Case, past: Sequence[Case]) -> datetime:
+    """Return from when on rows show the world as it is: the onset, or that of the change that the champion learnt.
+
+    A champion that we trained in a hurry learnt from few rows. Where it has faded since, and not fallen, the world has
+    not changed again: all the rows that came meanwhile belong to it too.
+    """
     onset = min(anomaly.onset_at for anomaly in case.incident.anomalies)
+    trainings = [action for each in past for plan in each.plans for action in _trainings(plan)]
+    learnt = [action.start_at for action in trainings if action.version == champion]
+    if not learnt or onset - learnt[-1] > HORIZON:
+        return onset
+    log = scene.senses.log
+    then = accuracy(log, service, learnt[-1], onset, champion)
+    lately = accuracy(log, service, onset, scene.now, champion)
+    fell = then is not None and lately is not None and then.accuracy - lately.accuracy > FELL
+    return onset if fell else min(learnt[-1], onset)
+
+
+def _trainings(plan: Plan) -> Iterator[TrainModel]:
+    return (step.action for step in plan.steps if isinstance(step.action, TrainModel))
+
+
+def _training(service: str, scene: Scene, onset: datetime) -> Iterator[tuple[str, str]]:
+    """Yield the window to train on: from the onset on, less the newest labelled rows, which will judge the result."""
     try:
         rows = scene.senses.log.window(service, onset, scene.now)
     except ToolError:

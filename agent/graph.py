@@ -10,7 +10,7 @@ State holds the incident's id and where to go; everything else is in the journal
 have no other effect, because a node is run again from its top on resume.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
@@ -47,6 +47,7 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "marks": marks.examine,
 }
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
+BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
 LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
 LATE_LABELS = timedelta(minutes=30)  # more, where answers are judged by labels
 MOST_ATTEMPTS = 3
@@ -141,7 +142,7 @@ class Agents:
             self._desk.write(case.incident.id, "DIAGNOSIS", diagnosis.model_dump(mode="json"))
         if diagnosis.resolved:
             return {"go": "planner"}
-        if scene.now - round_began(case) > PATIENCE:
+        if scene.now - round_began(case) > _patience(scene, evidence):
             return self._end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
         return {"go": "wait"}
 
@@ -159,7 +160,8 @@ class Agents:
         if found.plan is not None:
             self._desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
             return {"go": "judge"}
-        if found.worth_waiting and scene.now - round_began(case) <= LABEL_PATIENCE:
+        patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
+        if (found.worth_waiting or patience > PATIENCE) and scene.now - round_began(case) <= patience:
             return {"go": "wait"}
         return self._end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
 
@@ -169,7 +171,7 @@ class Agents:
         plan = plan_of(case)
         frozen = is_frozen(self._desk.freezes, scene.now)
         situation = situate(case, plan, scene, self._desk.journal, self._desk.open_cases, frozen)
-        if not situation.data_fresh and scene.now - self._looked_since(case) <= PATIENCE:
+        if not situation.data_fresh and scene.now - self._looked_since(case) <= _patience(scene, ()):
             return {"go": "wait_judge"}
         rung, why = self._desk.rung(plan, situation.environment)
         decision = restrain(judge(plan, situation, self._desk.rules, self._desk.caps), rung, why)
@@ -303,9 +305,11 @@ class Agents:
         return {"go": "verify"}
 
     def _finder(self, case: Case, scene: Scene) -> Callable[[Hypothesis], Facts]:
+        past = tuple(each for each in read_cases(self._desk.journal) if each.incident.id != case.incident.id)
+
         def find(hypothesis: Hypothesis) -> Facts:
             service = subject_of(case, hypothesis, scene).service
-            bindings = bindings_for(case, scene, hypothesis)
+            bindings = bindings_for(case, scene, hypothesis, past)
             ground = Ground(service, bindings, scene)
             return Facts(service.name, bindings, lambda name: unmet(name, ground))
 
@@ -358,6 +362,12 @@ class Agents:
             }
         )
         self._desk.close(case.incident.id, outcome)
+
+
+def _patience(scene: Scene, evidence: Sequence[Evidence]) -> timedelta:
+    """Return for how long a case waits for what would decide it: longer where what was asked for did not come."""
+    blind = bool(scene.observation.problems) or any(e.analyst == "changes" and not e.weight for e in evidence)
+    return BLIND_PATIENCE if blind else PATIENCE
 
 
 def _grant(desk: Desk, case: Case, answer: Approval | None) -> None:

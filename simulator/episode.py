@@ -109,7 +109,7 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
     from agent.wiring import assemble
     from tools.memory_journal import MemoryJournal
 
-    metrics, cluster = TroubledMetrics(world.metrics, world.troubled), TroubledCluster(world.cluster, world.troubled)
+    metrics, cluster = TroubledMetrics(world.metrics, world.troubled), _cluster(world)
     hands, voice = TroubledActuator(actuator, world.troubled), TroubledReasoner(world.troubled)
     senses = Senses(metrics, cluster, world.registry, world.log, world.serving, world.clock)
     reasoner = FallbackReasoner(voice, TemplateReasoner())
@@ -117,6 +117,10 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
         senses, hands, MemoryJournal(), world.fleet, world.clock, autonomy="act", reasoner=reasoner
     )
     return guardian
+
+
+def _cluster(world: World) -> TroubledCluster:
+    return TroubledCluster(world.cluster, world.troubled, world.body.streams.named("throttle").random)
 
 
 GUARDIANS: dict[str, Hire] = {

@@ -19,6 +19,7 @@ from tools.topology import Topology
 
 BELIEVED = timedelta(minutes=5)  # for which a metrics server hands out the last sample of a series
 Lasts = Callable[[str], bool]
+Chance = Callable[[], float]  # 0..1, of a stream of its own
 
 
 class TroubledMetrics:
@@ -51,16 +52,15 @@ class TroubledMetrics:
 
 
 class TroubledCluster:
-    """A cluster's interface that fails, or lets only every third question through."""
+    """A cluster's interface that fails, or lets only one question in three through."""
 
-    def __init__(self, inner: Cluster, lasts: Lasts) -> None:
-        self._inner, self._lasts, self._asked = inner, lasts, 0
+    def __init__(self, inner: Cluster, lasts: Lasts, chance: Chance) -> None:
+        self._inner, self._lasts, self._chance = inner, lasts, chance
 
     def _ask(self) -> None:
-        self._asked += 1
         if self._lasts("cluster_api_errors"):
             raise Transient("cluster: 500 etcdserver: request timed out")
-        if self._lasts("cluster_api_throttled") and self._asked % 3:
+        if self._lasts("cluster_api_throttled") and self._chance() > 1 / 3:
             raise Transient("cluster: 429 too many requests", timedelta(seconds=30))
 
     def topology(self) -> Topology:

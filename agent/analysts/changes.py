@@ -1,6 +1,8 @@
 """The changes analyst: who changed what, shortly before."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 from agent.analysts.evidence import Notes, onset
 from agent.case import Evidence, Incident
@@ -28,11 +30,12 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     notes = Notes("changes", incident, scene.now)
     service = scene.fleet.service(incident.service)
     since = onset(incident)
+    told = _told(scene)
     for kind, finding in FINDINGS.items():
         entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
         if kind == "promotion" and not service.model:
             continue
-        known = _changes(scene, kind)
+        known = told("promotion" if kind == "promotion" else "cluster")
         if known is None:
             notes.add(finding, entity, 0.0, f"NO DATA on any {kind} of {service.name}")
             continue
@@ -60,14 +63,21 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     return notes.done()
 
 
-def _changes(scene: Scene, kind: str) -> tuple[Change, ...] | None:
-    """Return the changes of the last hours; None where they cannot be read, which is no news either way."""
-    start = scene.now - timedelta(hours=8)
-    try:
-        source = scene.senses.registry if kind == "promotion" else scene.senses.cluster
-        return source.changes(start)
-    except ToolError:
-        return None
+def _told(scene: Scene) -> Callable[[str], tuple[Change, ...] | None]:
+    """Return what tells the changes of the last hours; None where they cannot be read, which is no news either way.
+
+    Each source is asked once: who throttles us would answer a third of the questions, and the rest would be no data.
+    """
+
+    @cache
+    def told(source: str) -> tuple[Change, ...] | None:
+        try:
+            port = scene.senses.registry if source == "promotion" else scene.senses.cluster
+            return port.changes(scene.now - timedelta(hours=8))
+        except ToolError:
+            return None
+
+    return told
 
 
 def _bindings(change: Change) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Each analyst says what was seen, what was looked for in vain, and nothing about what is not known."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from tests.agent.handmade import (
     topology,
 )
 from tools.change import Change
-from tools.errors import Absent
+from tools.errors import Absent, Transient
 
 HUNG = "replica/talk/talk-1"
 NAN = float("nan")
@@ -216,6 +216,20 @@ def test_promotions_are_looked_for_where_there_is_a_model() -> None:
     promoted = change(5, "promotion", "ml-team", "model/score")
     assert changed(promoted, service="score")["recent_promotion"] > 0
     assert changed(service="score")["recent_promotion"] == -2.0
+
+
+def test_changes_are_asked_for_once_each_and_what_cannot_be_read_is_no_news() -> None:
+    class Throttled(Records):
+        asked_at = 0
+
+        def changes(self, since: datetime) -> tuple[Any, ...]:
+            self.asked_at += 1
+            raise Transient("429")
+
+    records = Throttled()
+    found = changes.examine(incident(), scene(seen(2, {}), records=records))
+    assert {item.weight for item in found} == {0.0}
+    assert records.asked_at == 1
 
 
 def test_hostile_text_of_a_change_is_no_evidence() -> None:

@@ -1,7 +1,9 @@
 """From a hypothesis to one bounded plan, or to the reasons why there is none."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +32,13 @@ from tests.agent.handmade import (
     seen,
     topology,
 )
+from tools.action import TrainModel
+from tools.records import InferenceWindow
 
 SERVICE, SCORE, OUT = (FLEET.service(name) for name in ("talk", "score", "out"))
 BUSY: Values = {("gpu_utilisation", TALK): 90.0, ("spend", TALK): 6.0}
 HUNG = "replica/talk/talk-1"
+WINDOW = ("at", "features", "scores", "labels", "version")
 
 
 def needs(name: str, values: Values | None = None, service: Any = SERVICE, records: Any = None, **bound: Any) -> str:
@@ -195,6 +200,37 @@ def test_training_is_on_labelled_rows_since_the_onset_less_those_that_will_judge
     newest = records.rows.at[-250]
     assert START.fromisoformat(found["train_end"]).timestamp() == pytest.approx(newest, abs=5)
     assert (found["champion"], found["good_version"], found["candidate"]) == ("v2", "v1", "p-1-score")
+
+
+def trained(start: datetime, version: str = "v2") -> Case:
+    """Return an earlier case in which that version was trained."""
+    action = TrainModel(
+        service="score", model="score", version=version, start_at=start, end_at=START, max_seconds=600.0
+    )
+    return case_of(service="score").model_copy(update={"plans": (plan(action, service="score"),)})
+
+
+def train_start(right: float, version: str = "v2", hours: float = 1.0) -> str:
+    """Return from when on is learnt, two hours later, where accuracy was 90 % before and is ``right`` now."""
+    records, drift = Records(), guess("concept_drift", "service/score")
+    records.versions = ("v1", "v2")
+    before, after = rows(1000, right=0.9), rows(1000, right=right)
+    records.rows = InferenceWindow(
+        "score", before.names, *(np.concatenate([getattr(before, n), getattr(after, n)]) for n in WINDOW)
+    )
+    records.rows.at[:1000] -= 1800  # the half hour before the onset
+    past = (trained(START - timedelta(hours=hours), version),)
+    shown = scene(seen(60, {}), records=records)
+    found = bindings_for(case_of(drift, service="score"), shown, drift, past)
+    return str(found["train_start"])
+
+
+def test_a_champion_that_faded_is_trained_anew_on_all_rows_since_the_change_that_it_learnt() -> None:
+    hour_ago = (START - timedelta(hours=1)).isoformat()
+    assert train_start(right=0.85) == hour_ago
+    assert train_start(right=0.6) == START.isoformat()  # it fell at once: the world changed again
+    assert train_start(right=0.85, version="v1") == START.isoformat()  # not what answers now
+    assert train_start(right=0.85, hours=20) == START.isoformat()  # too long ago
 
 
 def test_the_patient_of_a_shared_cause_is_whom_the_hypothesis_names() -> None:

@@ -11,7 +11,7 @@ from agent.cli import app
 from config.settings import Settings
 from playbooks.plan import Plan
 from policies.approvals import answer
-from tests.agent.play import Play, asked, closed, planned
+from tests.agent.play import ONSET, Play, asked, closed, planned
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.live.journal import SqlJournal
 
@@ -274,6 +274,25 @@ def test_partial_answers_are_no_ground_to_act_and_sight_is() -> None:
     play.metrics.state = "whole"
     play.until(closed)
     assert (play.deeds, play.case.phase) == (1, "recovered")
+
+
+def test_a_vendor_of_whom_half_a_look_says_nothing_is_waited_for() -> None:
+    play = Play("vendor_outage")
+    play.metrics.state = "halved"
+    while play.world.clock.now() < play.began + timedelta(seconds=ONSET) + timedelta(minutes=11):
+        play.ticks(1)
+    assert play.deeds == 0
+    assert play.case.is_open
+    play.metrics.state = "whole"
+    play.until(closed)
+    assert (play.deeds, play.case.phase) == (1, "recovered")
+
+
+def test_half_a_look_for_too_long_is_a_persons() -> None:
+    play = Play("vendor_outage")
+    play.metrics.state = "halved"
+    play.until(closed)
+    assert (play.deeds, play.case.phase) == (0, "escalated")
 
 
 def test_every_noun_of_a_story_comes_back_from_the_journal() -> None:
