@@ -100,6 +100,7 @@ def with_a_sick_case(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> P
     return play
 
 
+@pytest.mark.slow
 def test_a_case_that_fails_holds_up_no_other_and_ends_at_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     play = with_a_sick_case(monkeypatch, KeyError("a bug"))
     play.ticks(MOST_FAILURES - 1)

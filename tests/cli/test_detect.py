@@ -47,6 +47,7 @@ def test_silence_is_said_too(tmp_path: Path) -> None:
     assert done.stdout.startswith("Nothing to look at: 2 series")
 
 
+@pytest.mark.slow
 def test_json_has_alarms_and_a_score_for_each_row(tmp_path: Path) -> None:
     found = json.loads(detect(write(tmp_path / "a.csv"), "--json").stdout)
     assert set(found) == {"series"}

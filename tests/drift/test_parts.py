@@ -39,17 +39,20 @@ def test_a_changed_correlation_is_found_though_no_feature_moved() -> None:
     assert "f0 and f1 went from 0.5" in report.headline
 
 
+@pytest.mark.slow
 def test_moves_of_single_features_are_no_joint_move() -> None:
     report = compare(rows(normals(1, 0.5)), rows(3 + 2 * normals(2, 0.5)))
     assert {move.verdict for move in report.moves} == {"moved"}
     assert set(verdicts(report).values()) == {"same"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_like_sides_are_called_alike(seed: int) -> None:
     assert set(verdicts(compare(rows(normals(2 * seed, 0.3)), rows(normals(2 * seed + 1, 0.3)))).values()) == {"same"}
 
 
+@pytest.mark.slow
 def test_embeddings() -> None:
     rng = np.random.default_rng(0)
     one, two = rng.normal(size=(2, 2000, 128))

@@ -13,6 +13,7 @@ def hidden(side: Scored, labels: float, rng: np.random.Generator) -> Scored:
     return Scored(side.features, side.scores, np.where(known, side.outcomes, np.nan))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_the_interval_holds_the_truth_nine_times_in_ten(shift: float) -> None:
     held, trials = 0, 12
@@ -35,6 +36,7 @@ def test_a_moved_concept_is_not_estimated() -> None:
     assert "what is right has itself changed" in found.text
 
 
+@pytest.mark.slow
 def test_arrived_labels_check_the_estimate() -> None:
     rng = np.random.default_rng(1)
     found = estimate(rows(rng, 5000), hidden(rows(rng, 3000, 0.5), 0.1, rng))

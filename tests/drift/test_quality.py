@@ -46,6 +46,7 @@ def test_rates_of_two_windows() -> None:
     assert not toxic.sure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shift", "turn", "verdict"), [(0, 0, "neither"), (1.0, 0, "inputs"), (0, 0.3, "concept")])
 def test_inputs_and_concept_are_told_apart(shift: float, turn: float, verdict: str) -> None:
     rng = np.random.default_rng(4)

@@ -50,6 +50,7 @@ def test_a_threshold_takes_all_rows_of_its_score() -> None:
     assert score([FILE], [np.ones(1000)])[0] == 0
 
 
+@pytest.mark.slow
 def test_the_detectors_hold_what_is_claimed_on_the_held_out_files(shared_data: object) -> None:
     """A taste of the benchmark: the short files of the held-out half, with the published threshold-free scoring."""
     from pathlib import Path

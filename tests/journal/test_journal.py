@@ -173,6 +173,7 @@ def _run(journal: Journal, ops: list[tuple[str, str, str, dict[str, object]]]) -
     return [*out, journal.entries(), journal.entries("a", ("K",), 1), journal.subjects()]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_OPS, max_size=12))
 def test_law_both_journals_answer_alike(ops: list[tuple[str, str, str, dict[str, object]]]) -> None:

@@ -17,6 +17,7 @@ from tools.live.journal import SqlJournal
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trial", range(3))
 def test_of_thirty_two_answers_in_two_processes_one_execution_comes(tmp_path: Path, trial: int) -> None:
     del trial

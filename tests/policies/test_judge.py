@@ -77,6 +77,7 @@ def test_empty_rules_deny(asked: Plan, facts: Situation) -> None:
     assert decision.reasons
 
 
+@pytest.mark.slow
 @given(plans, situations, st.sampled_from(FORBIDS))
 def test_adding_a_forbid_never_loosens(asked: Plan, facts: Situation, forbid: str) -> None:
     stricter = load_rules({**TEXTS, "zz.cedar": forbid}, SCHEMA)
@@ -84,6 +85,7 @@ def test_adding_a_forbid_never_loosens(asked: Plan, facts: Situation, forbid: st
     assert RANK[after.verdict] <= RANK[before.verdict]
 
 
+@pytest.mark.slow
 @given(plans, situations, st.integers(0, 1000))
 @settings(max_examples=60)
 def test_the_order_of_rules_is_irrelevant(asked: Plan, facts: Situation, seed: int) -> None:

@@ -163,12 +163,14 @@ def told() -> dict[str, list[tuple[str, bool]]]:
     return {name: [(each.text, each.grave) for each in found if each.rule == name] for name in DOUBTFUL}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOUBTFUL)
 def test_dead_and_doubtful_rules_are_found(name: str, told: dict[str, list[tuple[str, bool]]]) -> None:
     _, words, grave = DOUBTFUL[name]
     assert any(words in text and grave == found for text, found in told[name]), told[name]
 
 
+@pytest.mark.slow
 def test_no_shipped_rule_is_dead() -> None:
     assert not [each for each in findings(LIBRARY) if each.grave]
 

@@ -8,6 +8,7 @@ from tests.torture.trials import replay, trial
 BATCHES, BATCH = 20, 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_nothing_forbidden_happens_and_every_story_ends(batch: int) -> None:
     results = [trial(seed) for seed in range(batch * BATCH, (batch + 1) * BATCH)]
@@ -25,6 +26,7 @@ def test_a_seed_tells_the_same_story_every_time() -> None:
     assert len(stories[0]) > 10
 
 
+@pytest.mark.slow
 def test_the_stories_are_rich_enough_to_prove_anything() -> None:
     kinds: dict[str, int] = {}
     ends: dict[str, int] = {}

@@ -153,6 +153,7 @@ def test_a_rollback_never_has_fewer_ready_replicas_than_wanted(world: World) -> 
     assert {r.revision for r in world.cluster.topology().of("chat")} == {"1"}
 
 
+@pytest.mark.slow
 def test_training_runs_and_then_there_is_a_version(world: World) -> None:
     for _ in range(160):
         world.advance(30.0)

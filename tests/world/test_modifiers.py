@@ -31,6 +31,7 @@ def test_a_modifier_makes_a_sound_scenario_of_any(scenario: str, name: str) -> N
     assert made.truth.fault in ("", KNOWN[scenario].truth.fault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_modified_world_runs(fleet: Fleet, name: str) -> None:
     for scenario in PICKED:

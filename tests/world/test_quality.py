@@ -50,6 +50,7 @@ def test_a_split_decides_which_version_answers(fleet: Fleet) -> None:
     assert after.weights == {"1": 100}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_retraining_on_the_drifted_world_cures_it_and_the_old_version_does_not(play: Play, seed: int) -> None:
     world = play("concept_drift", seed, 95)
@@ -74,6 +75,7 @@ def test_retraining_on_the_drifted_world_cures_it_and_the_old_version_does_not(p
     assert world.ledger.objectives_hold(service)
 
 
+@pytest.mark.slow
 def test_a_promoted_bad_version_is_worse_on_the_same_rows_and_its_promotion_is_on_record(play: Play) -> None:
     world = play("canary_quality_regression", 0, 60)
     happened = world.ledger.happened

@@ -34,6 +34,7 @@ def test_a_clean_model_is_near_the_best_there_is(clean: TabularModel) -> None:
     assert evaluate(clean, *sample(2, 4000)).accuracy > best - 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("drift", [Drift(concept=0.5), Drift(covariate=0.6)])
 def test_a_shift_costs_accuracy_and_retraining_wins_it_back(drift: Drift, seed: int) -> None:

@@ -106,6 +106,7 @@ def test_the_shipped_fit_is_that_of_the_trace(held_out: Trace) -> None:
     assert again.rate_seconds == pytest.approx(FIT.rate_seconds, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.2, 1.5, 3.1, 4.2, 25.0])
 def test_arrivals_keep_the_rate_asked_for(rate: float) -> None:
     times = arrivals(FIT, rng(), 60_000, rate)

@@ -62,6 +62,7 @@ def test_seeds_differ(fleet: Fleet) -> None:
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["bad_rollout_errors", "xid_79_off_bus", "concept_drift", "vendor_slow"])
 def test_a_fault_changes_nothing_before_its_onset_and_no_arrivals_after(fleet: Fleet, scenario: str) -> None:
     calm = World(fleet, seed=4)
@@ -81,6 +82,7 @@ def test_a_fault_changes_nothing_before_its_onset_and_no_arrivals_after(fleet: F
     assert not np.array_equal(ill.ledger.good_requests, calm.ledger.good_requests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["bad_rollout_latency", "engine_hang_200", "xid_79_off_bus", "noisy_healthy"])
 def test_requests_are_conserved(fleet: Fleet, scenario: str) -> None:
     world = World(fleet, seed=2, scenario=load_scenarios()[scenario])
@@ -128,6 +130,7 @@ def test_quiet_days_break_no_objective(fleet: Fleet, scenario: str) -> None:
         assert world.ledger.within(service.name).all(), service.name
 
 
+@pytest.mark.slow
 def test_history_reaches_back_beyond_the_ring(fleet: Fleet) -> None:
     world = run(World(fleet), 300)
     spec = next(s for s in SIGNALS if s.name == "requests" and s.scope == "service")
