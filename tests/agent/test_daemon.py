@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from agent import graph
+from agent import deliberation
 from agent.casebook import Snapshot
 from agent.daemon import MOST_FAILURES, MOST_WAITS, Daemon
+from agent.round import State
 from config.fleet import Cadence
 from tests.agent.handmade import anomaly, incident
 from tests.agent.play import Play, closed
@@ -85,14 +86,14 @@ SICK = "inc-0000-000000-credit"  # comes before every other case
 
 def with_a_sick_case(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Play:
     """A fleet in which a release will fail, and an older case on which an agent always stumbles."""
-    real = graph.Agents.diagnostician
+    real = deliberation.Deliberation.diagnostician
 
-    def stumble(self: graph.Agents, state: graph.State) -> graph.State:
+    def stumble(self: deliberation.Deliberation, state: State) -> State:
         if state["incident"] == SICK:
             raise error
         return real(self, state)
 
-    monkeypatch.setattr(graph.Agents, "diagnostician", stumble)
+    monkeypatch.setattr(deliberation.Deliberation, "diagnostician", stumble)
     play = Play("bad_rollout_errors")
     now = play.world.clock.now()
     old = incident(anomaly("service/credit"), service="credit").model_copy(update={"id": SICK, "at": now})

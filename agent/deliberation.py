@@ -1,0 +1,154 @@
+"""What is thought before anything is done: the analysts' table, the diagnosis, the plan, the policies' decision."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from agent.analysts import changes, cost, hardware, marks, quality, serving
+from agent.bindings import bindings_for, subject_of
+from agent.case import Evidence, Hypothesis, Incident
+from agent.casebook import Case, read_cases
+from agent.diagnose import diagnose
+from agent.observe import Scene
+from agent.plan import Facts, propose
+from agent.preconditions import Ground, unmet
+from agent.progress import leading, plan_of, round_began, unspent
+from agent.round import Round, State
+from agent.situate import situate
+from agent.verify import standing
+from playbooks.plan import Plan
+from policies.approvals import ask
+from policies.decision import Verdict
+from policies.judge import judge
+from policies.windows import is_frozen, restrain
+from tools.action import SetSchedulable
+
+ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
+    "serving": serving.examine,
+    "hardware": hardware.examine,
+    "quality": quality.examine,
+    "cost": cost.examine,
+    "changes": changes.examine,
+    "marks": marks.examine,
+}
+PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
+BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
+LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
+MOST_ATTEMPTS = 3
+
+
+class Deliberation(Round):
+    """The nodes from the analysts to the judge."""
+
+    def analyst(self, name: str) -> "Callable[[State], State]":
+        """Return the node of one analyst."""
+
+        def examine(state: State) -> State:
+            case = self.desk.case(state["incident"])
+            found = ANALYSTS[name](case.incident, self.desk.look())
+            self.desk.evidence.setdefault(case.incident.id, {})[name] = found
+            return {}
+
+        return examine
+
+    def diagnostician(self, state: State) -> State:
+        """Weigh the evidence; wait for more, or give the case to a person, when it does not suffice."""
+        case, scene = self.desk.case(state["incident"]), self.desk.look()
+        table = self.desk.evidence.get(case.incident.id, {})
+        # A round that a crash cut in two has lost its table: what is missing is examined again.
+        found = (table[name] if name in table else ANALYSTS[name](case.incident, scene) for name in ANALYSTS)
+        evidence = tuple(item for items in found for item in items)
+        diagnosis = diagnose(case.incident, evidence, self.desk.faults)
+        if not diagnosis.resolved and self._self_healed(case):
+            return self.end(case, "self_recovered", "every objective holds again and nothing was done")
+        if leading(case.diagnosis) != leading(diagnosis):
+            self.desk.write(
+                case.incident.id, "EVIDENCE", {"items": [item.model_dump(mode="json") for item in evidence]}
+            )
+            self.desk.write(case.incident.id, "DIAGNOSIS", diagnosis.model_dump(mode="json"))
+        if diagnosis.resolved:
+            return {"go": "planner"}
+        if scene.now - round_began(case) > _patience(scene, evidence):
+            return self.end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
+        return {"go": "wait"}
+
+    def planner(self, state: State) -> State:
+        """Bind a playbook to the diagnosis."""
+        case, scene = self.desk.case(state["incident"]), self.desk.look()
+        if unspent(case) is not None:
+            return {"go": "judge"}
+        attempt = len(case.plans) + 1
+        if attempt > MOST_ATTEMPTS:
+            return self.end(case, "escalated", f"{len(case.plans)} attempts did not help")
+        found = propose(case, self.desk.playbooks, self._finder(case, scene), attempt, scene.now)
+        if found.plan is not None and self._is_shared(found.plan, case):
+            return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
+        if found.plan is not None:
+            self.desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
+            return {"go": "judge"}
+        patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
+        if (found.worth_waiting or patience > PATIENCE) and scene.now - round_began(case) <= patience:
+            return {"go": "wait"}
+        return self.end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
+
+    def judge(self, state: State) -> State:
+        """Ask the policies."""
+        case, scene = self.desk.case(state["incident"]), self.desk.look()
+        plan = plan_of(case)
+        frozen = is_frozen(self.desk.freezes, scene.now)
+        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, frozen)
+        if not situation.data_fresh and scene.now - self._looked_since(case) <= _patience(scene, ()):
+            return {"go": "wait_judge"}
+        rung, why = self.desk.rung(plan, situation.environment)
+        decision = restrain(judge(plan, situation, self.desk.rules, self.desk.caps), rung, why)
+        self.desk.write(case.incident.id, "SITUATION", situation.model_dump(mode="json"))
+        self.desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
+        match decision.verdict:
+            case Verdict.ALLOW:
+                return {"go": "act"}
+            case Verdict.ASK:
+                desk = self.desk
+                asked = ask(
+                    desk.journal, decision, scene.now, desk.approval_life, quorum=desk.quorum, ladder=desk.asked
+                )
+                return {"go": "act" if asked.state == "approved" else "approve"}
+            case Verdict.DENY:
+                return self.end(case, "escalated", "policy: " + "; ".join(r.text for r in decision.reasons[:4]))
+
+    def _finder(self, case: Case, scene: Scene) -> Callable[[Hypothesis], Facts]:
+        past = tuple(each for each in read_cases(self.desk.journal) if each.incident.id != case.incident.id)
+
+        def find(hypothesis: Hypothesis) -> Facts:
+            service = subject_of(case, hypothesis, scene).service
+            bindings = bindings_for(case, scene, hypothesis, past)
+            ground = Ground(service, bindings, scene)
+            return Facts(service.name, bindings, lambda name: unmet(name, ground))
+
+        return find
+
+    def _is_shared(self, plan: Plan, case: Case) -> bool:
+        """Whether another open case is healing a node that this plan would heal too."""
+        nodes = {step.action.node for step in plan.steps if isinstance(step.action, SetSchedulable)}
+        others = (other for other in read_cases(self.desk.journal) if other.is_open and other.plan is not None)
+        return bool(nodes) and any(
+            isinstance(step.action, SetSchedulable) and step.action.node in nodes
+            for other in others
+            if other.incident.id != case.incident.id and other.plan is not None and unspent(other) is not None
+            for step in other.plan.steps
+        )
+
+    def _self_healed(self, case: Case) -> bool:
+        service = self.desk.fleet.service(case.incident.service)
+        recent = self.desk.look().history[-4:]
+        cost_only = all(anomaly.detector == "cost" for anomaly in case.incident.anomalies)
+        return len(recent) == 4 and not cost_only and all(standing(seen, service) == "holds" for seen in recent)
+
+    def _looked_since(self, case: Case) -> datetime:
+        """Return since when the readings for a decision are waited for: the round's begin, or a person's yes."""
+        answered = case.approval.answered_at if case.approval else None
+        return max(round_began(case), answered or round_began(case))
+
+
+def _patience(scene: Scene, evidence: Sequence[Evidence]) -> timedelta:
+    """Return for how long a case waits for what would decide it: longer where what was asked for did not come."""
+    blind = bool(scene.observation.problems) or any(e.analyst == "changes" and not e.weight for e in evidence)
+    return BLIND_PATIENCE if blind else PATIENCE

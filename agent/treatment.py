@@ -1,0 +1,112 @@
+"""What is done about a diagnosis, and the proof that it helped; what did not help is taken back."""
+
+from datetime import timedelta
+
+from agent.casebook import Case
+from agent.desk import Desk, recall
+from agent.progress import begun, plan_of, unspent
+from agent.round import Round, State
+from agent.verify import labelled_well, standing, well_since, within_budget
+from playbooks.plan import Execution, Plan
+from policies.approvals import fold
+from policies.decision import Approval
+from tools.errors import Ambiguous, Refused, ToolError, Transient
+
+LATE_LABELS = timedelta(minutes=30)  # more time for the proof, where answers are judged by labels
+
+
+class Treatment(Round):
+    """The nodes behind the decision."""
+
+    def act(self, state: State) -> State:
+        """Make the moves that are possible now."""
+        case, desk = self.desk.case(state["incident"]), self.desk
+        plan = plan_of(case)
+        if unspent(case) is None:
+            return {"go": "begin"}  # its outcome was written down before a crash
+        if desk.executor is None or case.decision is None:
+            raise RuntimeError("no executor at the desk")
+        approval = fold(desk.journal.entries(subject=plan.incident, kinds=("APPROVAL",)))
+        answer = next((item for item in approval.values() if item.plan_digest == plan.digest()), None)
+        if desk.look().observation.problems and desk.clock.now() <= case.decision.at + plan.bounds.time:
+            return {"go": "wait_act"}  # nothing is done blindly, not even the next step; but a half-done plan must end
+        if desk.look().observation.problems and not begun(case):
+            return self.end(case, "escalated", f"partial readings for {plan.bounds.time}: nothing was done")
+        try:
+            if plan not in desk.authority.plans():
+                _grant(desk, case, answer)
+            execution = desk.executor.advance(plan)
+        except (Transient, Ambiguous):
+            return {"go": "wait_act"}  # the journal cannot be written just now, and knows how far the plan has come
+        except ToolError as error:
+            return self.end(case, "escalated", f"not carried out: {error}")
+        self.note(case, execution)
+        return self._acted(case, plan, execution)
+
+    def _acted(self, case: Case, plan: Plan, execution: Execution) -> State:
+        """Return where a case goes on after the executor's moves."""
+        desk = self.desk
+        match execution.state:
+            case "running" | "holding":
+                return {"go": "wait_act"}
+            case "done":
+                desk.authority.revoke(plan.id)
+                desk.write(case.incident.id, "VERIFYING", {"text": f"{plan.playbook} is done; proving recovery"})
+                return {"go": "verify"}
+            case "failed" | "undone":
+                desk.authority.forget(plan.id)
+                self.outcome(case, "undone", execution.reason or "the plan failed and was undone")
+                return {"go": "begin"}
+            case "escalated":
+                return self.end(case, "escalated", execution.reason or "a person must look")
+
+    def verify(self, state: State) -> State:
+        """Prove recovery from live numbers, or undo and try something else."""
+        case, desk = self.desk.case(state["incident"]), self.desk
+        plan, scene = plan_of(case), desk.look()
+        service = desk.fleet.service(plan.service)
+        if unspent(case) is None:
+            return {"go": "begin"}  # its outcome was written down before a crash
+        if case.phase == "acting":
+            return self._take_back(case, plan)  # begun on an earlier look, and not yet through
+        began = desk.since(case.incident.id, "VERIFYING") or scene.now
+        well = well_since(scene, service, began)
+        proofs = (labelled_well(scene, service, began), within_budget(scene, service, case))
+        if well is not None and scene.now - well >= plan.verification.hold and proofs == ("holds", "holds"):
+            held = (scene.now - well).total_seconds()
+            desk.authority.forget(plan.id)
+            self.outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s", well)
+            return {"go": "report"}
+        deadline = plan.verification.deadline + (LATE_LABELS if service.model else timedelta())
+        return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
+
+    def _take_back(self, case: Case, plan: Plan) -> State:
+        """Undo what did not help, where it can be undone and is known not to help; then another round."""
+        desk, service = self.desk, self.desk.fleet.service(plan.service)
+        now = "broken" if case.phase == "acting" else standing(desk.look().observation, service)
+        if now == "no_data":
+            desk.authority.forget(plan.id)
+            return self.end(case, "escalated", f"{plan.playbook} is done, and no data says whether it helped")
+        if plan.undo == "inverse" and now == "broken" and desk.executor is not None:
+            recall(desk, plan)
+            execution = desk.executor.undo(plan, "it did not help")
+            self.note(case, execution)
+            if execution.state in ("running", "holding"):
+                return {"go": "wait_verify"}
+            if execution.state == "escalated":
+                return self.end(case, "escalated", execution.reason or "a person must look")
+        desk.authority.forget(plan.id)
+        self.outcome(case, "not_recovered", f"{plan.playbook} did not help within {plan.verification.deadline}")
+        return {"go": "begin"}
+
+
+def _grant(desk: Desk, case: Case, answer: Approval | None) -> None:
+    """Let a plan be carried out. One that was begun and may not go on is not granted: it can still be undone."""
+    plan = plan_of(case)
+    began = recall(desk, plan)
+    try:
+        if case.decision is not None:
+            desk.authority.grant(plan, case.decision, answer, now=desk.clock.now(), started_at=began)
+    except Refused:
+        if began is None:
+            raise
