@@ -14,6 +14,7 @@ from agent.audit_cli import app as records
 from agent.autonomy_cli import app as ladder
 from agent.control_cli import breaker, halt, pause, resume
 from agent.detect_cli import detect
+from agent.digest_cli import digest
 from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
 from agent.policy_cli import app as policies
 from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told, wiring
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(policies, rich_help_panel=LOOK)
 app.add_typer(records, rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella detect latency.csv --html latency.html")(detect)
+app.command(rich_help_panel=LOOK, epilog="Example: prunella digest --weekly --config prunella.yaml")(digest)
 app.add_typer(ladder, rich_help_panel=LOOK)
 app.command(rich_help_panel=GUARD, epilog="Example: prunella pause migration --for 2h --config prunella.yaml")(pause)
 app.command(rich_help_panel=GUARD, epilog="Example: prunella resume migration --config prunella.yaml")(resume)

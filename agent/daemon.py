@@ -15,14 +15,17 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from agent.case import Anomaly, Outcome
-from agent.casebook import Case, ServiceRow, Snapshot, read_case
+from agent.casebook import Case, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk, recall
+from agent.digest import DIGEST, SUBJECT, Period, digest
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
-from agent.verify import standing
-from config.fleet import Cadence, Service
+from agent.rows import service_row
+from agent.view.digesting import as_markdown, headline
+from config.eyes import EyesSettings
+from config.fleet import Cadence
 from playbooks.plan import Plan
 from playbooks.reaper import reap
 from policies.approvals import expire, fold
@@ -33,7 +36,7 @@ MEMORY = 60  # observations kept
 TOLD = timedelta(hours=6)  # a person who was told is not told again
 MOST_FAILURES = 3  # ticks in a row in which a case failed for no reason that we know; then it is a person's
 MOST_WAITS = 120  # the same, where a tool failed it: an hour, at ticks of 30 s
-HEADLINE = 4  # signals of a service that the console shows
+TICK = "tick"  # name of the job
 LOG = structlog.get_logger("prunella")
 
 
@@ -89,6 +92,17 @@ class Controller:
                 self._take_further(incident)
             self._reap()
 
+    def tell(self, period: Period) -> None:
+        """Write the digest of the day or the week that ends now; once, however many controllers there are."""
+        with self._lock:
+            until = self.now().replace(second=0, microsecond=0)
+            if not self.journal.claim(f"digest/{period}/{until:%Y-%m-%d}", "prunella", until):
+                return
+            found = digest(self.journal, period, until)
+            body = {"period": period, "headline": headline(found), "text": as_markdown(found)}
+            self.journal.append(SUBJECT, DIGEST, body, self.now())
+        LOG.info("digest", period=period, headline=body["headline"])
+
     def rest(self) -> None:
         """Keep what was learned, before the process ends."""
         with self._lock:
@@ -98,7 +112,7 @@ class Controller:
         """Return what there is to see now."""
         with self._lock:
             cases = sorted(self._known.values(), key=lambda case: (not case.is_open, -case.incident.at.timestamp()))
-            rows = tuple(self._row(service) for service in self._desk.fleet.services)
+            rows = tuple(service_row(service, tuple(self._history)) for service in self._desk.fleet.services)
             at = self._history[-1].at if self._history else self._desk.clock.now()
             return Snapshot(
                 at=at, environment=self._environment, services=rows, cases=tuple(cases), problems=self._problems
@@ -209,39 +223,12 @@ class Controller:
         if case is not None:
             self._known[subject] = case
 
-    def _row(self, service: Service) -> ServiceRow:
-        entity = f"service/{service.name}"
-        signals = [objective.signal for objective in service.objectives][:HEADLINE]
-        newest = self._history[-1] if self._history else None
-        values = {name: newest.value(name, entity) if newest else None for name in signals}
-        state = standing(newest, service) if newest else "no_data"
-        targets = {objective.signal: objective.target for objective in service.objectives}
-        broken = tuple(
-            o.signal
-            for o in service.objectives
-            if (value := values.get(o.signal)) is not None
-            and (value > o.target if o.bound == "below" else value < o.target)
-        )
-        ready, wanted = (newest.value(name, entity) if newest else None for name in ("replicas_ready", "replicas"))
-        return ServiceRow(
-            name=service.name,
-            kind=service.kind.value,
-            tier=service.tier,
-            state={"holds": "ok", "broken": "bad", "no_data": "no_data"}[state],
-            ready=None if ready is None else int(ready),
-            wanted=None if wanted is None else int(wanted),
-            headline=values,
-            targets=targets,
-            spark=tuple(seen.value(signals[0], entity) for seen in self._history) if signals else (),
-            broken=broken,
-        )
-
 
 class Daemon:
     """Ticks a controller on APScheduler until told to stop."""
 
-    def __init__(self, controller: Controller, cadence: Cadence) -> None:
-        self._controller, self._cadence = controller, cadence
+    def __init__(self, controller: Controller, cadence: Cadence, eyes: EyesSettings | None = None) -> None:
+        self._controller, self._cadence, self._eyes = controller, cadence, eyes or EyesSettings()
         self._trouble: tuple[str, ...] = ()
 
     @property
@@ -273,7 +260,12 @@ class Daemon:
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
+            id=TICK,
         )
+        hour, day = self._eyes.digest_at, self._eyes.digest_on
+        late = {"misfire_grace_time": 3600, "coalesce": True}
+        scheduler.add_job(self._controller.tell, "cron", ("daily",), hour=hour, minute=0, **late)
+        scheduler.add_job(self._controller.tell, "cron", ("weekly",), day_of_week=day, hour=hour, minute=0, **late)
         scheduler.start()
         stop.wait()
         scheduler.shutdown(wait=True)
@@ -283,6 +275,10 @@ class Daemon:
         """Keep what is wrong with the last tick, for who looks."""
         from apscheduler.events import EVENT_JOB_EXECUTED
 
+        if event.job_id != TICK:  # a digest: the record of the daemon's own log suffices
+            if event.code != EVENT_JOB_EXECUTED:
+                LOG.error("digest failed", error=repr(getattr(event, "exception", None) or "missed"))
+            return
         if event.code == EVENT_JOB_EXECUTED:
             self._trouble = ()
             return

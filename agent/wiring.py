@@ -150,7 +150,7 @@ def build(settings: Settings) -> Daemon:
         brake=lambda: broken or switch.reason(),
         memory=FileMemory(settings.eyes.state),
     )
-    return Daemon(controller, settings.cadence)
+    return Daemon(controller, settings.cadence, settings.eyes)
 
 
 def _journal_or_halt(settings: Settings) -> tuple[Journal, str]:

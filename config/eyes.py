@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -17,6 +18,8 @@ FORM = re.compile(
     r"(?P<number>\w+)( false)? (alert|alarm)s? (per|a|an|for every|each) (?P<whom>service|series|signal|fleet)"
     r" (per|a|an|every|each) ((?P<many>\w+) )?(?P<period>hour|day|week|month|quarter|year)s?"
 )
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class EyesSettings(Frozen):
     )
     save_every: Duration = Field(
         default=timedelta(minutes=10), gt=timedelta(0), description="between two savings of that state"
+    )
+
+    digest_at: int = Field(default=7, ge=0, le=23, description="hour (UTC) at which the digest of the day is written")
+    digest_on: Weekday = Field(
+        default="mon", description="day on which, at that hour, the digest of the week is written"
     )
 
     @field_validator("budget")

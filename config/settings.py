@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.duration import Duration
-from config.eyes import EyesSettings
+from config.eyes import EyesSettings, Weekday
 from config.fleet import Cadence, Fleet
 from config.frozen import Frozen
 
@@ -27,7 +27,6 @@ def _http(text: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http)]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = timedelta(days=7)
 LEASE = timedelta(minutes=3)

@@ -20,6 +20,7 @@ COMMANDS = (
     "policy",
     "drift",
     "detect",
+    "digest",
     "audit",
     "replay",
     "autonomy",

@@ -1,0 +1,135 @@
+"""Digests: what a person should know of a day or a week, folded from the journal alone. Same journal, same digest."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from agent.case import Anomaly
+from agent.casebook import Case, read_cases
+from agent.lookout import BESIDE, departures
+from config.frozen import Frozen
+from policies.approvals import KIND, pending
+from tools.journal import Journal
+
+Period = Literal["daily", "weekly"]
+LENGTH: dict[Period, timedelta] = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
+TELLS: dict[Period, frozenset[str]] = {"daily": frozenset(("daily",)), "weekly": frozenset(("daily", "weekly"))}
+SUBJECT, DIGEST = "digest", "DIGEST"
+
+
+class Told(Frozen):
+    """One incident in brief."""
+
+    id: str
+    service: str
+    tier: Literal["immediate", "daily", "weekly"]
+    phase: str
+    began_at: datetime
+    over_at: datetime | None  # healed, or at least closed
+    fault: str  # the best hypothesis; empty: none
+    playbook: str  # what was done last; empty: nothing
+    by_a_person: bool  # somebody had to decide or take over
+    text: str  # how it ended
+
+    def degraded(self, since: datetime, until: datetime) -> timedelta:
+        """Return for how long the service was ill within a period."""
+        return max(timedelta(0), min(self.over_at or until, until) - max(self.began_at, since))
+
+
+class Question(Frozen):
+    """Something that waits for a person."""
+
+    id: str
+    incident: str
+    expires_at: datetime
+
+
+class Unusual(Frozen):
+    """One series that left its past, however often: the strangest time is shown."""
+
+    signal: str
+    entity: str
+    times: int
+    strangest: Anomaly
+
+
+class Digest(Frozen):
+    """What happened in [since, until), what waits, and what was unusual without breaking a promise."""
+
+    period: Period
+    since: datetime
+    until: datetime
+    questions: tuple[Question, ...]
+    incidents: tuple[Told, ...]  # what a person must take over first, then by time
+    before: int  # incidents of the period before
+    unusual: tuple[Unusual, ...]  # strangest first; those of incidents apart
+    beside_incidents: int  # departures of services while they were ill
+
+    @property
+    def open_ones(self) -> tuple[Told, ...]:
+        """Incidents that a person must look after."""
+        return tuple(told for told in self.incidents if told.phase == "escalated" or told.over_at is None)
+
+    @property
+    def degraded(self) -> timedelta:
+        """Time that services were ill, added up; money is no illness."""
+        ill = (told.degraded(self.since, self.until) for told in self.incidents if told.tier == "immediate")
+        return sum(ill, timedelta(0))
+
+
+def digest(journal: Journal, period: Period, until: datetime) -> Digest:
+    """Fold the journal into the digest of the period that ends at ``until``."""
+    since = until - LENGTH[period]
+    known = [_told(case) for case in read_cases(journal)]
+    here = [told for told in known if told.began_at < until and (told.over_at is None or told.over_at >= since)]
+    before = [told for told in known if since - LENGTH[period] <= told.began_at < since]
+    found = [each for each in departures(journal, since, until) if each.tier in TELLS[period]]
+    alone = [each for each in found if not any(_belongs(each, told) for told in known)]
+    asked = pending(journal.entries(kinds=(KIND,)), until)
+    return Digest(
+        period=period,
+        since=since,
+        until=until,
+        questions=tuple(Question(id=q.id, incident=q.incident, expires_at=q.expires_at) for q in asked),
+        incidents=tuple(sorted(here, key=lambda told: (told.phase != "escalated", told.over_at is not None, told.id))),
+        before=len(before),
+        unusual=_unusual(alone),
+        beside_incidents=len(found) - len(alone),
+    )
+
+
+def _told(case: Case) -> Told:
+    incident, outcome = case.incident, case.outcome
+    top = case.diagnosis.top if case.diagnosis and case.diagnosis.resolved else None
+    over = None if case.is_open or outcome is None or case.phase == "escalated" else outcome.healed_at or outcome.at
+    return Told(
+        id=incident.id,
+        service=incident.service,
+        tier=incident.tier,
+        phase=case.phase,
+        began_at=min(anomaly.onset_at for anomaly in incident.anomalies),
+        over_at=over,
+        fault=top.fault if top else "",
+        playbook=case.plan.playbook if case.plan and case.execution else "",
+        by_a_person=case.phase == "escalated" or case.approval is not None,
+        text=outcome.text if outcome else "",
+    )
+
+
+def _belongs(departure: Anomaly, told: Told) -> bool:
+    """Whether a departure is a sign of an incident: of its service, while it was ill or shortly before or after."""
+    if told.service not in departure.entity.split("/")[1:2]:
+        return False
+    end = told.over_at or datetime.max.replace(tzinfo=told.began_at.tzinfo) - BESIDE
+    return told.began_at - BESIDE <= departure.at <= end + BESIDE
+
+
+def _unusual(found: Sequence[Anomaly]) -> tuple[Unusual, ...]:
+    series: dict[tuple[str, str], list[Anomaly]] = {}
+    for each in found:
+        series.setdefault((each.signal, each.entity), []).append(each)
+    told = [
+        Unusual(signal=key[0], entity=key[1], times=len(group), strangest=max(group, key=lambda each: each.score))
+        for key, group in series.items()
+    ]
+    return tuple(sorted(told, key=lambda each: (-each.strangest.score, each.entity, each.signal)))
