@@ -58,6 +58,7 @@ class Controller:
         self._known: dict[str, Case] = {}
         self._problems: tuple[str, ...] = ()
         self._failures: dict[str, int] = {}
+        self._untold: set[str] = set()  # closed cases whose summary could not be written
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="case")
         self._lock = threading.RLock()
         for subject in desk.journal.subjects():
@@ -90,6 +91,7 @@ class Controller:
             self._desk.open_cases = len(open_ids)
             for incident in open_ids:
                 self._take_further(incident)
+            self._tell()
             self._reap()
 
     def tell(self, period: Period) -> None:
@@ -146,6 +148,16 @@ class Controller:
     def _is_told(case: Case, now: datetime) -> bool:
         """Whether a person was told of a case so lately that nobody tells again."""
         return case.phase == "escalated" and case.outcome is not None and now - case.outcome.at < TOLD
+
+    def _tell(self) -> None:
+        """Write the summary of every closed case that has none: it was given up, or a crash came in between."""
+        closed = [key for key, case in self._known.items() if not case.is_open and not case.summary]
+        for incident in (key for key in closed if key not in self._untold):
+            failure = self._pool.submit(self._desk.tell, incident).exception()
+            if failure is not None:
+                self._untold.add(incident)
+                LOG.error("no summary", incident=incident, error=repr(failure))
+            self._refresh(incident)
 
     def _reap(self) -> None:
         """Turn round the runs that nobody attends to any more: those of closed cases, and of plans given up."""

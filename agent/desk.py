@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from agent.brief import facts
 from agent.case import Evidence, Outcome
 from agent.casebook import Case, read_case
 from agent.observe import Scene, Senses
@@ -79,6 +80,10 @@ class Desk:
     def close(self, incident: str, outcome: Outcome) -> None:
         """Write an outcome down."""
         self.write(incident, "OUTCOME", outcome.model_dump(mode="json"))
+
+    def tell(self, incident: str) -> None:
+        """Write the summary for people."""
+        self.write(incident, "SUMMARY", {"text": self.reasoner.summarise(facts(self.case(incident)))})
 
     def since(self, incident: str, kind: str) -> datetime | None:
         """Return when the last entry of a kind was written."""

@@ -16,7 +16,6 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
-from agent.brief import facts
 from agent.deliberation import ANALYSTS, Deliberation
 from agent.desk import Desk
 from agent.progress import place
@@ -88,9 +87,8 @@ class Agents(Round):
 
     def report(self, state: State) -> State:
         """Write the summary for people."""
-        case = self.desk.case(state["incident"])
-        self.desk.write(case.incident.id, "SUMMARY", {"text": self.desk.reasoner.summarise(facts(case))})
-        self.desk.evidence.pop(case.incident.id, None)
+        self.desk.tell(state["incident"])
+        self.desk.evidence.pop(state["incident"], None)
         return {"go": END}
 
     def wait(self, state: State) -> State:

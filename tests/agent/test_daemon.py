@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent import deliberation
+from agent.case import Outcome
 from agent.casebook import Snapshot
 from agent.daemon import MOST_FAILURES, MOST_WAITS, Daemon
 from agent.round import State
@@ -136,3 +137,16 @@ def test_who_ends_the_process_is_not_held_up(monkeypatch: pytest.MonkeyPatch) ->
     play = with_a_sick_case(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         play.tick()
+
+
+def test_a_case_that_was_closed_but_not_told_of_is_told_of_once() -> None:
+    """A crash between the outcome and the summary: the thread of the case may be lost with it."""
+    play = Play("healthy")
+    now = play.world.clock.now()
+    case = incident(anomaly("service/credit"), service="credit").model_copy(update={"id": SICK, "at": now})
+    outcome = Outcome(incident=SICK, at=now, verdict="escalated", text="nobody knew")
+    play.journal.append(SICK, "INCIDENT", case.model_dump(mode="json"), now)
+    play.journal.append(SICK, "OUTCOME", outcome.model_dump(mode="json"), now)
+    play.ticks(3)
+    assert "nobody knew" in play.case.summary
+    assert len(play.journal.entries(SICK, kinds=("SUMMARY",))) == 1
