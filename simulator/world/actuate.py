@@ -117,7 +117,7 @@ class WorldActuator:
             case SetSplit():
                 return self._check_split(action)
             case TrainModel():
-                return self._quality.check_training(action)
+                return self._quality.trainings.check(action)
 
     def _check_replicas(self, action: SetReplicas) -> str:
         workload = self._workload(action.service)
@@ -181,7 +181,7 @@ class WorldActuator:
         receipt = self._receipts.get(operation.id)
         if receipt is None or not isinstance(action, TrainModel) or receipt.state != "running":
             return receipt
-        done = self._quality.training(operation.id)
+        done = self._quality.trainings.ended(operation.id)
         if done is not None:
             state, at, detail = done
             receipt = receipt.model_copy(update={"state": state, "at": at, "detail": detail})
@@ -209,7 +209,7 @@ class WorldActuator:
             case SetSplit():
                 self._set_split(action, now)
             case TrainModel():
-                self._quality.train(action, operation.id, operation.incident)
+                self._quality.trainings.begin(action, operation.id, operation.incident)
 
     def _cordon(self, action: SetSchedulable, now: datetime) -> None:
         machine = self._pods.machine(action.node)

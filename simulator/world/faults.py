@@ -6,16 +6,16 @@ is drawn from streams that belong to the scenario alone.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from simulator.world.ails import Ail
 from simulator.world.body import Body
+from simulator.world.cue import Cue
 from simulator.world.events import Kind
 from simulator.world.ledger import Happened
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
-from simulator.world.script import Mutation, Scenario
+from simulator.world.script import Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
 _LASTING = (
@@ -34,48 +34,6 @@ _LASTING = (
 _ROUTE = ("vendor_errors", "vendor_slow")
 _DRIFTS = ("concept", "covariate", "dates", "nulls", "units", "unparsed", "categories", "swap", "stale", "lag", "prior")
 _ELSEWHERE = ("own", "gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
-CALM = 6  # ticks of health after which clients trust a service again
-HEALTHY = 0.01  # share of failed answers below which clients stop to call again
-
-
-@dataclass
-class _Cue:
-    """One mutation, cast: whom it hits, how hard, from when."""
-
-    mutation: Mutation
-    service: str
-    values: dict[str, float]
-    at: datetime
-    gpu: int = -1
-    route: int = -1
-    key: str = ""  # of an ail's carrier, once it is cast
-    calm: int = 0  # ticks for which its service was well
-    over: bool = False  # a sustained one that its service got over
-    next_at: datetime | None = None  # of a happening that has not happened yet
-    times: int = 0
-
-    def level(self, now: datetime) -> float:
-        """Return how far the mutation has come, 0 to 1."""
-        since = (now - self.at).total_seconds()
-        m = self.mutation
-        if since < 0 or (m.duration is not None and since >= m.duration):
-            return 0.0
-        match m.onset:
-            case "step":
-                return 1.0
-            case "ramp":
-                return min(1.0, since / m.ramp)
-            case "periodic":
-                return float(since % (m.every or m.ramp) < (m.every or m.ramp) / 2)
-            case "sustain":
-                return float(not self.over)
-
-    def sustain(self, now: datetime, failing: float) -> None:
-        """Let a sustained one end, once its trigger is past and its service is well."""
-        since = (now - self.at).total_seconds()
-        self.calm = self.calm + 1 if failing < HEALTHY else 0
-        past = self.mutation.onset == "sustain" and since > self.mutation.ramp
-        self.over = self.over or (past and self.calm >= CALM)
 
 
 class Stage:
@@ -88,7 +46,7 @@ class Stage:
         self.names: dict[str, str] = {}
         self.beside: set[str] = set()
         self.onset: datetime | None = None
-        self._cues: list[_Cue] = []
+        self._cues: list[Cue] = []
         self._cast_as: dict[str, Pod] = {}
         self._routine = body.streams.named("routine")
         self._next_routine = body.clock.now() + timedelta(seconds=ROUTINE * float(self._routine.random()))
@@ -110,7 +68,7 @@ class Stage:
                 for name, value in mutation.params.items()
             }
             at = self.onset + timedelta(seconds=mutation.at)
-            cue = _Cue(mutation, service, values, at, next_at=at)
+            cue = Cue(mutation, service, values, at, next_at=at)
             if mutation.what in _ROUTE or mutation.carrier == "vendor":
                 vendor = self._body.services[service].vendors[0]
                 cue.route = self._body.vendors.row(service, vendor)
@@ -148,13 +106,13 @@ class Stage:
         names = sorted(self._body.pods.workloads)
         self._release(names[int(pick * len(names))], Effect(), ("routine release", "ci"), now)
 
-    def _hold(self, cue: _Cue, now: datetime) -> None:
+    def _hold(self, cue: Cue, now: datetime) -> None:
         level = cue.level(now)
         if level <= 0 and cue.gpu < 0:
             return
         if cue.service:
             cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
-        special: dict[str, Callable[[_Cue, float], None]] = {
+        special: dict[str, Callable[[Cue, float], None]] = {
             "heat": self._heat,
             "ail": self._ail,
             "vendor_errors": self._vendor,
@@ -166,7 +124,7 @@ class Stage:
             self.beside.add(cue.service)
         special.get(cue.mutation.what, self._turn)(cue, level)
 
-    def _turn(self, cue: _Cue, level: float) -> None:
+    def _turn(self, cue: Cue, level: float) -> None:
         """Turn one coefficient."""
         body, knobs, what = self._body, self._body.knobs, cue.mutation.what
         if what in ("noise", "bursts", "price", "label_delay"):
@@ -179,14 +137,14 @@ class Stage:
             array = getattr(knobs, what)
             array[body.index[cue.service]] *= 1 + level * (cue.values["factor"] - 1)
 
-    def _vendor(self, cue: _Cue, level: float) -> None:
+    def _vendor(self, cue: Cue, level: float) -> None:
         knobs = self._body.knobs
         if cue.mutation.what == "vendor_errors":
             knobs.vendor_errors[cue.route] += level * cue.values["rate"]
         else:
             knobs.vendor_slow[cue.route] *= 1 + level * (cue.values["factor"] - 1)
 
-    def _ail(self, cue: _Cue, level: float) -> None:
+    def _ail(self, cue: Cue, level: float) -> None:
         cue.key = cue.key or self._carrier(cue, self._body.clock.now())
         knobs, values, place = self._body.knobs, cue.values, self._body.index[cue.service]
         knobs.traffic[place] *= 1 + level * (values.get("traffic", 1.0) - 1)
@@ -201,7 +159,7 @@ class Stage:
         self._body.ails.append(ail)
         self.beside |= {pod.service for pod in ail.sufferers(self._body.pods)} - {cue.service}
 
-    def _carrier(self, cue: _Cue, now: datetime) -> str:
+    def _carrier(self, cue: Cue, now: datetime) -> str:
         """Choose what an ail sits on, and name it for the truth."""
         match cue.mutation.carrier:
             case "service" | "vendor":
@@ -219,14 +177,14 @@ class Stage:
                 named = {"replica": pod.name, "gpu": str(pod.gpu), "node": self.names["node"]}
                 return named.get(carrier, self.names["zone"])
 
-    def _heat(self, cue: _Cue, level: float) -> None:
+    def _heat(self, cue: Cue, level: float) -> None:
         if cue.gpu < 0:
             cue.gpu = self._victim(cue.service).gpu
             self._name_gpu(cue.gpu)
         self._body.hardware.clock[cue.gpu] = 1 - level * (1 - cue.values["clock"])
 
     # -- happenings ------------------------------------------------------------------------------------------------
-    def _once(self, cue: _Cue, now: datetime) -> None:
+    def _once(self, cue: Cue, now: datetime) -> None:
         cue.times += 1
         every = cue.mutation.every
         cue.next_at = now + timedelta(seconds=every) if every is not None else None
@@ -234,7 +192,7 @@ class Stage:
             raise ValueError(f"{cue.mutation.what}: a repeated happening needs targets")
         if cue.times > 1 and cue.mutation.target:
             cue.service = self._streams.choice(f"again/{cue.mutation.what}/{cue.times}", cue.mutation.target)
-        happen: dict[str, Callable[[_Cue], None]] = {
+        happen: dict[str, Callable[[Cue], None]] = {
             "gpu_lost": self._gpu_lost,
             "hang": self._hang,
             "restart": self._restart,
@@ -257,7 +215,7 @@ class Stage:
         node = self._body.pods.machines[gpu // GPUS_PER_NODE].name
         self.names |= {"node": node, "gpu": f"{node}/{gpu % GPUS_PER_NODE}"}
 
-    def _gpu_lost(self, cue: _Cue) -> None:
+    def _gpu_lost(self, cue: Cue) -> None:
         body = self._body
         pod = self._victim(cue.service)
         self._name_gpu(pod.gpu)
@@ -266,18 +224,18 @@ class Stage:
         body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
         body.crash(pod)
 
-    def _hang(self, cue: _Cue) -> None:
+    def _hang(self, cue: Cue) -> None:
         pod = self._victim(cue.service)
         self.names["replica"] = pod.name
         pod.hung = True
         self._body.engines.hang(pod.row)
 
-    def _restart(self, cue: _Cue) -> None:
+    def _restart(self, cue: Cue) -> None:
         ready = [p for p in self._body.pods.of(cue.service) if p.ready]
         if len(ready) > 1:
             self._body.restart(self._victim(cue.service), cue.values.get("seconds", 45.0))
 
-    def _bad_release(self, cue: _Cue) -> None:
+    def _bad_release(self, cue: Cue) -> None:
         if cue.service not in self._body.pods.workloads:
             return  # a vendor's releases are not ours to see
         v = cue.values
@@ -300,15 +258,15 @@ class Stage:
         before, after = pods.release(service, text, effect, now)
         self._body.changes.add(now, kind, f"service/{service}", actor, (before, after), text)
 
-    def _promote(self, cue: _Cue) -> None:
+    def _promote(self, cue: Cue) -> None:
         self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
 
-    def _owner(self, cue: _Cue) -> None:
+    def _owner(self, cue: Cue) -> None:
         workload = self._body.pods.workloads.get(cue.service)
         if workload is not None:
             workload.owners = (cue.mutation.text,)
 
-    def _scale(self, cue: _Cue) -> None:
+    def _scale(self, cue: Cue) -> None:
         workload = self._body.pods.workloads[cue.service]
         before = workload.wanted
         room = min(self._body.pods.free_gpus(), workload.service.max_replicas - before)

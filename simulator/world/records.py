@@ -1,0 +1,108 @@
+"""The Registry and InferenceLog ports: versions, aliases, promotions, and what the models answered."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import sqrt
+
+import numpy as np
+
+from simulator.world.events import Changes
+from simulator.world.rowlog import LoggedRows
+from simulator.world.scorer import Scorer
+from simulator.world.store import Floats
+from tools.change import Change
+from tools.clock import Clock
+from tools.errors import Absent
+from tools.records import Comparison, InferenceWindow, ModelState
+from tools.training import evaluate, row_losses
+
+LABEL_DELAY = timedelta(minutes=20)
+
+
+class WorldRegistry:
+    """Reads versions, aliases and promotions."""
+
+    def __init__(self, scorers: Mapping[str, Scorer], log: "WorldLog", changes: Changes) -> None:
+        self._by_model = {scorer.service.model: scorer for scorer in scorers.values()}
+        self._scorers = scorers
+        self._log = log
+        self._changes = changes
+
+    def model(self, name: str) -> ModelState:
+        """Return versions and aliases; ``Absent`` when there is no such model."""
+        if name not in self._by_model:
+            raise Absent(f"no model {name}")
+        scorer = self._by_model[name]
+        return ModelState(model=name, versions=tuple(scorer.versions), aliases=dict(scorer.aliases))
+
+    def changes(self, since: datetime) -> tuple[Change, ...]:
+        """Return promotions at or after ``since``, oldest first."""
+        return self._changes.since(since, promotions=True)
+
+    def compare(self, service: str, first: str, second: str, start: datetime, end: datetime) -> Comparison:
+        """Score two versions offline on the labelled rows of the service in [start, end)."""
+        scorer = self._scorers.get(service)
+        if scorer is None:
+            raise Absent(f"{service} serves no model")
+        if missing := [version for version in (first, second) if version not in scorer.models]:
+            raise Absent(f"model {scorer.service.model} has no version {missing[0]}")
+        rows = self._log.window(service, start, end)
+        known = np.isfinite(rows.labels)
+        if known.sum() < 2:
+            raise Absent(f"{service}: {int(known.sum())} labelled rows in the window")
+        features, labels = rows.features[known], rows.labels[known]
+        return _compare(scorer, (first, second), features, labels)
+
+
+def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Floats) -> Comparison:
+    models = [scorer.models[version] for version in pair]
+    found = [evaluate(model, features, labels) for model in models]
+    gains = row_losses(models[0], features, labels) - row_losses(models[1], features, labels)
+    margin = 1.96 * float(gains.std(ddof=1)) / sqrt(len(labels))
+    gain = float(gains.mean())
+    return Comparison(
+        model=scorer.service.model,
+        rows=len(labels),
+        accuracy={version: scores.accuracy for version, scores in zip(pair, found, strict=True)},
+        log_loss={version: scores.log_loss for version, scores in zip(pair, found, strict=True)},
+        gain=gain,
+        gain_low=gain - margin,
+        gain_high=gain + margin,
+    )
+
+
+class WorldLog:
+    """Reads logged inferences; a label is seen only once it is old enough."""
+
+    def __init__(self, scorers: Mapping[str, Scorer], clock: Clock) -> None:
+        self._scorers = scorers
+        self._clock = clock
+        self.delay = LABEL_DELAY
+
+    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+        """Return the rows logged in [start, end), with the labels that are known by now."""
+        scorer = self._scorers.get(service)
+        if scorer is None:
+            raise Absent(f"{service} logs no inferences")
+        rows = scorer.log.between(start.timestamp(), end.timestamp())
+        return _window(scorer, rows, (self._clock.now() - self.delay).timestamp())
+
+    def reference(self, service: str) -> InferenceWindow:
+        """Return the rows that the champion was accepted on."""
+        scorer = self._scorers.get(service)
+        if scorer is None:
+            raise Absent(f"{service} logs no inferences")
+        return scorer.references[scorer.aliases["champion"]]
+
+
+def _window(scorer: Scorer, rows: LoggedRows, labelled_until: float) -> InferenceWindow:
+    names = np.array(scorer.names, dtype=np.str_)
+    return InferenceWindow(
+        service=scorer.service.name,
+        names=scorer.problem.names,
+        at=rows.at,
+        features=rows.features,
+        scores=rows.scores,
+        labels=np.where(rows.at <= labelled_until, rows.truth, np.nan),
+        version=names[rows.version],
+    )

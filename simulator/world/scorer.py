@@ -1,0 +1,59 @@
+"""One tabular service: its task, its models by version, and its log."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from config.fleet import Service
+from simulator.world.rowlog import RowLog
+from simulator.world.store import Floats
+from simulator.world.tabular import Drift, TabularProblem
+from tools.records import InferenceWindow, ModelVersion
+from tools.training import TabularModel, evaluate
+
+
+@dataclass
+class Scorer:
+    """One tabular service: its task, its models by version, and its log."""
+
+    service: Service
+    problem: TabularProblem
+    rng: np.random.Generator
+    log: RowLog
+    drift: Drift = field(default_factory=Drift)
+    versions: list[ModelVersion] = field(default_factory=list)
+    models: dict[str, TabularModel] = field(default_factory=dict)
+    references: dict[str, InferenceWindow] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, int] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)  # of versions, as the log indexes them
+    judged: tuple[object, float] | None = None  # what the true accuracy was computed for, and it
+
+    def register(self, version: ModelVersion, model: TabularModel, reference: InferenceWindow) -> None:
+        """Add a version."""
+        self.versions.append(version)
+        self.models[version.version] = model
+        self.references[version.version] = reference
+        self.names.append(version.version)
+
+
+def register(
+    scorer: Scorer, version: str, model: TabularModel, accepted: tuple[Floats, Floats], at: datetime, why: str = ""
+) -> None:
+    """Register a version as of ``at``, with the labelled rows that it was accepted on."""
+    features, labels = accepted
+    found = evaluate(model, features, labels)
+    name = scorer.service.model
+    reference = InferenceWindow(
+        service=scorer.service.name,
+        names=scorer.problem.names,
+        at=at.timestamp() - np.arange(len(labels), 0, -1.0),
+        features=features,
+        scores=model.predict(features),
+        labels=labels,
+        version=np.full(len(labels), version, dtype=np.str_),
+    )
+    metrics = {"accuracy": round(found.accuracy, 4), "log_loss": round(found.log_loss, 4)}
+    named = ModelVersion(model=name, version=version, created_at=at, digest=model.digest, metrics=metrics, lineage=why)
+    scorer.register(named, model, reference)
