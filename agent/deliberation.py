@@ -19,7 +19,7 @@ from playbooks.plan import Plan
 from policies.approvals import ask
 from policies.decision import Verdict
 from policies.judge import judge
-from policies.windows import is_frozen, restrain
+from policies.windows import frozen_by, restrain
 from tools.action import SetSchedulable
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
@@ -94,8 +94,8 @@ class Deliberation(Round):
         """Ask the policies."""
         case, scene = self.desk.case(state["incident"]), self.desk.look()
         plan = plan_of(case)
-        frozen = is_frozen(self.desk.freezes, scene.now)
-        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, frozen)
+        freeze = frozen_by(self.desk.freezes, scene.now)
+        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, freeze)
         if not situation.data_fresh and scene.now - self._looked_since(case) <= _patience(scene, ()):
             return {"go": "wait_judge"}
         rung, why = self.desk.rung(plan, situation.environment)

@@ -11,7 +11,8 @@ from agent.casebook import Case, read_case
 from agent.observe import Scene, Senses
 from agent.standing import Ladder
 from config.fleet import Fleet
-from config.settings import Freeze, LadderSettings
+from config.freeze import Freeze
+from config.settings import LadderSettings
 from playbooks.executor import Executor
 from playbooks.faults import FaultProfile
 from playbooks.plan import Plan, Playbook

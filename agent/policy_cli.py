@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.options import AsJson, SomeConfig, SomeJournal
-from agent.terminal import NOT_WELL, fail, open_records, put_json, told
+from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told
 
 if TYPE_CHECKING:
     from agent.rulebook import Rulebook
@@ -29,18 +29,32 @@ SomeRules = Annotated[
 
 @app.command(epilog="Example: prunella policy check ./rules")
 def check(rules: SomeRules = None, config: SomeConfig = None, as_json: AsJson = False) -> None:
-    """Check rules: syntax, schema, rules that can never match or never decide; 1 when one of those is found."""
+    """Check rules: syntax, schema, rules that can never match or never decide; 1 when one of those is found.
+
+    With --config also its freeze windows: when each opens next.
+    """
     with told():
-        book = _book(rules, config)
+        book, windows = _book(rules, config), _windows(config)
         found = _findings(book)
         if as_json:
             said = [{"rule": each.rule, "text": each.text, "grave": each.grave} for each in found]
-            put_json({"rules": len(book.rules.policies), "digest": book.rules.digest, "findings": said})
+            freezes = {"freezes": [{"why": why, "outlook": text} for why, text in windows]}
+            put_json({"rules": len(book.rules.policies), "digest": book.rules.digest, "findings": said, **freezes})
         else:
+            for why, text in windows:
+                typer.echo(f"{'note' if 'never' in text else 'ok  '} freeze window {why}: {text}")
             for each in found:
                 typer.echo(f"{'BAD ' if each.grave else 'note'} {each.rule}: {each.text}")
             typer.echo(f"{len(book.rules.policies)} rules in {book.where}, policy {book.rules.digest}")
     raise typer.Exit(NOT_WELL if any(each.grave for each in found) else 0)
+
+
+def _windows(config: Path | None) -> list[tuple[str, str]]:
+    """Return each freeze window of a configuration, and when it opens next."""
+    from config.load import load
+    from policies.windows import outlook
+
+    return [(window.why, outlook(window, now())) for window in load(config).policy.freezes] if config else []
 
 
 def _findings(book: "Rulebook") -> tuple[Any, ...]:

@@ -39,8 +39,8 @@ class Effect:
     proof: str = ""
 
 
-def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, frozen: bool) -> Situation:
-    """Return the facts that the judge may see about one plan, now."""
+def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, freeze: str) -> Situation:
+    """Return the facts that the judge may see about one plan, now; ``freeze`` says which window is open, if any."""
     service = scene.fleet.service(plan.service)
     deployment = scene.observation.topology.deployment(service.name)
     effect = _effect(plan, scene)
@@ -54,7 +54,8 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         confidence_percent=round(100 * _confidence(case, plan)),
         data_fresh=_fresh(scene, service.name),
         storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))) or _storming(journal, scene),
-        frozen=frozen,
+        frozen=bool(freeze),
+        freeze=freeze,
         paused=paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now) is not None,
         opted_out=bool(deployment and deployment.opted_out),
         other_owner=bool(deployment and _owned(deployment.owners, plan)),

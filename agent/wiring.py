@@ -37,6 +37,7 @@ from tools.audit import Audit
 from tools.clock import Clock
 from tools.errors import Malformed
 from tools.journal import Journal
+from tools.lease import TargetLeases
 from tools.memory_journal import MemoryJournal
 from tools.ports import Actuator, Memory, Reasoner
 from tools.tables import Table
@@ -66,6 +67,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     owner: str = "",
     brake: Callable[[], str] = lambda: "",
     memory: Memory | None = None,
+    leases: TargetLeases | None = None,
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -104,7 +106,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         desk.approval_life, desk.quorum = settings.approvals.life, settings.approvals.quorum
         desk.asked = tuple((rung.role, rung.wait) for rung in settings.approvals.ladder)
     breaker = settings.policy.breaker if settings else BreakerSettings()
-    limits = Limits(Budget(caps, breaker, services), brake, settings.lease if settings else LEASE)
+    limits = Limits(Budget(caps, breaker, services), brake, settings.lease if settings else LEASE, leases)
     hands = Remembering(gate, authority)
     desk.executor = Executor(hands, journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
     cadence = settings.cadence if settings else Cadence()
@@ -128,9 +130,11 @@ def build(settings: Settings) -> Daemon:
     from tools.live.identity import own_name
     from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
+    from tools.live.kube_lease import KubernetesLeases
     from tools.live.memory import FileMemory
 
     clock, fleet, api = SystemClock(), settings.fleet, KubeApi(settings.cluster)
+    leases = KubernetesLeases(api, fleet, settings.cluster.lease_namespace)
     senses = live_senses(settings, api, clock)
     settings.checkpoints.parent.mkdir(parents=True, exist_ok=True)
     saver = SqliteSaver(sqlite3.connect(settings.checkpoints, check_same_thread=False))
@@ -138,7 +142,7 @@ def build(settings: Settings) -> Daemon:
     switch = halt_file(settings)
     controller = assemble(
         senses,
-        KubernetesActuator(api, fleet, clock),
+        KubernetesActuator(api, fleet, clock, leases),
         journal,
         fleet,
         clock,
@@ -149,6 +153,7 @@ def build(settings: Settings) -> Daemon:
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
         brake=lambda: broken or switch.reason(),
         memory=FileMemory(settings.eyes.state),
+        leases=leases,
     )
     return Daemon(controller, settings.cadence, settings.eyes)
 

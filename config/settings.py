@@ -5,7 +5,7 @@ overrides the file, so that no secret need be written down.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.duration import Duration
-from config.eyes import EyesSettings, Weekday
+from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
+from config.freeze import Freeze
 from config.frozen import Frozen
 
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -27,8 +28,6 @@ def _http(text: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http)]
-_DAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WEEK = timedelta(days=7)
 LEASE = timedelta(minutes=3)
 
 
@@ -83,6 +82,11 @@ class ClusterSettings(Frozen):
     context: str = Field(default="", description="context in the kubeconfig; empty: its current one")
     namespace: str = Field(
         default="default", min_length=1, description="namespace of every service that names none of its own"
+    )
+    lease_namespace: str = Field(
+        default="prunella",
+        min_length=1,
+        description="namespace of the leases of nodes, which have none; the same for every controller of a cluster",
     )
     timeout: Duration = Field(
         default=timedelta(seconds=10), gt=timedelta(0), description="seconds for one call to the API server"
@@ -155,60 +159,6 @@ class ApprovalSettings(Frozen):
         return self
 
 
-class Freeze(Frozen):
-    """A window in which nothing is changed, not even with a person's yes: fixed instants, or every week.
-
-    What was begun before is undone all the same where it fails: a half-done plan is worse than none.
-    """
-
-    why: str = Field(min_length=1, description="shown wherever the window forbids something")
-    start: datetime | None = Field(default=None, description="first instant, with zone")
-    end: datetime | None = Field(default=None, description="instant after the last, with zone")
-    weekly: str = Field(
-        default="",
-        pattern=r"^$|^(mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d - (mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d$",
-        description="instead of start and end: 'fri 16:00 - mon 08:00', in UTC",
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        fixed = self.start is not None and self.end is not None
-        if fixed == bool(self.weekly):
-            raise ValueError("a freeze window has either start and end, or weekly")
-        if self.start and self.end and (self.start.tzinfo is None or self.end.tzinfo is None):
-            raise ValueError("start and end need a zone, e.g. 2026-12-24T00:00:00Z")
-        if self.start and self.end and self.start >= self.end:
-            raise ValueError("start is not before end")
-        if self.weekly:
-            _week_span(self.weekly)
-        return self
-
-    def holds_at(self, now: datetime) -> bool:
-        """Whether the window is open at an instant."""
-        if self.start and self.end:
-            return self.start <= now < self.end
-        first, length = _week_span(self.weekly)
-        utc = now.astimezone(UTC)
-        since_monday = timedelta(days=utc.weekday(), hours=utc.hour, minutes=utc.minute, seconds=utc.second)
-        return (since_monday - first) % _WEEK < length
-
-
-def _week_span(weekly: str) -> tuple[timedelta, timedelta]:
-    """Return when in the week (from Monday 00:00) a window opens, and how long it stays open."""
-    opens, closes = (_week_instant(part) for part in weekly.split(" - "))
-    if opens == closes:
-        raise ValueError("weekly opens and closes at one instant")
-    return opens, (closes - opens) % _WEEK
-
-
-def _week_instant(text: str) -> timedelta:
-    day, clock = text.split()
-    hour, minute = (int(part) for part in clock.split(":"))
-    if hour > 23 or minute > 59:
-        raise ValueError(f"{clock} is no time of day")
-    return timedelta(days=[*_DAYS].index(day), hours=hour, minutes=minute)  # type: ignore[arg-type]
-
-
 class CapSettings(Frozen):
     """Hard caps, tightened. Left out, the cap in the code holds; no file can raise one above its ceiling there."""
 
@@ -255,10 +205,6 @@ class PolicySettings(Frozen):
     caps: CapSettings = CapSettings()
     breaker: BreakerSettings = BreakerSettings()
     freezes: tuple[Freeze, ...] = Field(default=(), description="windows in which Prunella changes nothing")
-
-    def freeze_at(self, now: datetime) -> Freeze | None:
-        """Return a freeze window that is open at ``now``, or None."""
-        return next((freeze for freeze in self.freezes if freeze.holds_at(now)), None)
 
 
 class LadderSettings(Frozen):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from playbooks.plan import Plan
 from tools.journal import Entry
+from tools.lease import TargetLeases
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,4 @@ class Limits:
     allowance: Allowance = field(default_factory=Unlimited)
     brake: Callable[[], str] = _free
     lease: timedelta = timedelta(minutes=3)  # longer than the longest call to the actuator
+    shared: TargetLeases | None = None  # where controllers with other journals are met; None: there are none

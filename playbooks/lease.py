@@ -1,4 +1,5 @@
-"""Leases: who works on which targets, until when, under which epoch. All of it is in the journal.
+"""Leases: who works on which targets, until when, under which epoch. All of it is in the journal, and, for controllers
+with other journals, once more beside the targets (``playbooks.shared``).
 
 A lease is taken by one conditional append, so of two executors exactly one gets it. Every taking has an epoch above all
 earlier ones, whatever their target. A lapsed lease may be taken by anybody: the run is then resumed by its new holder.
@@ -11,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from playbooks.plan import Plan
+from playbooks.shared import SKEW, Obstacle, Shared, highest
 from tools.clock import Clock
 from tools.errors import Malformed
 from tools.journal import Entry, Journal, Unless
+from tools.lease import Hold, TargetLeases
 
 KINDS = ("LEASE", "RUN_END")
 FENCE = "fleet"  # one counter of epochs, so that they compare on every target
-SKEW = timedelta(seconds=15)  # by which clocks of two controllers may differ
 _TRIES = 8  # when others take leases at the same time
 
 
@@ -36,8 +38,11 @@ class Lease:
 class Leases:
     """One executor's view of all leases."""
 
-    def __init__(self, journal: Journal, clock: Clock, owner: str, life: timedelta) -> None:
+    def __init__(
+        self, journal: Journal, clock: Clock, owner: str, life: timedelta, shared: TargetLeases | None = None
+    ) -> None:
         self._journal, self._clock, self._owner, self._life = journal, clock, owner, life
+        self._shared = Shared(shared, owner)
         self._seq = 0
         self._all: dict[str, Lease] = {}  # of runs that have not ended
         self._mine: dict[str, int] = {}  # epochs, by run
@@ -47,31 +52,47 @@ class Leases:
         """Return the epoch under which we hold a run; 0: we do not."""
         return self._mine.get(plan.id, 0)
 
-    def forget(self, plan: Plan) -> None:
+    def forget(self, plan: Plan, targets: frozenset[str]) -> None:
         """Let go of a run that is over."""
-        self._mine.pop(plan.id, None)
+        if epoch := self._mine.pop(plan.id, 0):
+            now = self._clock.now()
+            self._shared.release(targets, Hold(self._owner, epoch, plan.id, now, now))
 
-    def take(self, plan: Plan, targets: frozenset[str], blocks_until: datetime, seen: int) -> str:
-        """Take, renew or keep a run's lease, as read up to ``seen``; returns why that cannot be, empty: it is ours."""
+    def take(self, plan: Plan, targets: frozenset[str], blocks_until: datetime, seen: int) -> Obstacle | None:
+        """Take, renew or keep a run's lease, as read up to ``seen``; returns why that cannot be, None: it is ours."""
         for _ in range(_TRIES):
             self._refresh()
             if self._ended.get(plan.id, 0) > seen:
-                return "it has just ended"
+                return Obstacle("it has just ended")
             now = self._clock.now()
             held = self._all.get(plan.id)
             ours = held is not None and held.epoch == self.epoch(plan)
             if held is not None and ours and held.until - now > self._life / 2:
-                return ""
+                return None
             if reason := self._objection(plan, targets, now):
-                return reason
+                return Obstacle(reason)
             # A lease that never lapsed is renewed under its epoch; any other is taken anew.
-            kept = held is not None and ours and held.until > now
-            epoch = self.epoch(plan) if kept else self._journal.next_epoch(FENCE, self._owner, now)
+            kept = self.epoch(plan) if held is not None and ours and held.until > now else 0
+            epoch = self._beside(plan, targets, kept, now)
+            if isinstance(epoch, Obstacle):
+                return epoch
             lease = Lease(plan.id, epoch, self._owner, targets, now + self._life, blocks_until)
             if self._write(plan, lease, now):
                 self._mine[plan.id] = epoch
-                return ""
-        return "others keep taking leases"
+                return None
+        return Obstacle("others keep taking leases")
+
+    def _beside(self, plan: Plan, targets: frozenset[str], kept: int, now: datetime) -> int | Obstacle:
+        """Take or renew the shared leases; returns the epoch under which: ``kept`` where nobody came in between."""
+        seen = self._shared.look(targets)
+        if isinstance(seen, Obstacle):
+            return seen
+        runs = None if plan.id in self._all else {*self._all, *self._ended}
+        if obstacle := self._shared.objection(seen, plan, now, runs):
+            return obstacle
+        if not kept or any(hold is None or hold.epoch != kept for hold in seen.values()):
+            kept = self._journal.next_epoch(FENCE, self._owner, now, highest(seen))
+        return self._shared.take(seen, Hold(self._owner, kept, plan.id, now, now + self._life)) or kept
 
     def _objection(self, plan: Plan, targets: frozenset[str], now: datetime) -> str:
         held = self._all.get(plan.id)

@@ -9,6 +9,7 @@ from playbooks.bind import touched
 from playbooks.lease import Leases
 from playbooks.plan import Execution, Plan
 from playbooks.run import EndState, LegState, RunState, execution, fold
+from playbooks.shared import Obstacle
 from playbooks.task import Task
 from tools.action import Action, Operation
 from tools.clock import Clock
@@ -26,7 +27,7 @@ class Ledger:
         self._journal = journal
         self._clock = clock
         self._allowance = limits.allowance
-        self._leases = Leases(journal, clock, owner, limits.lease)
+        self._leases = Leases(journal, clock, owner, limits.lease, limits.shared)
         self._runs: dict[str, RunState] = {}  # of plans under way: folds so far, never more than the journal says
         self._spent: list[Entry] = []  # what the allowance counts, read so far
         self._spent_seq = 0
@@ -41,7 +42,7 @@ class Ledger:
     def forget(self, plan: Plan) -> None:
         """Keep no fold of a run that is over."""
         self._runs.pop(plan.id, None)
-        self._leases.forget(plan)
+        self._leases.forget(plan, targets(plan))
 
     def known(self, plan: Plan) -> RunState:
         """Return the run as it was read last."""
@@ -83,8 +84,8 @@ class Ledger:
             if run.end is not None:  # somebody was quicker in all of it
                 return self.waiting(plan, "it has just ended")
         begun = run.planned_at or self._clock.now()
-        reason = self._leases.take(plan, targets(plan), begun + 2 * plan.bounds.time, run.seq)
-        return self._yield(plan, run, reason) if reason else None
+        obstacle = self._leases.take(plan, targets(plan), begun + 2 * plan.bounds.time, run.seq)
+        return self._yield(plan, run, obstacle) if obstacle else None
 
     def _plan(self, plan: Plan) -> RunState:
         now, names = self._clock.now(), sorted(targets(plan))
@@ -99,12 +100,12 @@ class Ledger:
         self._journal.append(plan.incident, "RUN_PLANNED", body, now)
         return self.run(plan)
 
-    def _yield(self, plan: Plan, run: RunState, reason: str) -> Execution:
+    def _yield(self, plan: Plan, run: RunState, obstacle: Obstacle) -> Execution:
         """Wait for a target; a run that waited longer than it may take never begins."""
         late = run.planned_at is not None and self._clock.now() > run.planned_at + plan.bounds.time
-        if late and not run.epoch and run.end is None:
-            self.end(plan, "failed", reason)
-        return self.waiting(plan, reason)
+        if (late or obstacle.for_good) and not run.epoch and run.end is None:
+            self.end(plan, "failed", obstacle.reason)
+        return self.waiting(plan, obstacle.reason)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 

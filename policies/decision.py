@@ -21,6 +21,7 @@ class Situation(Frozen):
     data_fresh: bool  # the readings that the plan rests on are present and recent
     storm: bool  # many services at once, or the observers themselves are blind
     frozen: bool  # a freeze window is open
+    freeze: str = Field(default="", description="which window that is, for people; no rule sees it")
     paused: bool  # somebody switched Prunella off for this service or fleet
     opted_out: bool
     other_owner: bool  # another controller owns what the plan would write

@@ -1,9 +1,9 @@
 """Freeze windows, and how much of its own will Prunella has: what the settings say about every plan alike."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
-from config.settings import Freeze
+from config.freeze import Freeze
 from policies.decision import Decision, Reason, Verdict
 from policies.ladder import Rung
 from tools.action import Action, Operation
@@ -11,8 +11,25 @@ from tools.clock import Clock
 
 
 def is_frozen(windows: Iterable[Freeze], now: datetime) -> bool:
-    """Tell whether any window is open at an aware instant: the most restrictive wins."""
+    """Tell whether any window is open at an aware instant."""
     return any(window.holds_at(now) for window in windows)
+
+
+def frozen_by(windows: Iterable[Freeze], now: datetime) -> str:
+    """Return in words which window is open, and until when: of several that which closes last; empty: none is."""
+    closing = [(until, window.why) for window in windows if (until := window.until(now)) is not None]
+    if not closing:
+        return ""
+    until, why = max(closing)
+    return f"a freeze window is open: {why}, until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def outlook(window: Freeze, now: datetime) -> str:
+    """Return in words when a window closes, or opens next."""
+    if (until := window.until(now)) is not None:
+        return f"open until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    opens = window.opens(now)
+    return f"opens {opens.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if opens is not None else "never opens again"
 
 
 def freeze_check(windows: tuple[Freeze, ...], clock: Clock) -> Callable[[Action, Operation], Reason | None]:
@@ -20,8 +37,8 @@ def freeze_check(windows: tuple[Freeze, ...], clock: Clock) -> Callable[[Action,
 
     def check(action: Action, operation: Operation) -> Reason | None:
         del action, operation  # a freeze spares nothing
-        window = next((window for window in windows if window.holds_at(clock.now())), None)
-        return Reason(rule="freeze", text=f"a freeze window is open: {window.why}") if window else None
+        text = frozen_by(windows, clock.now())
+        return Reason(rule="freeze", text=text) if text else None
 
     return check
 

@@ -51,6 +51,6 @@ class Journal(Protocol):
         """Compare-and-swap: True for exactly one caller per key, ever."""
         ...
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
-        """Take the lease of a target: returns an epoch strictly above every earlier one."""
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
+        """Take the lease of a target: returns an epoch strictly above every earlier one, and above ``above``."""
         ...

@@ -63,10 +63,10 @@ class MemoryJournal:
             self._claims[key] = owner
             return True
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
-        """Return an epoch strictly above every earlier one of the target."""
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
+        """Return an epoch strictly above every earlier one of the target, and above ``above``."""
         stamp(at)
         with self._lock:
-            epoch = self._leases.get(target, (0, ""))[0] + 1
+            epoch = max(self._leases.get(target, (0, ""))[0], above) + 1
             self._leases[target] = (epoch, owner)
             return epoch

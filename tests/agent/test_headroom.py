@@ -87,14 +87,14 @@ def test_the_judge_is_shown_the_proof() -> None:
     case = case_of(guess("overprovisioned"))
     for use, proven in ((20.0, True), (80.0, False)):
         facts = situate(
-            case, plan(SetReplicas(service="talk", replicas=2)), shown(use=use), MemoryJournal(), 1, frozen=False
+            case, plan(SetReplicas(service="talk", replicas=2)), shown(use=use), MemoryJournal(), 1, freeze=""
         )
         assert (facts.blast_percent, facts.capacity_proven) == (33, proven)
         assert facts.capacity.startswith("talk 3 > 2")
-    nothing = situate(case, plan(SetReplicas(service="talk", replicas=5)), shown(), MemoryJournal(), 1, frozen=False)
+    nothing = situate(case, plan(SetReplicas(service="talk", replicas=5)), shown(), MemoryJournal(), 1, freeze="")
     assert (nothing.capacity_proven, nothing.capacity) == (True, "")
     evict = plan(EvictReplica(service="talk", replica="talk-1"), fault="xid_79_off_bus", service="score")
-    assert situate(case, evict, shown(use=80.0), MemoryJournal(), 1, frozen=False).capacity_proven is False
+    assert situate(case, evict, shown(use=80.0), MemoryJournal(), 1, freeze="").capacity_proven is False
     assert START + TICK > START
 
 

@@ -38,7 +38,7 @@ def facts(
     **more: Any,
 ) -> Situation:
     shown = scene(seen(0, values, where=topology(deployment=deployment)))
-    return situate(case, plan(*actions, **more), shown, journal or MemoryJournal(), open_cases, frozen=False)
+    return situate(case, plan(*actions, **more), shown, journal or MemoryJournal(), open_cases, freeze="")
 
 
 def test_a_rollback_takes_nothing_away() -> None:
@@ -75,7 +75,7 @@ def test_without_data_nothing_is_fresh_and_what_remains_is_taken_for_full(values
 
 def test_partial_data_is_not_fresh() -> None:
     shown = scene(seen(0, WELL, problems=("a shard is away",)))
-    assert not situate(CASE, plan(), shown, MemoryJournal(), 1, frozen=False).data_fresh
+    assert not situate(CASE, plan(), shown, MemoryJournal(), 1, freeze="").data_fresh
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ class Timed(SqlJournal):
         self.writes += 1
         return entry
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
         before = time.perf_counter()
-        epoch = super().next_epoch(target, owner, at)
+        epoch = super().next_epoch(target, owner, at, above)
         self.spent += time.perf_counter() - before
         return epoch
 

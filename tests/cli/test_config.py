@@ -8,8 +8,9 @@ import pytest
 
 from config import reference
 from config.duration import parse_duration, written
+from config.freeze import Freeze
 from config.load import ConfigError, load, load_fleet
-from config.settings import Freeze, Settings
+from config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 GOOD = """fleet:
@@ -75,8 +76,16 @@ def test_a_minimal_file_is_enough_and_watches_only(tmp_path: Path) -> None:
         ("", "p.yaml:1: the file is empty"),
         ("- a\n", "p.yaml:1: the file is no mapping of fields"),
         ("\x00", "p.yaml: not YAML: unacceptable character #x0000: special characters are not allowed in \"<byte string>\", position 0"),
-        (GOOD + "policy: {freezes: [{why: x}]}\n", "p.yaml:6: policy.freezes.0: a freeze window has either start and end, or weekly"),
+        (GOOD + "policy: {freezes: [{why: x}]}\n", "p.yaml:6: policy.freezes.0: a freeze window has either start and end, or weekly, or cron"),
         (GOOD + "policy: {freezes: [{why: x, weekly: 'fri 26:00 - mon 08:00'}]}\n", "p.yaml:6: policy.freezes.0: 26:00 is no time of day"),
+        (GOOD + "policy: {freezes: [{why: x, weekly: 'fri 16:00 - mon 08:00', zone: Mars/Base}]}\n", "p.yaml:6: policy.freezes.0: no time zone is called 'Mars/Base'; e.g. Europe/Berlin, or UTC"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 * * mon', zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: lasts goes with cron, and cron with lasts"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 * * mon', lasts: 1h}]}\n", "p.yaml:6: policy.freezes.0: cron '0 9 * * mon': say in which time zone: zone: Europe/Berlin, or UTC"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 * *', lasts: 1h, zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: cron '0 9 * *' has 4 fields, not 5: minute hour day month weekday"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 * * 1-5', lasts: 1h, zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: cron '0 9 * * 1-5': write weekdays by name, mon to sun; what their numbers mean is disputed"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 1 * mon', lasts: 1h, zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: cron '0 9 1 * mon': a day of the month or a weekday, not both; make it two windows"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 30 2 *', lasts: 1h, zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: cron '0 9 30 2 *' never happens"),
+        (GOOD + "policy: {freezes: [{why: x, cron: '0 9 * * *', lasts: 40d, zone: UTC}]}\n", "p.yaml:6: policy.freezes.0: lasts is between a minute and 31 days"),
         ("fleet: {file: none.yaml}\nmetrics: {url: http://p}\n", "p.yaml:1: fleet.file: none.yaml: cannot be read: No such file or directory"),
     ],
 )  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import ClusterSettings
+from playbooks.allowance import Limits
 from playbooks.bind import bind
 from playbooks.executor import Executor
 from playbooks.library import shipped
@@ -29,9 +30,7 @@ from tools.errors import Refused
 from tools.live.journal import SqlJournal
 from tools.live.kube_actuator import KubernetesActuator
 from tools.live.kube_api import Json, KubeApi, Patch
-
-BEGUN = datetime(2026, 3, 1, tzinfo=UTC)
-PATIENCE_S = 20.0  # of a child whose clock does not jump
+from tools.live.kube_lease import KubernetesLeases
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,14 @@ class Order:
     playbook: str
     bindings: dict[str, str]
     plan: str
+    at: str  # when it was planned
     owner: str = "a"
     helps: bool = True  # False: it does not, so that it is undone once it is done
     kill_at: int = 0  # 0: never
     stop_at: str = ""  # name of the point at which it stops itself; empty: nowhere
     jumps: bool = True  # waits by moving the clock
     timeout: str = "10s"
+    patience: float = 20.0  # seconds, where the clock does not jump
     out: str = ""
 
     def bound(self) -> Plan:
@@ -59,7 +60,7 @@ class Order:
             book,
             incident=f"inc-{self.plan}",
             plan_id=self.plan,
-            at=BEGUN,
+            at=datetime.fromisoformat(self.at),
             service="chat",
             fault="some_fault",
             bindings=self.bindings,
@@ -117,6 +118,12 @@ class DeadlyApi(KubeApi):
         self.points.point(f"after POST {path}")
         return answer
 
+    def put(self, path: str, body: Json) -> Json:
+        self.points.point(f"before PUT {path}")
+        answer = super().put(path, body)
+        self.points.point(f"after PUT {path}")
+        return answer
+
 
 def carry_out(order: Order) -> dict[str, Any]:
     """Carry a plan out to its end, or until patience ends; returns how it stands and the points that were passed."""
@@ -127,8 +134,10 @@ def carry_out(order: Order) -> dict[str, Any]:
     api.points = points
     journal = SqlJournal(f"sqlite:///{order.journal}")
 
-    actuator = KubernetesActuator(api, FLEET, clock)
-    executor = Executor(actuator, FaultyJournal(journal, points), clock, _holds, order.owner)
+    leases = KubernetesLeases(api, FLEET, "prunella")
+    actuator = KubernetesActuator(api, FLEET, clock, leases)
+    limits = Limits(shared=leases)
+    executor = Executor(actuator, FaultyJournal(journal, points), clock, _holds, order.owner, limits)
     try:
         execution = _ended(lambda: executor.advance(order.bound()), clock, order)
         if not order.helps and execution.state == "done":
@@ -142,7 +151,7 @@ def carry_out(order: Order) -> dict[str, Any]:
 
 
 def _ended(move: Callable[[], Execution], clock: ShiftedClock, order: Order) -> Execution:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + order.patience
     while (execution := move()).state == "holding" and time.monotonic() < deadline:
         wait = ((execution.resume_at or clock.now()) - clock.now()).total_seconds()
         clock.jump(max(wait, 0.0)) if order.jumps else time.sleep(0.05)

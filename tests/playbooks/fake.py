@@ -246,8 +246,8 @@ class FaultyJournal:
     def claim(self, key: str, owner: str, at: datetime) -> bool:
         return self.inner.claim(key, owner, at)
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
-        return self.inner.next_epoch(target, owner, at)
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
+        return self.inner.next_epoch(target, owner, at, above)
 
 
 BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {

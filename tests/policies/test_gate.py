@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from config.settings import Freeze
+from config.freeze import Freeze
 from playbooks.plan import Plan
 from policies.authority import Authority
 from policies.caps import Caps

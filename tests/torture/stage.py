@@ -114,9 +114,9 @@ class Pen:
     def claim(self, key: str, owner: str, at: datetime) -> bool:
         return self._stage.journal.claim(key, owner, at)
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
         self._stage.fate.point("epoch")
-        return self._stage.journal.next_epoch(target, owner, at)
+        return self._stage.journal.next_epoch(target, owner, at, above)
 
 
 class Door:

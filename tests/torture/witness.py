@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from config.fleet import Fleet
-from config.settings import Freeze
+from config.freeze import Freeze
 from policies.caps import Caps
 from tests.torture.cluster import LEASES, PODS, Change, Server, epoch, marks
 from tests.torture.fate import Clock, Violation

@@ -40,6 +40,7 @@ class Right:
         return f"{self.verb} {path}{f'.{self.group}' if self.group else ''}"
 
 
+LEASES = tuple(Right(verb, "coordination.k8s.io", "leases", needed=True) for verb in ("get", "create", "update"))
 IN_NAMESPACE = (
     Right("list", "apps", "deployments", needed=True),
     Right("list", "apps", "replicasets", needed=True),
@@ -50,6 +51,7 @@ IN_NAMESPACE = (
     Right("get", "", "pods", needed=True),
     Right("patch", "apps", "deployments", needed=True),
     Right("create", "", "pods", needed=True, subresource="eviction"),
+    *LEASES,
 )
 IN_CLUSTER = (
     Right("list", "", "nodes", needed=True),
@@ -61,7 +63,7 @@ IN_CLUSTER = (
 def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
     """Look at everything that the ports do not show, in the order in which a person would mend it."""
     yield from cluster_clock(api, clock)
-    yield from rights(api, settings.fleet)
+    yield from rights(api, settings.fleet, settings.cluster.lease_namespace)
     if settings.reasoner is not None:
         yield from language_model(OpenAIReasoner(settings.reasoner))
 
@@ -83,10 +85,11 @@ def cluster_clock(api: KubeApi, clock: Clock) -> Iterator[Check]:
     yield Check("clocks", True if skew <= SKEW else None, text, "" if skew <= SKEW else "run NTP on both machines")
 
 
-def rights(api: KubeApi, fleet: Fleet) -> Iterator[Check]:
+def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Check]:
     """Ask the API server about every right that Prunella uses (SelfSubjectAccessReview)."""
     namespaces = sorted({s.namespace for s in fleet.services if s.kind is not ServiceKind.VENDOR})
     asked = [(right, namespace) for namespace in namespaces for right in IN_NAMESPACE]
+    asked += [(right, lease_namespace) for right in LEASES if lease_namespace and lease_namespace not in namespaces]
     asked += [(right, "") for right in IN_CLUSTER]
     try:
         lacking = [(right, namespace) for right, namespace in asked if not allowed(api, right, namespace)]

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
     create_engine,
     event,
     func,
@@ -182,11 +183,12 @@ class SqlJournal:
         with self._writing() as connection:
             return bool(connection.execute(self._insert(_CLAIMS).values(row).on_conflict_do_nothing()).rowcount == 1)
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
-        """Return an epoch strictly above every earlier one of the target."""
-        row = {"target": target, "epoch": 1, "owner": owner, "at": stamp(at)}
-        above = {"epoch": _LEASES.c.epoch + 1, "owner": owner, "at": row["at"]}
-        statement = self._insert(_LEASES).values(row).on_conflict_do_update(index_elements=["target"], set_=above)
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
+        """Return an epoch strictly above every earlier one of the target, and above ``above``."""
+        row = {"target": target, "epoch": above + 1, "owner": owner, "at": stamp(at)}
+        higher = case((_LEASES.c.epoch > above, _LEASES.c.epoch + 1), else_=above + 1)
+        change = {"epoch": higher, "owner": owner, "at": row["at"]}
+        statement = self._insert(_LEASES).values(row).on_conflict_do_update(index_elements=["target"], set_=change)
         with self._writing() as connection:
             return int(connection.execute(statement.returning(_LEASES.c.epoch)).scalar_one())
 

@@ -21,6 +21,7 @@ from tools.action import (
 )
 from tools.clock import Clock
 from tools.errors import Absent, Refused, Transient
+from tools.lease import TargetLeases
 from tools.live import kube_shape
 from tools.live.kube_api import Conflict, Json, KubeApi, annotations, owner
 from tools.live.kube_shape import CAUSE, Workload
@@ -48,9 +49,10 @@ class _Write:
 class KubernetesActuator:
     """Implements ``tools.ports.Actuator``. To be wrapped by the gate before anybody sees it."""
 
-    def __init__(self, api: KubeApi, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, api: KubeApi, fleet: Fleet, clock: Clock, leases: TargetLeases | None = None) -> None:
         self._api = api
         self._clock = clock
+        self._leases = leases
         self._services = {s.name: s for s in fleet.services if s.kind is not ServiceKind.VENDOR}
 
     @property
@@ -119,7 +121,7 @@ class KubernetesActuator:
     def _fenced(self, action: Ours, operation: Operation) -> Receipt | None:
         item = self._home(action)
         stamps = Stamps.of(item)
-        stamps.admit(operation, f"{action.verb} on {item['metadata']['name']}")
+        self._admit(stamps, action, operation)
         path = f"/api/v1/nodes/{action.node}" if isinstance(action, SetSchedulable) else self._path(action.service)
         notes = stamps.fenced(operation, self._clock.now())
         self._send(_Write(path, item, {}, "merge", ""), dry_run=False, notes=notes)
@@ -141,6 +143,15 @@ class KubernetesActuator:
             case EvictReplica():
                 return {}
 
+    def _admit(self, stamps: Stamps, action: Ours, operation: Operation) -> None:
+        """Refuse whoever has been superseded: by an epoch on the object itself, or by a newer lease of it."""
+        target = f"node/{action.node}" if isinstance(action, SetSchedulable) else f"service/{action.service}"
+        stamps.admit(operation, f"{action.verb} on {target}")
+        held = self._leases.read(target) if self._leases is not None else None
+        if held is not None and operation.epoch < held.epoch:
+            text = f"epoch {operation.epoch} is below {held.epoch}, under which {held.owner} took its lease"
+            raise Refused(f"{action.verb} on {target}: {text}")
+
     # -- patches ---------------------------------------------------------------------------------------------------
     def _stamped(self, action: SetReplicas | RestoreRevision | SetSchedulable, operation: Operation) -> Receipt:
         write = self._plan(action)
@@ -148,7 +159,7 @@ class KubernetesActuator:
         if (mark := stamps.find(operation)) is not None:
             return _receipt(mark, write.leaves)
         name = write.item["metadata"]["name"]
-        stamps.admit(operation, f"{action.verb} on {name}")
+        self._admit(stamps, action, operation)
         if changed := operation.unmet(write.state):
             raise Refused(f"{name}: {changed}")
         after = stamps.after(operation, self._clock.now())
@@ -208,7 +219,7 @@ class KubernetesActuator:
             mark = self._insist(lambda: self._announce(action, operation))
         elif not self._stands(action, mark):
             return _receipt(mark)
-        Stamps.of(self._home(action)).admit(operation, f"evict_replica of {action.service}")
+        self._admit(Stamps.of(self._home(action)), action, operation)
         try:
             pod = self._pod(action)
             if pod["metadata"]["uid"] == mark.target:
@@ -222,7 +233,7 @@ class KubernetesActuator:
         stamps = Stamps.of(item)
         if (mark := stamps.find(operation)) is not None:
             return mark
-        stamps.admit(operation, f"evict_replica of {action.service}")
+        self._admit(stamps, action, operation)
         if changed := operation.unmet(self._standing(action, pod)):
             raise Refused(f"{action.replica}: {changed}")
         after = stamps.after(operation, self._clock.now(), str(pod["metadata"]["uid"]))

@@ -91,6 +91,10 @@ class KubeApi:
         query = {"dryRun": "All"} if dry_run else {}
         return self._send("POST", path, query, body, lost_matters=effect)
 
+    def put(self, path: str, body: Json) -> Json:
+        """Replace an object. ``Conflict`` when its resourceVersion is not the one in the body; never tried again."""
+        return self._send("PUT", path, {"fieldManager": MANAGER}, body)
+
     # -- one exchange ----------------------------------------------------------------------------------------------
     def _send(
         self,
