@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.options import AsJson, SomeConfig, SomeJournal
-from agent.terminal import fail, journal_named, now, put_json, told, wiring
+from agent.options import AsJson, By, Note, SomeConfig, SomeJournal
+from agent.terminal import fail, journal_named, now, person, put_json, told, wiring
 
 if TYPE_CHECKING:
     from agent.standing import Ladder
@@ -41,8 +41,6 @@ class Said(StrEnum):
 
 Playbook = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="Its id, as prunella autonomy show lists it.")]
 Environment = Annotated[str, typer.Option("--environment", "-e", help="Where: production or staging.")]
-By = Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)]
-Note = Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)]
 
 
 @app.command(epilog="Example: prunella autonomy show --config prunella.yaml")
@@ -70,7 +68,7 @@ def push(  # noqa: PLR0913, PLR0917 - each is an option
     """Let a playbook climb one rung, if the evidence suffices; 1 where it does not."""
     with told():
         ladder = _ladder(config, journal)
-        _tell(ladder.push(_known(ladder, playbook), environment, _named(by), note, now()), as_json)
+        _tell(ladder.push(_known(ladder, playbook), environment, person(by), note, now()), as_json)
 
 
 @app.command(epilog="Example: prunella autonomy hold scale_in --at ask --by dana --config prunella.yaml")
@@ -86,7 +84,7 @@ def hold(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Hold a playbook down, whatever it has earned."""
     with told():
-        ladder, who = _ladder(config, journal), _named(by)
+        ladder, who = _ladder(config, journal), person(by)
         _tell(ladder.hold(_known(ladder, playbook), environment, at.value, who, note, now()), as_json)
 
 
@@ -103,7 +101,7 @@ def release(  # noqa: PLR0913, PLR0917 - each is an option
     """End a hold: the playbook stands again where it has climbed to."""
     with told():
         ladder = _ladder(config, journal)
-        _tell(ladder.release(_known(ladder, playbook), environment, _named(by), note, now()), as_json)
+        _tell(ladder.release(_known(ladder, playbook), environment, person(by), note, now()), as_json)
 
 
 @app.command(epilog="Example: prunella autonomy review inc-7 right --by dana --config prunella.yaml")
@@ -118,7 +116,7 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Say what you think of a plan that was watched or proposed, or that it did harm: this is evidence."""
     with told():
-        _ladder(config, journal).review(incident, said.value, _named(by), note, now())
+        _ladder(config, journal).review(incident, said.value, person(by), note, now())
         words = {"incident": incident, "said": said.value, "by": by.strip()}
         put_json(words) if as_json else typer.echo(f"{incident}: {said.value}, says {by.strip()}")
 
@@ -160,10 +158,6 @@ def _known(ladder: "Ladder", playbook: str) -> str:
 
     names = sorted({each.playbook for each in ladder.all(book.id for book in shipped())})
     return playbook if playbook in names else fail(f"no playbook {playbook!r}; there are {', '.join(names)}")
-
-
-def _named(by: str) -> str:
-    return by.strip() or fail("who are you? Give --by NAME")
 
 
 def _tell(found: "Standing", as_json: bool) -> None:

@@ -3,13 +3,13 @@
 Everything heavy is imported inside the commands, so that ``--help`` is quick.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.approvals_cli import approvals
 from agent.audit_cli import app as records
 from agent.autonomy_cli import app as ladder
 from agent.control_cli import breaker, halt, pause, resume
@@ -38,6 +38,9 @@ app = typer.Typer(
 )
 app.add_typer(policies, rich_help_panel=LOOK)
 app.add_typer(records, rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK, epilog="Example: prunella approvals approve apr-3 --by dana --config prunella.yaml")(
+    approvals
+)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella detect latency.csv --html latency.html")(detect)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella digest --weekly --config prunella.yaml")(digest)
 app.add_typer(ladder, rich_help_panel=LOOK)
@@ -45,20 +48,6 @@ app.command(rich_help_panel=GUARD, epilog="Example: prunella pause migration --f
 app.command(rich_help_panel=GUARD, epilog="Example: prunella resume migration --config prunella.yaml")(resume)
 app.command(rich_help_panel=GUARD, epilog="Example: prunella halt --why 'bad day' --config prunella.yaml")(halt)
 app.command(rich_help_panel=GUARD, epilog="Example: prunella breaker reset --config prunella.yaml")(breaker)
-
-
-class Answer(StrEnum):
-    """What a person may say to a question."""
-
-    approve = "approve"
-    reject = "reject"
-    escalate = "escalate"
-
-
-SomeAnswer = Annotated[
-    Answer | None, typer.Argument(help="What to say; left out: list the questions.", show_default=False)
-]
-SomeQuestion = Annotated[str | None, typer.Argument(metavar="[ID]", help="To which question.", show_default=False)]
 
 
 def _version(asked: bool) -> None:
@@ -146,74 +135,6 @@ def replay(
         case = _found(records, incident)
         found = chapters(records.entries(subject=case.incident.id))
         put_json([each.model_dump(mode="json") for each in found]) if as_json else typer.echo(as_text(found), nl=False)
-
-
-@app.command(
-    rich_help_panel=LOOK, epilog="Example: prunella approvals approve apr-3-1 --by dana --config prunella.yaml"
-)
-def approvals(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    answer: SomeAnswer = None,
-    question: SomeQuestion = None,
-    by: Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)] = "",
-    note: Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)] = "",
-    config: SomeConfig = None,
-    journal: SomeJournal = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the questions that wait for a person, or answer one."""
-    with told():
-        if answer is None:
-            _list_questions(open_records(config, journal), as_json)
-            return
-        if question is None:
-            fail(f"{answer.value} what? Give the question's id; prunella approvals lists them")
-        if not by.strip():
-            fail("who are you? Give --by NAME")
-        if config is None and journal is None:
-            fail("answers go to a running fleet: give --config FILE (a demo asks on its own terminal)")
-        roles = _roles(config)
-        _answer(open_records(config, journal), answer, question, (by.strip(), note), roles, as_json=as_json)
-
-
-def _list_questions(records: Journal, as_json: bool) -> None:
-    from agent.casebook import read_case
-    from agent.view.listing import print_out, question_in_brief, questions_table
-    from policies.approvals import KIND, pending
-
-    asked = pending(records.entries(kinds=(KIND,)), now())
-    waiting = [(read_case(records, question.incident), question) for question in asked]
-    if as_json:
-        put_json([question_in_brief(case, question) for case, question in waiting])
-    else:
-        print_out(questions_table(waiting))
-
-
-def _roles(config: Path | None) -> Mapping[str, Sequence[str]]:
-    """Return who has which role; without a configuration nobody has any, and may answer what anybody may."""
-    from config.load import load
-
-    return load(config).approvals.people if config is not None else {}
-
-
-def _answer(
-    records: Journal,
-    said: Answer,
-    question: str,
-    person: tuple[str, str],
-    roles: Mapping[str, Sequence[str]],
-    *,
-    as_json: bool,
-) -> None:
-    from policies.approvals import answer, escalate, role_of
-
-    by, note = person
-    if said is Answer.escalate:
-        given = escalate(records, question, by, now=now(), note=note)
-        words = f"{given.id} waits for {role_of(given)}"
-    else:
-        given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now(), roles=roles)
-        words = f"{given.id} {given.state} by {given.by or ', '.join(given.votes)}"
-    put_json(given.model_dump(mode="json")) if as_json else typer.echo(words)
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet --html drift.html")

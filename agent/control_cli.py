@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from agent.options import AsJson, Config, SomeConfig, SomeJournal
-from agent.terminal import fail, now, open_records, put_json, told, wiring
+from agent.options import AsJson, By, Config, SomeConfig, SomeJournal
+from agent.terminal import fail, now, open_records, person, put_json, told, wiring
 
-By = Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)]
 Why = Annotated[str, typer.Option("--why", help="For the record, and for whoever wonders.", show_default=False)]
 
 
@@ -43,7 +42,7 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
         from policies.controls import pause as begin
 
         records, at = open_records(config, journal), now()
-        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=_name(by), why=why)
+        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=person(by), why=why)
         made = begin(records, wanted, at)
         words = f"{made.scope} is paused as {made.name} until {made.until:%Y-%m-%d %H:%M} UTC"
         put_json(made.model_dump(mode="json")) if as_json else typer.echo(words)
@@ -60,7 +59,7 @@ def resume(
     with told():
         from policies.controls import resume as end
 
-        ended = end(open_records(config, journal), name, _name(by), now())
+        ended = end(open_records(config, journal), name, person(by), now())
         words = f"{ended.name} is over, by {ended.resumed_by}"
         put_json(ended.model_dump(mode="json")) if as_json else typer.echo(words)
 
@@ -77,7 +76,7 @@ def halt(
         from config.load import load
 
         file = wiring().halt_file(load(config))
-        file.lift() if lift else file.pull(_name(by), why, now())
+        file.lift() if lift else file.pull(person(by), why, now())
         reason = file.reason()
         put_json({"halted": bool(reason), "reason": reason}) if as_json else typer.echo(reason or "not halted any more")
 
@@ -99,18 +98,14 @@ def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
         records = open_records(config, journal)
         if deed is Deed.trip:
-            trip(records, why or "by hand", _name(by), now())
+            trip(records, why or "by hand", person(by), now())
         elif deed is Deed.reset:
-            reset(records, _name(by), stale.value, now())
+            reset(records, person(by), stale.value, now())
         standing = fold(records.entries(kinds=(KIND,)))
         since = f" since {standing.since:%Y-%m-%d %H:%M} UTC" if standing.since else ""
         words = f"tripped{since}: {standing.reason}" if standing.tripped else f"closed{since}"
         said = {"tripped": standing.tripped, "since": standing.since and standing.since.isoformat()}
         put_json({**said, "reason": standing.reason, "by": standing.by}) if as_json else typer.echo(words)
-
-
-def _name(by: str) -> str:
-    return by.strip() or fail("who are you? Give --by NAME")
 
 
 def _length(text: str) -> timedelta:

@@ -11,16 +11,18 @@ from agent.diagnose import diagnose
 from agent.observe import Scene
 from agent.plan import Facts, propose
 from agent.preconditions import Ground, unmet
-from agent.progress import leading, plan_of, round_began, unspent
+from agent.progress import attempts, leading, plan_of, revision, round_began, unspent
 from agent.round import Round, State
 from agent.situate import situate
 from agent.verify import standing
+from playbooks.change import changed
 from playbooks.plan import Plan
 from policies.approvals import ask
-from policies.decision import Verdict
+from policies.decision import Decision, Verdict
 from policies.judge import judge
 from policies.windows import frozen_by, restrain
 from tools.action import SetSchedulable
+from tools.errors import Refused
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "serving": serving.examine,
@@ -74,11 +76,11 @@ class Deliberation(Round):
     def planner(self, state: State) -> State:
         """Bind a playbook to the diagnosis."""
         case, scene = self.desk.case(state["incident"]), self.desk.look()
-        if unspent(case) is not None:
-            return {"go": "judge"}
-        attempt = len(case.plans) + 1
+        if (waiting := unspent(case)) is not None:
+            return self._revised(case, waiting)
+        attempt = attempts(case) + 1
         if attempt > MOST_ATTEMPTS:
-            return self.end(case, "escalated", f"{len(case.plans)} attempts did not help")
+            return self.end(case, "escalated", f"{attempt - 1} attempts did not help")
         found = propose(case, self.desk.playbooks, self._finder(case, scene), attempt, scene.now)
         if found.plan is not None and self._is_shared(found.plan, case):
             return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
@@ -90,6 +92,25 @@ class Deliberation(Round):
             return {"go": "wait"}
         return self.end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
 
+    def _revised(self, case: Case, plan: Plan) -> State:
+        """Make the plan that a person wanted instead of this one, if anybody did; what was asked about it is void."""
+        wanted = revision(self.desk.journal, plan)
+        if wanted is not None:
+            try:
+                made = changed(plan, wanted.changes, wanted.by, self.desk.look().now)
+            except Refused as error:
+                return self.end(case, "escalated", f"the plan was modified by {wanted.by}, which cannot be: {error}")
+            self.desk.write(case.incident.id, "PLAN", made.model_dump(mode="json"))
+        return {"go": "judge"}
+
+    def _restrained(self, decision: Decision, case: Case, environment: str) -> Decision:
+        """Return the decision under the playbook's rung; what a person changed is always put to people again."""
+        rung, why = self.desk.rung(plan_of(case), environment)
+        before = revision(self.desk.journal, case.plans[-2]) if len(case.plans) > 1 else None
+        if before is not None and rung == "act":
+            rung, why = "ask", f"{before.by} changed it, and a changed plan needs an approval of its own"
+        return restrain(decision, rung, why)
+
     def judge(self, state: State) -> State:
         """Ask the policies."""
         case, scene = self.desk.case(state["incident"]), self.desk.look()
@@ -98,8 +119,8 @@ class Deliberation(Round):
         situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, freeze)
         if not situation.data_fresh and scene.now - self._looked_since(case) <= _patience(scene, ()):
             return {"go": "wait_judge"}
-        rung, why = self.desk.rung(plan, situation.environment)
-        decision = restrain(judge(plan, situation, self.desk.rules, self.desk.caps), rung, why)
+        judged = judge(plan, situation, self.desk.rules, self.desk.caps)
+        decision = self._restrained(judged, case, situation.environment)
         self.desk.write(case.incident.id, "SITUATION", situation.model_dump(mode="json"))
         self.desk.write(case.incident.id, "DECISION", decision.model_dump(mode="json"))
         match decision.verdict:

@@ -81,6 +81,8 @@ class Agents(Round):
     def approve(self, state: State) -> State:
         """Wait for a person; pure. Silence never means yes."""
         answer = interrupt({"waits_for": "a person", "incident": state["incident"]})
+        if answer == "modified":
+            return {"go": "planner"}
         if answer in ("approved", "not asked"):
             return {"go": "judge"}  # the world may have moved on while the person thought
         return self.end(self.desk.case(state["incident"]), "escalated", f"the plan was {answer}")

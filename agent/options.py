@@ -15,3 +15,5 @@ SomeJournal = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Headless = Annotated[bool, typer.Option("--headless", help="Plain log lines instead of the picture.")]
+By = Annotated[str, typer.Option("--by", help="Your name, for the record.", envvar="USER", show_default=False)]
+Note = Annotated[str, typer.Option("--note", help="Why, for the record.", show_default=False)]

@@ -5,6 +5,9 @@ from datetime import datetime
 from agent.case import Diagnosis
 from agent.casebook import Case
 from playbooks.plan import Plan
+from policies.approvals import KIND, fold
+from policies.decision import Approval
+from tools.journal import Journal
 
 BEGUN = "RUN_PLANNED"  # the executor has taken the plan up
 
@@ -44,6 +47,17 @@ def leading(diagnosis: Diagnosis | None) -> tuple[str, ...] | None:
         return None
     said = "resolved" if diagnosis.resolved else "unresolved"
     return (said, *(f"{item.fault} on {item.entity}" for item in diagnosis.hypotheses[:3]))
+
+
+def attempts(case: Case) -> int:
+    """Return how many attempts were made; a plan that a person changed is the same attempt as it was before."""
+    return len({plan.attempt for plan in case.plans})
+
+
+def revision(journal: Journal, plan: Plan) -> Approval | None:
+    """Return the answer of a person who wanted something else than this plan; None where nobody did."""
+    asked = fold(journal.entries(subject=plan.incident, kinds=(KIND,))).values()
+    return next((item for item in asked if item.plan_digest == plan.digest() and item.state == "modified"), None)
 
 
 def begun(case: Case) -> bool:

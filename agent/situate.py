@@ -115,7 +115,8 @@ def _runs(case: Case, plan: Plan, now: datetime, journal: Journal) -> set[str]:
     run = {entry.body["plan"] for entry in entries if entry.kind == "RUN_PLANNED" and entry.at > now - DAY}
     made = [entry.body for entry in entries if entry.kind == "PLAN"]
     again = {body["id"] for body in made if (body["service"], body["fault"]) == (plan.service, plan.fault)}
-    return ({each.id for each in case.plans} | (again & run)) - {plan.id}
+    # What a person changed was never run under its old name: it is the same attempt.
+    return ({each.id for each in case.plans if each.attempt != plan.attempt} | (again & run)) - {plan.id}
 
 
 def _count(recent: Sequence[Entry], service: str) -> int:

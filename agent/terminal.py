@@ -38,6 +38,11 @@ def fail(message: str, code: int = WRONG_USE) -> NoReturn:
     raise typer.Exit(code)
 
 
+def person(by: str) -> str:
+    """Return who says it: what people decide bears a name."""
+    return by.strip() or fail("who are you? Give --by NAME")
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the errors that we raise on purpose into one line and an exit code; others keep their traceback."""

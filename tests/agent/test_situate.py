@@ -129,5 +129,5 @@ def test_earlier_runs_against_the_same_fault_are_counted_for_a_day() -> None:
     ran("one", hours=3)
     ran("two", hours=23)
     assert facts(journal=journal).attempts == 2
-    earlier = plan(fault="kv_cache_saturation").model_copy(update={"id": "here"})
+    earlier = plan(fault="kv_cache_saturation").model_copy(update={"id": "here", "attempt": 2})
     assert facts(journal=journal, case=CASE.model_copy(update={"plans": (earlier, plan())})).attempts == 3

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from agent.cli import app
 from config.settings import Settings
 from playbooks.plan import Plan
-from policies.approvals import answer
+from policies.approvals import answer, modify
 from tests.agent.play import ONSET, Play, asked, closed, planned
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.live.journal import SqlJournal
@@ -108,12 +108,43 @@ def test_a_yes_that_meets_a_moment_without_data_waits_for_it_to_pass(asking: Pla
     assert asking.until(closed).deeds == 1
 
 
+def test_a_plan_that_a_person_changes_is_judged_anew_and_asked_about_anew(asking: Play) -> None:
+    first, plan = asking.questions[0], asking.case.plan
+    assert plan is not None
+    older = asking.world.cluster.topology().deployment(plan.service)
+    assert older is not None
+    wanted = older.revisions[0].number
+    modify(asking.journal, first.id, "dana", {"restore.revision": wanted}, now=asking.world.clock.now())
+    asking.autonomy = "act"
+    asking.hire()  # a process that may act alone, and has heard nothing but the journal
+    asking.ticks(4)
+    assert asking.deeds == 0
+    (second,) = asking.questions
+    assert asking.case.plan is not None
+    assert (asking.case.plan.id, asking.case.plan.attempt) == (f"{plan.id}-m1", plan.attempt)
+    assert second.plan_digest == asking.case.plan.digest() != first.plan_digest
+    assert asking.case.decision is not None
+    assert "dana changed it" in asking.case.decision.reasons[0].text
+    say(asking, yes=True)
+    asking.until(closed)
+    assert (asking.deeds, asking.case.phase) == (1, "recovered")
+    assert asking.world.cluster.topology().deployment(plan.service).current == wanted  # type: ignore[union-attr]
+
+
+def test_a_change_that_is_no_plan_is_a_persons(asking: Play) -> None:
+    modify(asking.journal, asking.questions[0].id, "dana", {"restore.service": "fraud"}, now=asking.world.clock.now())
+    asking.until(closed)
+    assert (asking.deeds, asking.case.phase) == (0, "escalated")
+    assert asking.case.outcome is not None
+    assert "which cannot be: step restore: its service is what was judged" in asking.case.outcome.text
+
+
 def test_a_person_answers_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where = f"sqlite:///{tmp_path / 'journal.db'}"
     play = Play("bad_rollout_errors", SqlJournal(where))
     play.autonomy = "ask"
     play.until(asked)
-    monkeypatch.setattr("agent.cli.now", play.world.clock.now)
+    monkeypatch.setattr("agent.approvals_cli.now", play.world.clock.now)
     question = play.questions[0].id
     listed = CliRunner().invoke(app, ["approvals", "--journal", where])
     assert question in listed.output

@@ -81,6 +81,8 @@ def test_completion_of_the_shell_is_on() -> None:
         ("incidents", "--journal", "/nowhere.db"),
         ("approvals", "approve"),
         ("approvals", "approve", "apr-1", "--by", "dana"),
+        ("approvals", "modify", "apr-1", "--by", "dana", "--journal", "x.db"),
+        ("approvals", "approve", "apr-1", "--set", "a.b=c", "--by", "dana", "--journal", "x.db"),
         ("approvals", "bless", "apr-1"),
         ("lab", "explode"),
         ("lab", "break", "everything"),
@@ -150,6 +152,28 @@ def test_a_question_is_listed_answered_once_and_journalled(prunella: Run, tmp_pa
         ("approved", "dana", "looks right"),
     ]
     assert "nothing waits" in prunella("approvals", "--journal", where).stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ("restore.revision=2", 0, "is judged anew, and needs an approval of its own"),
+        ("restore.service=code", 1, "its service is what was judged and approved, and stays"),
+        ("widen.replicas=2", 1, "the plan has no step 'widen'; there are restore"),
+        ("restore=skip", 1, "no step would be left: reject the plan instead"),
+        ("restore.revision=3", 1, "that is the plan as it is"),
+        ("restore", 2, "write STEP.FIELD=VALUE, or STEP=skip"),
+    ],
+)
+def test_a_plan_is_modified_within_what_it_touches(
+    prunella: Run, tmp_path: Path, change: str, code: int, words: str
+) -> None:
+    where = f"sqlite:///{tmp_path}/j.db"
+    write_case(SqlJournal(where), asked())
+    done = prunella("approvals", "modify", "apr-7-1", "--set", change, "--by", "dana", "--journal", where)
+    assert (done.exit_code, words in done.output) == (code, True), done.output
+    states = [entry.body["state"] for entry in SqlJournal(where).entries("inc-7", kinds=("APPROVAL",))]
+    assert states == (["pending", "modified"] if code == 0 else ["pending"])
 
 
 def test_a_lapsed_question_is_neither_listed_nor_answered(prunella: Run, tmp_path: Path) -> None:
