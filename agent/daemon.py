@@ -6,9 +6,10 @@ what goes wrong with a whole tick is the scheduler's event, and the next tick is
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -236,11 +237,20 @@ class Controller:
             self._known[subject] = case
 
 
+class Chore(NamedTuple):
+    """Something to be done as often as a tick, and apart from it: its failure is logged, and holds nothing up."""
+
+    name: str
+    do: Callable[[], None]
+
+
 class Daemon:
     """Ticks a controller on APScheduler until told to stop."""
 
-    def __init__(self, controller: Controller, cadence: Cadence, eyes: EyesSettings | None = None) -> None:
-        self._controller, self._cadence, self._eyes = controller, cadence, eyes or EyesSettings()
+    def __init__(
+        self, controller: Controller, cadence: Cadence, eyes: EyesSettings | None = None, chores: tuple[Chore, ...] = ()
+    ) -> None:
+        self._controller, self._cadence, self._eyes, self._chores = controller, cadence, eyes or EyesSettings(), chores
         self._trouble: tuple[str, ...] = ()
 
     @property
@@ -275,9 +285,11 @@ class Daemon:
             id=TICK,
         )
         hour, day = self._eyes.digest_at, self._eyes.digest_on
-        late = {"misfire_grace_time": 3600, "coalesce": True}
-        scheduler.add_job(self._controller.tell, "cron", ("daily",), hour=hour, minute=0, **late)
-        scheduler.add_job(self._controller.tell, "cron", ("weekly",), day_of_week=day, hour=hour, minute=0, **late)
+        late = {"misfire_grace_time": 3600, "coalesce": True, "hour": hour, "minute": 0}
+        scheduler.add_job(self._controller.tell, "cron", ("daily",), id="daily digest", **late)
+        scheduler.add_job(self._controller.tell, "cron", ("weekly",), id="weekly digest", day_of_week=day, **late)
+        for chore in self._chores:
+            scheduler.add_job(chore.do, "interval", seconds=self._cadence.tick.total_seconds(), id=chore.name)
         scheduler.start()
         stop.wait()
         scheduler.shutdown(wait=True)
@@ -287,9 +299,9 @@ class Daemon:
         """Keep what is wrong with the last tick, for who looks."""
         from apscheduler.events import EVENT_JOB_EXECUTED
 
-        if event.job_id != TICK:  # a digest: the record of the daemon's own log suffices
+        if event.job_id != TICK:  # a digest or a chore: the record of the daemon's own log suffices
             if event.code != EVENT_JOB_EXECUTED:
-                LOG.error("digest failed", error=repr(getattr(event, "exception", None) or "missed"))
+                LOG.error("job failed", job=event.job_id, error=repr(getattr(event, "exception", None) or "missed"))
             return
         if event.code == EVENT_JOB_EXECUTED:
             self._trouble = ()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.daemon import Controller, Daemon
+from agent.daemon import Chore, Controller, Daemon
 from agent.desk import Desk, Remembering
 from agent.detect import Watch
 from agent.doctor import Check, Reach, State
@@ -35,11 +35,12 @@ from policies.storm import storm_check
 from policies.windows import freeze_check
 from tools.audit import Audit
 from tools.clock import Clock
+from tools.dispatch import Dispatch
 from tools.errors import Malformed
 from tools.journal import Journal
 from tools.lease import TargetLeases
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator, Memory, Reasoner
+from tools.ports import Actuator, Memory, Reasoner, Registry
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
@@ -128,7 +129,6 @@ def build(settings: Settings) -> Daemon:
 
     from tools.live.clock import SystemClock
     from tools.live.identity import own_name
-    from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
     from tools.live.kube_lease import KubernetesLeases
     from tools.live.memory import FileMemory
@@ -142,7 +142,7 @@ def build(settings: Settings) -> Daemon:
     switch = halt_file(settings)
     controller = assemble(
         senses,
-        KubernetesActuator(api, fleet, clock, leases),
+        live_actuator(settings, api, clock, leases),
         journal,
         fleet,
         clock,
@@ -155,7 +155,7 @@ def build(settings: Settings) -> Daemon:
         memory=FileMemory(settings.eyes.state),
         leases=leases,
     )
-    return Daemon(controller, settings.cadence, settings.eyes)
+    return Daemon(controller, settings.cadence, settings.eyes, _chores(senses.registry))
 
 
 def _journal_or_halt(settings: Settings) -> tuple[Journal, str]:
@@ -176,29 +176,57 @@ def halt_file(settings: Settings) -> "HaltFile":
 def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     """Return the read ports of a configuration."""
     from tools.live.kubernetes import KubernetesCluster
-    from tools.live.null import NoLog, NoRegistry
+    from tools.live.null import NoLog
     from tools.live.prometheus import PrometheusMetrics
     from tools.live.serving import HttpServing
 
     cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
     metrics = PrometheusMetrics(settings.metrics, settings.fleet)
     serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
-    return Senses(metrics, cluster, NoRegistry(), NoLog(), serving, clock)
+    return Senses(metrics, cluster, _registry(settings, clock), NoLog(), serving, clock)
+
+
+def _registry(settings: Settings, clock: Clock) -> Registry:
+    from tools.live.null import NoRegistry
+
+    if settings.registry is None:
+        return NoRegistry()
+    from tools.live.mlflow import MlflowRegistry
+    from tools.live.mlflow_api import MlflowApi
+
+    return MlflowRegistry(MlflowApi(settings.registry), settings.fleet, clock)
+
+
+def _chores(registry: Registry) -> tuple[Chore, ...]:
+    """Return what is to be done beside every tick: a registry that keeps no history is watched."""
+    look = getattr(registry, "look", None)
+    return () if look is None else (Chore("registry", look),)
+
+
+def live_actuator(settings: Settings, api: "KubeApi", clock: Clock, leases: TargetLeases | None = None) -> Actuator:
+    """Return all live hands as one. To be wrapped: handed to ``assemble``, or to a dry run."""
+    from tools.live.kube_actuator import KubernetesActuator
+
+    cluster = KubernetesActuator(api, settings.fleet, clock, leases)
+    if settings.registry is None:
+        return cluster
+    from tools.live.mlflow import MlflowActuator
+    from tools.live.mlflow_api import MlflowApi
+
+    return Dispatch((cluster, MlflowActuator(MlflowApi(settings.registry), settings.fleet, clock)))
 
 
 def reach(settings: Settings) -> Reach:
     """Return what the doctor looks at."""
     from tools.live.clock import SystemClock
-    from tools.live.kube_actuator import KubernetesActuator
     from tools.live.kube_api import KubeApi
 
     clock, api = SystemClock(), KubeApi(settings.cluster)
     senses = live_senses(settings, api, clock)
-    actuator = KubernetesActuator(api, settings.fleet, clock)
     return Reach(
         senses.metrics,
         senses.cluster,
-        DryRun(actuator, clock),
+        DryRun(live_actuator(settings, api, clock), clock),
         lambda: open_journal(settings.journal.url),
         lambda: _beyond(settings, api, clock),
     )

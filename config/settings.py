@@ -105,6 +105,20 @@ class ServingSettings(Frozen):
     )
 
 
+class RegistrySettings(Frozen):
+    """The model registry: an MLflow tracking server."""
+
+    url: HttpUrl = Field(description="base URL of the MLflow server, without /api")
+    token: SecretStr | None = Field(
+        default=None, description="bearer token; left out: none is sent. Better PRUNELLA_REGISTRY__TOKEN than this file"
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="seconds for one call; an unanswered change is waited for twice as long, since it may come true",
+    )
+
+
 class JournalSettings(Frozen):
     """The append-only record. State is a fold over it, so it must outlive the process."""
 
@@ -270,6 +284,9 @@ class Settings(BaseSettings):
     metrics: MetricsSettings
     cluster: ClusterSettings = ClusterSettings()
     serving: ServingSettings = ServingSettings()
+    registry: RegistrySettings | None = Field(
+        default=None, description="left out: models have no versions to roll back to, and no promotion is seen"
+    )
     journal: JournalSettings = JournalSettings()
     checkpoints: Path = Field(
         default=Path("prunella-checkpoints.db"),

@@ -24,6 +24,7 @@ class Served:
     metrics_url: str
     cluster_url: str
     vendors_url: str
+    registry_url: str
 
 
 def _listening(port: int = 0) -> socket.socket:
@@ -57,17 +58,19 @@ def served(twin: Twin, now: Callable[[], datetime], ports: tuple[int, int] = (0,
     """Serve a twin; ``now`` is our clock, ``ports`` those of metrics and cluster (0: any free one)."""
     from simulator.twin.cluster_api import cluster_app
     from simulator.twin.metrics_api import metrics_app
+    from simulator.twin.registry_api import registry_app
     from simulator.twin.replicas_api import replicas_app
 
-    metrics, cluster, vendors = _listening(ports[0]), _listening(ports[1]), _listening()
+    metrics, cluster, vendors, registry = _listening(ports[0]), _listening(ports[1]), _listening(), _listening()
     rows = [_listening() for _ in range(twin.world.body.pods.rows)]
     own = {row: int(each.getsockname()[1]) for row, each in enumerate(rows)}
     api = TwinCluster(twin, own.__getitem__)
-    urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in (metrics, cluster, vendors)]
+    urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in (metrics, cluster, vendors, registry)]
     with (
         _run(metrics_app(twin, now), [metrics]),
         _run(cluster_app(twin, api), [cluster]),
         _run(replicas_app(twin, own), [vendors, *rows]),
+        _run(registry_app(twin), [registry]),
     ):
         yield Served(*urls)
 
@@ -101,6 +104,7 @@ def write_config(folder: Path, twin: Twin, where: Served) -> Path:
         "fleet": fleet,
         "metrics": {"url": where.metrics_url, "lookback": f"{max(120, round(4 * twin.tick))}s"},
         "serving": {"timeout": "2s"},
+        "registry": {"url": where.registry_url},
         "cluster": {"kubeconfig": kubeconfig.name},
         "journal": {"url": "sqlite:///prunella.db"},
         "checkpoints": "prunella-checkpoints.db",

@@ -58,6 +58,7 @@ def show(stage: Stage, folder: Path, ports: tuple[int, int], length: float | Non
         config = write_config(folder, twin, where)
         say(f"Prometheus API   {where.metrics_url}")
         say(f"Kubernetes API   {where.cluster_url}   KUBECONFIG={folder / 'kubeconfig'}")
+        say(f"registry         {where.registry_url}")
         say(f"vendors          {where.vendors_url}/vendors/NAME/v1")
         say(f"guard it:        prunella run --config {config}")
         while not stop.is_set() and (end is None or twin.world.clock.now() < end):

@@ -8,7 +8,8 @@ from policies.authority import Authority
 from policies.gate import DryRun, Gate
 
 ROOT = Path(agent.wiring.__file__).parents[1]
-MAKERS = {"KubernetesActuator"}
+HANDS = {"KubernetesActuator", "MlflowActuator"}
+MAKER = "live_actuator"
 
 
 def test_only_the_wiring_names_a_live_adapter() -> None:
@@ -24,15 +25,18 @@ def test_only_the_wiring_names_a_live_adapter() -> None:
 def test_every_live_actuator_goes_straight_into_a_wrapping_call() -> None:
     tree = ast.parse(Path(agent.wiring.__file__).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in MAKERS]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == MAKER]
+    inside = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == MAKER)
+    hands = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in HANDS]
+    assert {id(call) for call in hands} <= {id(node) for node in ast.walk(inside)}
     handed = {
         call.func.id: [ast.unparse(each) for each in (*call.args, *(word.value for word in call.keywords))]
         for call in calls
         if isinstance(call.func, ast.Name) and call.func.id in ("assemble", "DryRun", "Gate", "Executor", "Remembering")
     }
     assert len(made) == 2  # the daemon's and the doctor's
-    assert any(text.startswith("KubernetesActuator(") for text in handed["assemble"])
-    assert "actuator" in handed["DryRun"]
+    assert any(text.startswith(f"{MAKER}(") for text in handed["assemble"])
+    assert any(text.startswith(f"{MAKER}(") for text in handed["DryRun"])
     assert "inner" in handed["Gate"]
     assert handed["Remembering"][0] == "gate"
     bound = {

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from agent.daemon import Controller
-from agent.wiring import assemble, live_senses
+from agent.wiring import assemble, live_actuator, live_senses
 from config.load import load
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
 from simulator.twin.serve import served, write_config
 from simulator.twin.twin import Twin
 from simulator.world.world import World
-from tools.live.kube_actuator import KubernetesActuator
 from tools.live.kube_api import KubeApi
 from tools.memory_journal import MemoryJournal
 
@@ -35,7 +34,7 @@ def guarded(tmp_path: Path) -> Iterator[tuple[Twin, Controller]]:
         api = KubeApi(settings.cluster)
         stack.callback(api.close)
         senses = live_senses(settings, api, clock)
-        actuator = KubernetesActuator(api, settings.fleet, clock)
+        actuator = live_actuator(settings, api, clock)
         yield twin, assemble(senses, actuator, MemoryJournal(), settings.fleet, clock, settings=settings)
 
 

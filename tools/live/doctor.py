@@ -10,6 +10,8 @@ from config.settings import Settings
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
 from tools.live.kube_api import Json, KubeApi
+from tools.live.mlflow import MlflowRegistry
+from tools.live.mlflow_api import MlflowApi
 from tools.live.openai import OpenAIReasoner
 
 SKEW = timedelta(seconds=5)  # between two clocks that still agree
@@ -64,6 +66,8 @@ def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
     """Look at everything that the ports do not show, in the order in which a person would mend it."""
     yield from cluster_clock(api, clock)
     yield from rights(api, settings.fleet, settings.cluster.lease_namespace)
+    if settings.registry is not None:
+        yield from registry(MlflowApi(settings.registry), settings.fleet, clock)
     if settings.reasoner is not None:
         yield from language_model(OpenAIReasoner(settings.reasoner))
 
@@ -119,6 +123,22 @@ def allowed(api: KubeApi, right: Right, namespace: str) -> bool:
         return bool(answer["status"]["allowed"])
     except (KeyError, TypeError) as error:
         raise Malformed(f"Kubernetes: a review without a verdict: {error}") from error
+
+
+# -- registry --------------------------------------------------------------------------------------------------------
+def registry(api: MlflowApi, fleet: Fleet, clock: Clock) -> Iterator[Check]:
+    """Ask the registry for every model of the fleet, and for its champion."""
+    port = MlflowRegistry(api, fleet, clock)
+    for name in sorted({service.model for service in fleet.services if service.model}):
+        try:
+            found = port.model(name)
+        except ToolError as error:
+            yield Check(f"model {name}", None, str(error), "see registry.url; without it no version is rolled back")
+            continue
+        champion = found.aliases.get("champion", "")
+        text = f"{len(found.versions)} versions, champion {champion or 'none'}"
+        hint = "" if champion else "give the version that serves the alias champion"
+        yield Check(f"model {name}", True if champion else None, text, hint)
 
 
 # -- language model --------------------------------------------------------------------------------------------------
