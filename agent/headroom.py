@@ -1,40 +1,37 @@
 """The proof that what remains can carry the load, made before anything takes capacity away.
 
-From live readings: the load, as replicas kept busy (its most in the readings at hand, or its trend and scatter carried
-on for as long as a replica takes to load, should it be wanted back, whichever is worse); the use of what remains under
-that load, at most ``MOST_USED``; and how far every promised time stretches, at most to its target less ``MARGIN``.
-
-- A **batching engine** (language) is an M/G/c queue whose slots share one processor. By Little's law an answer takes
-  ``running / arrivals`` now, and at saturation ``compute in use / cache in use`` times that: then every slot is taken.
-  A step takes a time that grows linearly with the batch, so the reciprocal of an answer's time falls linearly with the
-  load between the two. The wait for a slot is Sakasegawa's approximation.
-- Any **other server** is an M/G/1 queue per replica (Pollaczek-Khinchine): the wait grows with ``use / (1 - use)``.
-
-No data proves nothing.
+From live readings: the load, as replicas kept busy, carried on for as long as the proof has to hold (``agent.load``);
+beside it, what the leaving replicas run, begun anew on the others; the use of what remains, at most ``MOST_USED``; and
+what every promised time becomes (``agent.queueing``), with ``MARGIN`` to spare. Within the window of a reading one look
+sees the worst load and the others a high one. A burst comes of longer requests as far as lengths vary, and of more as
+far as arrivals do. No data proves nothing.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
+from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
-from agent.capacity import ready_of, use_of
+from agent.capacity import ready_of
+from agent.load import Load, load_ahead
 from agent.observe import Observation, Scene
+from agent.queueing import Burst, Engine, Server, behind, shown
+from agent.readings import Readings, readings_of
+from agent.working import working_of
 from config.fleet import Objective, Service, ServiceKind
+from tools.buckets import edges_of
 
-MOST_USED = 0.8
-MARGIN = 0.1
-READINGS = 30  # the newest that are looked at
-LEAST_READINGS = 4
-VARIATION = 0.0  # of the work of one request, where all are alike: standard deviation over mean
-QUANTILE = 0.9  # of the readings of a time: most of them, not the luckiest
-SCATTER = 2.5  # standard deviations above the trend
+MOST_USED = 0.95  # beyond, no approximation of a queue is worth much
+MARGIN = 0.05  # of a time
+LEAST_READINGS = 6
+AHEAD = timedelta(minutes=20)  # for which it has to hold: to notice, decide, and have a replica back
 LOADING = timedelta(minutes=3)  # of a replica, where none was seen to load
+ANEW = 30.0  # seconds within which the others do what the leaving replicas ran
 TIMES = frozenset(("ttft_p95", "latency_p95", "latency_mean"))
+LENGTHS = {"ttft_p95": "prompt_length"}  # whose length makes a time longer; of any other, the answer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +43,32 @@ class Headroom:
     use: float | None = None
 
 
-def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False) -> Headroom:
-    """Return what is known of a service with ``left`` ready replicas.
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What has to carry the load: ``left`` of the ``working`` replicas, for ``ahead`` from now on."""
 
-    ``moving``: a sick replica starts again elsewhere, so an objective that does not hold now is no ground against it.
+    left: int
+    working: int
+    ahead: timedelta
+
+
+def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False) -> Headroom:
+    """Return what is known of a service with ``left`` ready replicas; those that do no work carry nothing.
+
+    ``moving``: a sick replica starts again elsewhere. Then it has to hold for as long as a replica takes to load, and
+    an objective that does not hold now is no ground against it.
     """
-    looked = [seen for seen in scene.history[-READINGS:] if use_of(seen, service) is not None]
-    if len(looked) < LEAST_READINGS or ready_of(scene.observation, service.name) < 1:
-        return Headroom(False, f"{len(looked)} readings of the load of {service.name}: too few to prove anything")
+    readings, working = readings_of(scene, service), working_of(scene.observation, service.name)
+    if len(readings.looked) < LEAST_READINGS or working < 1:
+        said = f"{len(readings.looked)} readings of the load of {service.name}: too few to prove anything"
+        return Headroom(False, said)
+    left -= ready_of(scene.observation, service.name) - working
     if left < 1:
         return Headroom(False, f"nothing would be left of {service.name}")
-    busy = np.array([(use_of(seen, service) or 0.0) * ready_of(seen, service.name) for seen in looked])
-    ready = ready_of(scene.observation, service.name)
-    now, loading = float(busy.mean()), _loading(scene, service.name)
-    worst = _worst(busy, looked, loading)
-    before, after = min(now / ready, 0.99), worst / left
-    head = (
-        f"{service.name} {ready} > {left}: {now:.2f} replicas busy, at worst {worst:.2f} within {_seconds(loading)} of "
-        f"loading, so use {before:.0%} > {after:.0%}"
-    )
-    if after > MOST_USED:
-        return Headroom(False, f"{head}, more than {MOST_USED:.0%}", after)
-    strain = _strain(looked, service, Use(before, after))
+    loading = _loading(scene, service.name)
+    remains = Remains(left, working, loading if moving else max(AHEAD, loading))
     asked = [each for each in service.objectives if not (moving and _broken(each, service.name, scene.observation))]
-    found = [_promise(objective, service.name, looked, strain) for objective in asked]
-    said = "; ".join(text for _, text in found if text)
-    return Headroom(all(holds for holds, _ in found), f"{head}, at most {MOST_USED:.0%}; {said}".rstrip("; "), after)
+    return _carried(readings, remains, asked)
 
 
 def staged(scene: Scene, service: Service, counts: Sequence[int]) -> tuple[int, ...]:
@@ -80,66 +77,82 @@ def staged(scene: Scene, service: Service, counts: Sequence[int]) -> tuple[int, 
     return proven or tuple(counts[:1])
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Use of the ready replicas now, and of what remains at worst; 1 is all of it."""
-
-    now: float
-    then: float
-
-
-@dataclass(frozen=True, slots=True)
-class Strain:
-    """What less capacity does to a time: it is stretched, and waiting is added (seconds)."""
-
-    stretch: float
-    wait: float
-
-
-def _strain(looked: Sequence[Observation], service: Service, use: Use) -> Strain:
-    means = [_mean(looked, name, service) for name in ("running", "kv_cache", "requests", "gpu_utilisation")]
-    if service.kind is ServiceKind.LANGUAGE and all(value for value in means):
-        running, cache, arrivals, compute = (value or 0.0 for value in means)
-        most = max(1.0, compute / 100 / cache)  # an answer's time at saturation, over that of now
-        stretch = 1 / (1 - (1 - 1 / most) * max(0.0, use.then - use.now) / (1 - use.now))
-        slots = max(1.0, running / max(ready_of(looked[-1], service.name), 1) / cache)
-        wait = most * running / arrivals * use.then ** (math.sqrt(2 * (slots + 1)) - 1) / (slots * (1 - use.then))
-        return Strain(stretch, wait)
-    waiting = [use.now / (1 - use.now), use.then / (1 - use.then)]
-    return Strain(1 + (1 + VARIATION**2) / 2 * max(0.0, waiting[1] - waiting[0]), 0.0)
+def _carried(readings: Readings, remains: Remains, objectives: Sequence[Objective]) -> Headroom:
+    load = load_ahead(readings.busy, readings.at, remains.ahead.total_seconds())
+    anew = _anew(readings, load, remains)
+    before, after = load.now / remains.working, float(max(load.peak, load.usual + anew) / remains.left)
+    again = f" and {anew:.2f} begun anew" if anew >= 0.005 else ""
+    head = (
+        f"{readings.service.name} {remains.working} > {remains.left}: {load.now:.2f} replicas busy, at worst "
+        f"{load.peak:.2f} within {remains.ahead.total_seconds():.0f} s{again}, so use {before:.0%} > {after:.0%}"
+    )
+    if after > MOST_USED:
+        return Headroom(False, f"{head}, more than {MOST_USED:.0%}", after)
+    replica = _replica(readings, remains.working, min(before, MOST_USED))
+    found = [_promise(each, readings, replica, (load, after * remains.left, remains.left)) for each in objectives]
+    said = "; ".join(text for _, text in found if text)
+    return Headroom(all(holds for holds, _ in found), f"{head}, at most {MOST_USED:.0%}; {said}".rstrip("; "), after)
 
 
-def _mean(looked: Sequence[Observation], signal: str, service: Service) -> float | None:
-    values = [value for seen in looked if (value := seen.value(signal, f"service/{service.name}")) is not None]
-    return float(np.mean(values)) if values else None
+def _anew(readings: Readings, load: Load, remains: Remains) -> float:
+    """Return how many replicas are kept busy, for a moment, by what the leaving ones ran and others begin anew."""
+    running, requests = readings.mean("running"), readings.mean("requests")
+    if not running or not requests:
+        return 0.0
+    gone = max(remains.working - remains.left, 0) / remains.working
+    return running * gone * (load.now / requests) / ANEW
 
 
-def _worst(busy: NDArray[np.float64], looked: Sequence[Observation], ahead: timedelta) -> float:
-    """Return the most load to reckon with until a replica that was taken away could be back."""
-    at = np.array([(seen.at - looked[-1].at).total_seconds() for seen in looked])
-    slope, level = np.polyfit(at, busy, 1) if len(set(at)) > 1 else (0.0, float(busy[-1]))
-    scatter = float(np.std(busy - (level + slope * at)))
-    return max(float(busy.max()), float(level) + max(float(slope), 0.0) * ahead.total_seconds() + SCATTER * scatter)
+def _replica(readings: Readings, working: int, use: float) -> Engine | Server:
+    """Return a replica as it is now; where an engine does not tell enough, a server is the more careful guess."""
+    known = {name: readings.mean(name) for name in ("running", "kv_cache", "requests", "gpu_utilisation")}
+    if readings.service.kind is not ServiceKind.LANGUAGE or not all(known.values()) or use <= 0:
+        return Server(use)
+    running, cache, requests, compute = known.values()
+    answer, tokens = running / requests, readings.mean("answer_length")
+    return Engine(
+        use,
+        arrivals=requests / working,
+        answer=answer,
+        token=answer / tokens if tokens else 0.0,
+        slots=max(1.0, running / working / cache),
+        most=max(1.0, compute / 100 / cache),
+    )
+
+
+def _promise(
+    objective: Objective, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int]
+) -> tuple[bool, str]:
+    """Return whether one objective will hold, and why. What has nothing to do with capacity is not asked about."""
+    signal = objective.signal
+    if signal not in TIMES or objective.bound != "below":
+        return True, ""
+    values = readings.of(signal)
+    if not len(values):
+        return False, f"{signal} is NO DATA"
+    now, then = float(np.median(values)), _then(signal, readings, replica, worst)
+    sign = "<=" if then <= objective.target else ">"
+    return then <= objective.target, f"{signal} {now:.3g} s, at worst {then:.3g} s {sign} {objective.target:.3g} s"
+
+
+def _then(signal: str, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int]) -> float:
+    """Return what a reading becomes whose window holds one look at the worst load."""
+    load, peak, left = worst
+    now, edges, one = float(np.median(readings.of(signal))), edges_of(signal), readings.look_share
+    longer = readings.longer_share(LENGTHS.get(signal, "answer_length"))
+    bursts = [
+        Burst(each / left, 1 + longer * max(0.0, each / load.grown - 1) if load.grown else 1.0)
+        for each in (peak, load.usual)
+    ]
+    times = [(1 + MARGIN) * replica.then(signal, behind(now, edges), burst) for burst in bursts]
+    if edges:
+        return shown(times, [one, 1 - one], edges)
+    return one * times[0] + (1 - one) * times[1] if max(times) < inf else inf
 
 
 def _broken(objective: Objective, name: str, seen: Observation) -> bool:
     value = seen.value(objective.signal, f"service/{name}")
     return value is not None and value > objective.target
-
-
-def _promise(objective: Objective, name: str, looked: Sequence[Observation], strain: Strain) -> tuple[bool, str]:
-    """Return whether one objective will hold, and why. What has nothing to do with capacity is not asked about."""
-    signal, entity = objective.signal, f"service/{name}"
-    if signal not in TIMES or objective.bound != "below":
-        return True, ""
-    values = [value for seen in looked if (value := seen.value(signal, entity)) is not None]
-    if not values:
-        return False, f"{signal} is NO DATA"
-    value, most = float(np.quantile(values, QUANTILE)), objective.target * (1 - MARGIN)
-    then = value * strain.stretch + strain.wait
-    sign = "<=" if then <= most else ">"
-    more = f" + {strain.wait:.2g}" if strain.wait >= 0.005 else ""
-    return then <= most, f"{signal} {value:.3g} x {strain.stretch:.2f}{more} = {then:.3g} s {sign} {most:.3g} s"
 
 
 def _loading(scene: Scene, service: str) -> timedelta:
@@ -151,7 +164,3 @@ def _loading(scene: Scene, service: str) -> timedelta:
             if each.ready and each.started_at >= first:
                 ready.setdefault(each.name, seen.at - each.started_at)
     return max(ready.values(), default=LOADING)
-
-
-def _seconds(length: timedelta) -> str:
-    return f"{length.total_seconds():.0f} s"

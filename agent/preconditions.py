@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agent.bindings import Bindings
 from agent.capacity import TARGET, ready_of, use_of
 from agent.observe import Scene
+from agent.working import idle_replicas, working_of
 from config.fleet import Service
 from tools.errors import ToolError
 
@@ -82,13 +83,13 @@ def _candidate(ground: Ground) -> str:
 
 def _peers(ground: Ground) -> str:
     """Whether the ready peers carry what one replica less leaves them; a replica that does not work takes nothing."""
-    ready = ready_of(ground.scene.observation, ground.service.name)
+    ready = working_of(ground.scene.observation, ground.service.name)
     use = use_of(ground.scene.observation, ground.service)
-    if ready == 0:
+    if ready == 0 or ground.bound("replica") in idle_replicas(ground.scene.observation, ground.service.name):
         return ""  # nothing is left that an eviction could take away
     if use is None:
         return f"the load of {ground.service.name} is NO DATA"
-    after = use * ready / max(ready - 1, 1)
+    after = use * ready_of(ground.scene.observation, ground.service.name) / max(ready - 1, 1)
     return "" if ready > 1 or after < TARGET else f"one ready replica carries {use:.0%}"
 
 

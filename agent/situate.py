@@ -1,6 +1,6 @@
 """Situating: what a plan would do to capacity, money and others, as the whole numbers that rules may see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,11 +9,13 @@ from agent.capacity import ready_of, use_of, wanted_of
 from agent.casebook import Case
 from agent.headroom import headroom
 from agent.observe import Scene
+from agent.working import idle_replicas, ready_beside
 from playbooks.faults import shipped_faults
 from playbooks.plan import Plan
 from policies.controls import KIND as PAUSE
 from policies.controls import paused
 from policies.decision import Situation
+from policies.floor import Ready
 from policies.storm import openings, storming
 from tools.action import EvictReplica, SetReplicas
 from tools.journal import Entry, Journal
@@ -77,14 +79,9 @@ def dead(*scopes: str) -> frozenset[str]:
     return frozenset(profile.id for profile in shipped_faults() if profile.scope in (scopes or SINGLE))
 
 
-def ready_now(cluster: Cluster) -> Callable[[str], int | None]:
-    """Return what counts the ready replicas of a service, as the cluster has it at that very moment."""
-
-    def ready(service: str) -> int | None:
-        found = cluster.topology().deployment(service)
-        return None if found is None else found.ready
-
-    return ready
+def ready_now(cluster: Cluster) -> Ready:
+    """Return what counts a service's ready replicas, all and beside one, as the cluster has them right then."""
+    return lambda service, replica: ready_beside(cluster.topology(), service, replica)
 
 
 def _storming(journal: Journal, scene: Scene) -> bool:
@@ -130,9 +127,11 @@ def _effect(plan: Plan, scene: Scene) -> Effect:
     ready: dict[str, int] = {}
     for step in plan.steps:
         match step.action:
-            case EvictReplica(service=name) if not _is_useless(name, plan):
-                there = ready_of(scene.observation, name)
+            case EvictReplica(service=name, replica=replica) if not _is_useless(name, replica, plan, scene):
+                # It is held for a moment, not for as long as a replica loads: those that went before are still away.
+                there = ready.get(name, ready_of(scene.observation, name))
                 found = _after(name, there, there - 1, scene, plan)
+                ready[name] = there - 1
             case SetReplicas(service=name, replicas=count):
                 found = _after(name, ready.get(name, ready_of(scene.observation, name)), count, scene, plan)
                 ready[name] = count
@@ -152,9 +151,13 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     return margin, DEFAULT_LOAD if use is None else round(100 * use)
 
 
-def _is_useless(service: str, plan: Plan) -> bool:
-    """Whether what an eviction takes away does no good work: the patient's replica at fault, or all on a sick node."""
-    return plan.fault in dead("node") or (service == plan.service and plan.fault in dead())
+def _is_useless(service: str, replica: str, plan: Plan, scene: Scene) -> bool:
+    """Whether what an eviction takes away does no good work.
+
+    So the patient's replica at fault, all on a sick node, and whatever is seen to serve nobody.
+    """
+    at_fault = plan.fault in dead("node") or (service == plan.service and plan.fault in dead())
+    return at_fault or replica in idle_replicas(scene.observation, service)
 
 
 def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effect:

@@ -15,16 +15,10 @@ from simulator.world.flow import Load, Result, lognormal_share
 from simulator.world.profile import CLIENT_LIMIT, profile_of
 from simulator.world.rows import Rows
 from simulator.world.store import Floats, Store, Variant
+from tools.buckets import E2E as E2E_EDGES
+from tools.buckets import ITL as ITL_EDGES
+from tools.buckets import TTFT as TTFT_EDGES
 
-TTFT_EDGES = (
-    *(0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0),
-    *(80.0, 160.0, 640.0, 2560.0),
-)
-E2E_EDGES = (
-    *(0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0),
-    *(960.0, 1920.0, 7680.0),
-)
-ITL_EDGES = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
 OVERHEAD = 0.05  # seconds before the engine sees a request
 TTFT_SIGMA, E2E_SIGMA, ITL_SIGMA = 0.6, 0.55, 0.3
 Bools = NDArray[np.bool_]

@@ -9,7 +9,6 @@ from config.fleet import Fleet, Objective, ServiceKind
 from simulator.world.actuate import WorldActuator
 from simulator.world.ails import afflict
 from simulator.world.body import Body, VirtualClock
-from simulator.world.engines import E2E_EDGES, TTFT_EDGES
 from simulator.world.evaluate import interpolate
 from simulator.world.faults import Stage
 from simulator.world.flow import Load, Result, tally
@@ -21,10 +20,11 @@ from simulator.world.reading import WorldCluster, WorldServing
 from simulator.world.script import Scenario
 from simulator.world.store import Floats
 from simulator.world.vendors import EDGES as VENDOR_EDGES
+from tools.buckets import E2E, TTFT
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)  # a Monday morning
 NOISE = 0.04  # sigma of latencies from tick to tick
-_EDGES = {"ttft_p95": np.array(TTFT_EDGES), "latency_p95": np.array(E2E_EDGES)}
+_EDGES = {"ttft_p95": np.array(TTFT), "latency_p95": np.array(E2E)}
 
 
 class World:

@@ -5,50 +5,71 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.capacity import ready_of
-from agent.headroom import READINGS, Headroom, headroom
+from agent.capacity import TARGET, ready_of, use_of
+from agent.headroom import Headroom, headroom
 from agent.observe import Observation, Observer, Scene, Senses
 from config.fleet import Cadence, Fleet, Objective, Service, ServiceKind
 from simulator.world.profile import PROFILES, Profile
 from simulator.world.world import World
 from tools.action import Operation, SetReplicas
+from tools.catalogue import SIGNALS
 
 WARM, AFTER = 60, 40  # ticks of half a minute
+USUAL = 30  # ticks by which owners set their targets
 ANY = 1e6  # a target that always holds, while the real one is not set yet
 NEVER = Cadence(quality=timedelta(days=30))
+Over = dict[str, NDArray[np.bool_]]  # by service: objectives by readings, whether over the target
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One replica taken from one service: what the proof said, and what came of it."""
+    """Replicas taken from one service at once: what was said before, and what came of it."""
 
     said: Headroom
-    broke: bool  # an objective was broken for a minute, that held in the twin
+    first: Headroom  # of the first of them alone
+    by_rule: bool  # a plain rule of thumb would have allowed it
+    taken: int
+    broke: bool  # an objective was over its target for two readings running, at which it held in the twin
+    anyway: bool  # the twin broke an objective too
 
 
-def removals(seed: int) -> list[Removal]:
-    """Take one replica from every service of a random fleet."""
+def removals(seed: int, most: int = 1) -> list[Removal]:
+    """Take one replica, or up to ``most`` at once, from every service of a random fleet."""
     chance = random.Random(seed)
     with _random_fleet(seed, chance) as fleet:
         start = datetime(2026, 1, 5 + chance.randint(0, 6), chance.randint(0, 23), tzinfo=UTC)
         worlds = [World(fleet, seed=seed, start=start) for _ in range(2)]
-        eyes = [Observer(_senses(world), fleet, NEVER) for world in worlds]
-        seen = _warmed(worlds, eyes[0])
+        seen = _warmed(worlds, Observer(_senses(worlds[0]), fleet, NEVER))
         scene = Scene(fleet, seen[-1], tuple(seen), _senses(worlds[0]), seen[-1].at)
-        promised = [_promised(service, seen, chance) for service in fleet.services if service.name != "outside"]
-        said = [headroom(scene, each, ready_of(seen[-1], each.name) - 1) for each in promised]
+        promised = [
+            _promised(service, seen[-USUAL:], chance) for service in fleet.services if service.name != "outside"
+        ]
+        ready = {each.name: ready_of(seen[-1], each.name) for each in promised}
+        taken = {name: chance.randint(1, min(most, count - 1)) for name, count in ready.items()}
+        said = {each.name: _said(scene, each, ready[each.name], taken[each.name]) for each in promised}
         for each in promised:
-            fewer = SetReplicas(service=each.name, replicas=ready_of(seen[-1], each.name) - 1)
+            fewer = SetReplicas(service=each.name, replicas=ready[each.name] - taken[each.name])
             worlds[0].actuator.apply(fewer, Operation(id=f"op-{each.name}", incident="inc-1", epoch=1))
-        broken = [_broken(world, eye, promised) for world, eye in zip(worlds, eyes, strict=True)]
+        with_it, without = (_over(world, promised) for world in worlds)
     return [
-        Removal(proof, broken[0][each.name] and not broken[1][each.name])
-        for proof, each in zip(said, promised, strict=True)
+        Removal(
+            *said[each.name],
+            taken=taken[each.name],
+            broke=_running(with_it[each.name] & ~without[each.name]),
+            anyway=_running(without[each.name]),
+        )
+        for each in promised
     ]
+
+
+def _said(scene: Scene, service: Service, ready: int, taken: int) -> tuple[Headroom, Headroom, bool]:
+    use = use_of(scene.observation, service) or 0.0
+    now, first = headroom(scene, service, ready - taken), headroom(scene, service, ready - 1)
+    return now, first, use * ready / (ready - taken) <= TARGET
 
 
 @contextmanager
@@ -95,11 +116,10 @@ def _senses(world: World) -> Senses:
 
 def _warmed(worlds: list[World], eye: Observer) -> list[Observation]:
     seen = []
-    for tick in range(WARM):
+    for _ in range(WARM):
         for world in worlds:
             world.advance(30.0)
-        if tick >= WARM - READINGS:
-            seen.append(eye.look())
+        seen.append(eye.look())
     return seen
 
 
@@ -116,17 +136,24 @@ def _promised(service: Service, seen: list[Observation], chance: random.Random) 
     return service.model_copy(update={"objectives": tuple(targets)})
 
 
-def _broken(world: World, eye: Observer, services: list[Service]) -> dict[str, bool]:
-    """Tell for each service whether an objective was broken in two readings running."""
-    found: dict[str, list[bool]] = {service.name: [] for service in services}
+def _over(world: World, services: list[Service]) -> Over:
+    """Tell for each objective and reading whether it was over its target."""
+    asked = {(each.name, objective.signal): objective.target for each in services for objective in each.objectives}
+    specs = tuple(spec for spec in SIGNALS if spec.name in {signal for _, signal in asked})
+    read: list[dict[tuple[str, str], float]] = []
     for _ in range(AFTER):
         world.advance(30.0)
-        seen = eye.look()
-        for service in services:
-            found[service.name].append(any(_over(seen, service.name, each) for each in service.objectives))
-    return {name: any(one and other for one, other in pairwise(bad)) for name, bad in found.items()}
+        frame = world.metrics.read(specs, world.clock.now())
+        read.append(
+            {
+                (key.entity.removeprefix("service/"), key.signal): value
+                for key, value in zip(frame.keys, frame.values, strict=True)
+            }
+        )
+    over = {key: [each.get(key, np.nan) > target for each in read] for key, target in asked.items()}
+    return {each.name: np.array([over[each.name, one.signal] for one in each.objectives]) for each in services}
 
 
-def _over(seen: Observation, name: str, objective: Objective) -> bool:
-    value = seen.value(objective.signal, f"service/{name}")
-    return value is not None and value > objective.target
+def _running(over: NDArray[np.bool_]) -> bool:
+    """Tell whether any objective was over in two readings running."""
+    return bool((over[:, 1:] & over[:, :-1]).any())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.headroom import LEAST_READINGS, MARGIN, headroom, staged
+from agent.headroom import AHEAD, LEAST_READINGS, LOADING, MARGIN, headroom, staged
 from agent.observe import Scene
 from agent.situate import situate
 from config.fleet import Objective
@@ -30,17 +30,17 @@ def shown(use: float = 30.0, ttft: float = 0.5, ticks: int = 10, **more: float) 
 def test_an_idle_service_gives_a_replica_back_with_its_arithmetic() -> None:
     found = headroom(shown(), SERVICE, 2)
     assert found.proven
-    assert found.text.startswith(
-        "talk 3 > 2: 0.90 replicas busy, at worst 0.90 within 180 s of loading, so use 30% > 45%"
+    assert found.text == (
+        "talk 3 > 2: 0.90 replicas busy, at worst 0.90 within 1200 s and 0.04 begun anew, so use 30% > 47%, "
+        "at most 95%; ttft_p95 0.5 s, at worst 0.665 s <= 2 s"
     )
-    assert "ttft_p95 0.5 x 1.12 = 0.563 s <= 1.8 s" in found.text
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (headroom(shown(use=70.0), SERVICE, 2), "use 70% > 105%, more than 80%"),
-        (headroom(shown(ttft=1.8), SERVICE, 2), "> 1.8 s"),
+        (headroom(shown(use=70.0), SERVICE, 2), "use 70% > 110%, more than 95%"),
+        (headroom(shown(ttft=1.8), SERVICE, 2), "> 2 s"),
         (headroom(shown(), SERVICE, 0), "nothing would be left of talk"),
         (headroom(shown(ticks=LEAST_READINGS - 1), SERVICE, 2), "too few to prove anything"),
         (headroom(shown(ttft=float("nan")), SERVICE, 2), "ttft_p95 is NO DATA"),
@@ -52,15 +52,14 @@ def test_what_is_not_shown_is_not_proven(found: object, words: str) -> None:
     assert words in getattr(found, "text")  # noqa: B009
 
 
-def test_a_growing_load_is_carried_on_for_as_long_as_a_replica_loads() -> None:
+def test_a_sure_rise_is_carried_on_for_as_long_as_the_proof_has_to_hold() -> None:
     rising = scene(
-        *(seen(tick, {("gpu_utilisation", TALK): 30.0 + 2 * tick, ("ttft_p95", TALK): 0.2}) for tick in range(10))
+        *(seen(tick, {("gpu_utilisation", TALK): 10.0 + tick, ("ttft_p95", TALK): 0.2}) for tick in range(10))
     )
-    level = scene(*(seen(tick, {("gpu_utilisation", TALK): 48.0, ("ttft_p95", TALK): 0.2}) for tick in range(10)))
-    assert headroom(level, SERVICE, 2).use == pytest.approx(0.72)
-    use = headroom(rising, SERVICE, 2).use
-    assert use is not None
-    assert use == pytest.approx(3 * (0.48 + 6 * 0.02) / 2)
+    level = scene(*(seen(tick, {("gpu_utilisation", TALK): 19.0, ("ttft_p95", TALK): 0.2}) for tick in range(10)))
+    assert headroom(level, SERVICE, 2).use == pytest.approx(3 * 0.19 / 2)
+    assert headroom(rising, SERVICE, 2).use == pytest.approx(3 * (0.19 + AHEAD / TICK * 0.01) / 2)
+    assert headroom(rising, SERVICE, 2, moving=True).use == pytest.approx(3 * (0.19 + LOADING / TICK * 0.01) / 2)
 
 
 def test_more_is_never_proven_of_less() -> None:

@@ -347,8 +347,10 @@ class Stage:
     def brake(self) -> str:
         return "halted by the torturer" if self.witness.halted else ""
 
-    def ready(self, service: str) -> int | None:
-        return len(self.server.pods(service))
+    def ready(self, service: str, replica: str) -> tuple[int, int] | None:
+        del replica  # all are ready here
+        now = len(self.server.pods(service))
+        return now, now - 1
 
     def guard(self, guard: Guard, plan: Plan) -> GuardVerdict:
         word: Literal["holds", "broken", "inconclusive"] = "holds"

@@ -1,0 +1,40 @@
+"""The load to reckon with: how many replicas are kept busy, usually and at worst, for a while to come."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PEAK = 3.0  # standard deviations above the trend: the worst single look within the time ahead
+USUAL = 1.0  # and of the other looks of the window in which the worst one falls
+SURE = 1.0  # standard errors that a rise is above nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Replicas kept busy."""
+
+    now: float  # mean of what was looked at
+    grown: float  # as its rise goes on
+    usual: float
+    peak: float
+
+
+def load_ahead(busy: NDArray[np.float64], at: NDArray[np.float64], ahead: float) -> Load:
+    """Return the load until ``ahead`` seconds from the last look. ``busy``: of each look, ``at``: its time, seconds.
+
+    A rise goes on as far as it is sure; few looks count for as much less as Student's distribution is wider.
+
+    >>> load_ahead(np.full(10, 2.0), np.arange(10.0), 600)
+    Load(now=2.0, grown=2.0, usual=2.0, peak=2.0)
+    """
+    count, mean = len(busy), float(busy.mean())
+    middle = at - at.mean()
+    spread = float(middle @ middle)
+    slope = float(middle @ busy) / spread if spread else 0.0
+    rest = busy - mean - slope * middle
+    free = max(count - 2, 3)
+    noise = float(np.sqrt(rest @ rest / free) * np.sqrt(free / (free - 2)))
+    sure = slope - SURE * noise / np.sqrt(spread) if spread else 0.0
+    grown = max(mean + slope * float(middle[-1]) + max(sure, 0.0) * ahead, mean)
+    return Load(mean, grown, grown + USUAL * noise, max(grown + PEAK * noise, float(busy.max())))
