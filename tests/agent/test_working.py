@@ -52,10 +52,10 @@ def test_what_does_no_good_takes_no_capacity_away(values: Values, place: Topolog
     assert working_of(shown.observation, "talk") == 2
     case = case_of(guess("overprovisioned"))
     move = plan(EvictReplica(service="talk", replica="talk-1"))
-    facts = situate(case, move, shown, MemoryJournal(), 1, frozen=False)
+    facts = situate(case, move, shown, MemoryJournal(), 1, freeze="")
     assert (facts.blast_percent, facts.capacity_proven) == (0, True)
     sound = plan(EvictReplica(service="talk", replica="talk-2"))
-    facts = situate(case, sound, shown, MemoryJournal(), 1, frozen=False)
+    facts = situate(case, sound, shown, MemoryJournal(), 1, freeze="")
     assert facts.blast_percent > 0
     assert not facts.capacity_proven
 
@@ -79,7 +79,7 @@ def test_two_evictions_of_one_service_count_together() -> None:
     moves = [EvictReplica(service="talk", replica=f"talk-{number}") for number in (1, 2)]
     one, both = plan(moves[0]), plan(*moves)
     case = case_of(guess("overprovisioned"))
-    alone, together = (situate(case, each, shown, MemoryJournal(), 1, frozen=False) for each in (one, both))
+    alone, together = (situate(case, each, shown, MemoryJournal(), 1, freeze="") for each in (one, both))
     assert (alone.capacity_proven, alone.floor_margin) == (True, 0)
     assert together.floor_margin == -1
 
