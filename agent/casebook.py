@@ -119,7 +119,7 @@ Update = dict[str, object]
 
 def step(case: Case, entry: Entry) -> Case:
     """Return the case after one more entry."""
-    reader = _READERS.get(entry.kind)
+    reader = READERS.get(entry.kind)
     update, text = reader(case, entry.body) if reader else ({}, _plain(entry.body))
     item = TimelineItem(at=entry.at, kind=entry.kind, text=text)
     return case.model_copy(update={**update, "timeline": (*case.timeline, item)})
@@ -196,7 +196,7 @@ def _summary(case: Case, body: Json) -> tuple[Update, str]:
     return {"summary": _plain(body)}, _plain(body)
 
 
-_READERS: Mapping[str, Callable[[Case, Json], tuple[Update, str]]] = {
+READERS: Mapping[str, Callable[[Case, Json], tuple[Update, str]]] = {
     "INCIDENT": _incident,
     "EVIDENCE": _evidence,
     "DIAGNOSIS": _diagnosis,

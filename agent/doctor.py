@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from agent.trust import rules_or_none, unsound
 from config.fleet import Service, ServiceKind
 from config.frozen import Frozen
 from config.settings import Settings
 from tools.action import Action, SetReplicas, SetSchedulable
 from tools.catalogue import SIGNALS, named
-from tools.errors import ToolError
+from tools.errors import Malformed, ToolError
 from tools.journal import Journal
 from tools.ports import Actuator, Cluster, Metrics
 from tools.signal import metric_names
@@ -49,6 +50,7 @@ def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...
     """Look at everything, in the order in which a person would mend it."""
     return (
         *_objectives(settings),
+        _policy(settings),
         _journal(reach),
         *_metrics(settings, reach, now),
         *_cluster(settings, reach),
@@ -82,11 +84,24 @@ def _signals(service: Service) -> list[str]:
     return sorted({spec.name for spec in SIGNALS if service.kind in spec.kinds and spec.scope == "service"})
 
 
+def _policy(settings: Settings) -> Check:
+    rules, unreadable = rules_or_none(settings.policy.rules)
+    if unreadable:
+        return Check(name="policy", state="bad", text=unreadable)
+    return Check(name="policy", state="ok", text=f"{len(rules.policies)} rules, policy {rules.digest}")
+
+
 def _journal(reach: Reach) -> Check:
     try:
-        count = sum(subject.startswith("inc-") for subject in reach.journal().subjects())
+        journal = reach.journal()
+        count = sum(subject.startswith("inc-") for subject in journal.subjects())
+        reason = unsound(journal)
     except ToolError as error:
-        return Check(name="journal", state="bad", text=str(error))
+        return Check(
+            name="journal", state="bad", text=f"halted: {error}" if isinstance(error, Malformed) else str(error)
+        )
+    if reason:
+        return Check(name="journal", state="bad", text=reason)
     return Check(name="journal", state="ok", text=f"readable, {count} incidents")
 
 

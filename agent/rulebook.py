@@ -39,6 +39,11 @@ def read_rulebook(folder: Path | None) -> Rulebook:
         raise RuleError(f"{where}: {' '.join(str(error).split())}") from error
 
 
+def shipped_schema() -> str:
+    """Return the schema that ships."""
+    return _files(None)["prunella.cedarschema"]
+
+
 def _files(folder: Path | None) -> dict[str, str]:
     if folder is None:
         inside = resources.files("policies").joinpath("rules")

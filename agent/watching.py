@@ -36,7 +36,7 @@ class Daemon(Protocol):
 
 
 def look_once(daemon: Daemon) -> bool:
-    """Tick once and show what was seen; True when all is well."""
+    """Tick once and show what was seen; True when all is well, and nothing keeps Prunella from acting."""
     daemon.tick()
     console = Console()
     seen = daemon.snapshot()
@@ -45,7 +45,9 @@ def look_once(daemon: Daemon) -> bool:
     if not console.is_terminal:
         for row in seen.services:
             console.print(f"{row.name} {row.state}", markup=False, highlight=False)
-    return all(row.state == "ok" for row in seen.services) and not any(case.is_open for case in seen.cases)
+    halted = any(problem.startswith("halted") for problem in seen.problems)
+    well = all(row.state == "ok" for row in seen.services) and not any(case.is_open for case in seen.cases)
+    return well and not halted
 
 
 def guard(daemon: Daemon, log: LogSettings, *, headless: bool) -> bool:

@@ -18,6 +18,7 @@ from agent.observe import Senses
 from agent.rulebook import read_rulebook
 from agent.situate import dead, ready_now
 from agent.standing import Ladder
+from agent.trust import rules_or_none, saver_or_halt, unsound
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
 from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
@@ -31,6 +32,7 @@ from policies.caps import Caps
 from policies.controls import latches
 from policies.floor import floor_check
 from policies.gate import DryRun, Gate
+from policies.judge import Rules
 from policies.storm import storm_check
 from policies.windows import freeze_check
 from tools.audit import Audit
@@ -69,6 +71,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     brake: Callable[[], str] = lambda: "",
     memory: Memory | None = None,
     leases: TargetLeases | None = None,
+    rules: Rules | None = None,
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -93,7 +96,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         clock=clock,
         journal=journal,
         authority=authority,
-        rules=read_rulebook(settings.policy.rules if settings else None).rules,
+        rules=rules or read_rulebook(settings.policy.rules if settings else None).rules,
         caps=caps,
         playbooks=tuple(book for book in shipped() if _possible(book.steps, actuator.verbs)),
         faults=shipped_faults(),
@@ -122,11 +125,7 @@ def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:
 
 
 def build(settings: Settings) -> Daemon:
-    """Return the daemon of a configuration, over the live adapters."""
-    import sqlite3
-
-    from langgraph.checkpoint.sqlite import SqliteSaver
-
+    """Return the daemon of a configuration, over the live adapters; halted, where what it rests on is malformed."""
     from tools.live.clock import SystemClock
     from tools.live.identity import own_name
     from tools.live.kube_api import KubeApi
@@ -136,10 +135,10 @@ def build(settings: Settings) -> Daemon:
     clock, fleet, api = SystemClock(), settings.fleet, KubeApi(settings.cluster)
     leases = KubernetesLeases(api, fleet, settings.cluster.lease_namespace)
     senses = live_senses(settings, api, clock)
-    settings.checkpoints.parent.mkdir(parents=True, exist_ok=True)
-    saver = SqliteSaver(sqlite3.connect(settings.checkpoints, check_same_thread=False))
-    journal, broken = _journal_or_halt(settings)
-    switch = halt_file(settings)
+    saver, spoilt = saver_or_halt(settings.checkpoints)
+    journal, broken = journal_or_halt(settings)
+    rules, unreadable = rules_or_none(settings.policy.rules)
+    malformed, switch = "; ".join(filter(None, (broken, unreadable, spoilt))), halt_file(settings)
     controller = assemble(
         senses,
         live_actuator(settings, api, clock, leases),
@@ -151,19 +150,22 @@ def build(settings: Settings) -> Daemon:
         reasoner=_reasoner(settings),
         checkpointer=saver,
         owner=own_name(settings.checkpoints.with_suffix(".lock")),
-        brake=lambda: broken or switch.reason(),
+        brake=lambda: malformed or switch.reason(),
         memory=FileMemory(settings.eyes.state),
         leases=leases,
+        rules=rules,
     )
     return Daemon(controller, settings.cadence, settings.eyes, _chores(senses.registry))
 
 
-def _journal_or_halt(settings: Settings) -> tuple[Journal, str]:
+def journal_or_halt(settings: Settings) -> tuple[Journal, str]:
     """Open the journal; where it cannot be trusted, start halted: look, show, and change nothing."""
     try:
-        return open_journal(settings.journal.url, settings.journal), ""
+        opened = open_journal(settings.journal.url, settings.journal)
+        reason = unsound(opened)
     except Malformed as error:
         return MemoryJournal(), f"halted: {error}"
+    return (MemoryJournal(), reason) if reason else (opened, "")
 
 
 def halt_file(settings: Settings) -> "HaltFile":
@@ -228,8 +230,16 @@ def reach(settings: Settings) -> Reach:
         senses.cluster,
         DryRun(live_actuator(settings, api, clock), clock),
         lambda: open_journal(settings.journal.url),
-        lambda: _beyond(settings, api, clock),
+        lambda: (*_standing(settings), *_beyond(settings, api, clock)),
     )
+
+
+def _standing(settings: Settings) -> Iterator[Check]:
+    """Yield whether the kill switch is pulled, and whether the checkpoints can be read."""
+    if reason := halt_file(settings).reason():
+        yield Check(name="kill switch", state="bad", text=f"{reason}; prunella halt --lift ends it")
+    if settings.checkpoints.exists() and (spoilt := saver_or_halt(settings.checkpoints)[1]):
+        yield Check(name="checkpoints", state="bad", text=spoilt)
 
 
 def _beyond(settings: Settings, api: "KubeApi", clock: Clock) -> Iterator[Check]:
