@@ -17,6 +17,8 @@ from agent.eyes.burn import Burn
 from agent.eyes.columns import State
 from agent.eyes.engine import Alarm, Eyes
 from agent.eyes.roster import Roster
+from agent.eyes.saved import named, under
+from agent.habits import JOINT, Habits
 from agent.observe import Observation
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
@@ -33,7 +35,7 @@ class Departures:
     def __init__(self, fleet: Fleet, cadence: Cadence, settings: EyesSettings) -> None:
         self._fleet, self._seconds = fleet, cadence.tick.total_seconds()
         self._borne = budget(settings.budget)
-        self._roster = Roster(Eyes(0, np.inf))
+        self._roster, self._habits = Roster(Eyes(0, np.inf)), Habits(fleet)
         self._keys: tuple[SeriesKey, ...] | None = None
         self._kept: tuple[SeriesKey, ...] = ()
         self._places = np.empty(0, np.intp)
@@ -42,25 +44,30 @@ class Departures:
         """Take one observation; return what departs as of now."""
         if seen.frame.keys is not self._keys:
             self._compile(seen.frame.keys)
-        step = self._roster.update(seen.at.timestamp(), self._kept, seen.frame.values[self._places])
+        values = np.append(seen.frame.values[self._places], self._habits.update(seen))
+        step = self._roster.update(seen.at.timestamp(), self._kept, values)
         return tuple(self._told(alarm) for alarm in step.alarms)
 
-    def state(self) -> tuple[State, list[list[str]]]:
+    def state(self) -> tuple[State, Any]:
         """Return the arrays, and whose their rows are."""
-        return self._roster.state(), [list(key) for key in self._roster.keys if isinstance(key, SeriesKey)]
+        arrays, signals = self._habits.state()
+        keys = [list(key) for key in self._roster.keys if isinstance(key, SeriesKey)]
+        return {**named("roster", self._roster.state()), **named("habits", arrays)}, {"keys": keys, "signals": signals}
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], keys: list[list[str]]) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], words: Any) -> None:
         """Go on from ``state``; ``ValueError`` when it does not fit."""
         fresh = Roster(Eyes(0, self._roster.eyes.threshold))
-        fresh.restore([SeriesKey(*key) for key in keys], arrays)
-        self._roster = fresh
+        fresh.restore([SeriesKey(*key) for key in words["keys"]], under("roster", arrays))
+        self._habits.restore(under("habits", arrays), words["signals"])
+        self._roster, self._keys = fresh, None
 
     def _compile(self, keys: tuple[SeriesKey, ...]) -> None:
         self._keys = keys
         places = [place for place, key in enumerate(keys) if key.signal not in CODES]
-        self._kept, self._places = tuple(keys[place] for place in places), np.array(places, np.intp)
+        self._kept = (*(keys[place] for place in places), *self._habits.keys)
+        self._places = np.array(places, np.intp)
         whose = 1 if self._borne.whom == "fleet" else len(self._fleet.services)
-        self._roster.eyes.threshold = self._borne.threshold(self._seconds, max(1, round(len(places) / whose)))
+        self._roster.eyes.threshold = self._borne.threshold(self._seconds, max(1, round(len(self._kept) / whose)))
 
     def _told(self, alarm: Alarm) -> Anomaly:
         key = self._roster.keys[alarm.series]
@@ -77,7 +84,7 @@ class Departures:
             score=alarm.score / alarm.threshold,
             detector=DEPARTURE,
             tier=_tier(key.entity),
-            reason=alarm.reason,
+            reason=alarm.reason if key.signal != JOINT else self._habits.reason(key.entity),
         )
 
 
