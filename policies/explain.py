@@ -123,10 +123,17 @@ def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
 
 
 def _all(walks: list[Walk]) -> Walk:
-    """Return the walk of a conjunction: all that holds where it holds, else only what does not."""
+    """Return the walk of a conjunction: all that holds where it holds, else only what does not.
+
+    Where one part shows that the rule is about another plan, service or environment, the rest does not matter.
+    """
 
     def walk(facts: Facts) -> Finding:
-        found = [each(facts) for each in walks]
+        found: list[Finding] = []
+        for each in walks:
+            found.append(finding := each(facts))
+            if finding.elsewhere:
+                return finding
         broken = [each for each in found if not each.holds]
         return _joined(not broken, broken or found)
 

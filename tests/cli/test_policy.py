@@ -39,7 +39,7 @@ def test_the_shipped_rules_decide_as_meant(prunella: Run) -> None:
 
 
 def test_an_example_that_is_decided_otherwise_is_shown_with_its_reasons(prunella: Run, rules: Path) -> None:
-    _edit(rules / "permit.cedar", "confidence_percent >= 60", "confidence_percent >= 90")
+    _edit(rules / "class_rollback_failover.cedar", "confidence_percent >= 60", "confidence_percent >= 90")
     done = prunella("policy", "test", str(rules))
     assert done.exit_code == 1
     assert "BAD  a sure and small rollback goes alone: is ask, not allow" in done.output
@@ -53,7 +53,7 @@ def test_an_example_that_is_decided_otherwise_is_shown_with_its_reasons(prunella
         ("examples.yaml", "- {name: x, class: rollback}", "example 0.verdict"),
         ("examples.yaml", "- {name: x, class: scale, verdict: ask, situation: {mood: 3}}", "a situation has no mood"),
         ("examples.yaml", "[", "while parsing"),
-        ("permit.cedar", "permit(", "permit.cedar"),
+        ("class_scale.cedar", "permit(", "class_scale.cedar"),
         ("prunella.cedarschema", "entity {", "rule schema"),
         ("examples.yaml", "", "no examples.yaml beside the rules"),
     ],
@@ -76,8 +76,9 @@ def test_what_is_not_there_is_exit_2(prunella: Run, config: Path, command: tuple
 
 def test_check_tells_of_dead_rules(prunella: Run, rules: Path) -> None:
     pytest.importorskip("z3")
-    for name in ("permit.cedar", "ask.cedar"):
-        (rules / name).unlink()
+    for path in rules.glob("*.cedar"):
+        if path.name != "forbid.cedar":
+            path.unlink()
     dead = '@id("never") @reason("r") permit(principal, action, resource) when { context.hour > 23 };'
     (rules / "mine.cedar").write_text(dead)
     done = prunella("policy", "check", str(rules))
@@ -92,7 +93,7 @@ def test_check_tells_of_dead_rules(prunella: Run, rules: Path) -> None:
 def test_prove_shows_what_a_change_permits(prunella: Run, rules: Path) -> None:
     pytest.importorskip("z3")
     assert prunella("policy", "prove", "shipped", str(rules)).exit_code == 0
-    _edit(rules / "permit.cedar", "context.load_percent <= 70", "context.load_percent <= 99")
+    _edit(rules / "class_scale.cedar", "context.load_percent <= 70", "context.load_percent <= 99")
     done = prunella("policy", "prove", "shipped", str(rules))
     assert done.exit_code == 1
     assert "A scale may now be done alone" in done.output
@@ -112,8 +113,9 @@ def test_explain_tells_facts_reasons_and_what_other_rules_would_say(prunella: Ru
     journal.append("inc-8", "SITUATION", facts, at(71))
     journal.append("inc-8", "DECISION", case.decision.model_dump(mode="json"), at(71))
     journal.close()
-    (rules / "ask.cedar").unlink()
-    (rules / "permit.cedar").unlink()
+    for path in rules.glob("*.cedar"):
+        if path.name != "forbid.cedar":
+            path.unlink()
     done = prunella("policy", "explain", "last", "--config", str(config), "--rules", str(rules))
     assert done.exit_code == 0, done.output
     assert case.decision.reasons[0].text in done.output
