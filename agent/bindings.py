@@ -21,7 +21,7 @@ MOST_MOVED = 8  # replicas off one node in one plan
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
-LEAST_ROWS = 600  # labelled, to train on
+LEAST_ROWS = 1000  # labelled, to train on
 HORIZON = timedelta(hours=12)  # for which rows of an earlier change may still be learnt from
 FELL = 0.1  # of accuracy lost at once: the world changed again
 

@@ -21,7 +21,7 @@ from agent.eyes.columns import State
 from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
-from agent.observe import Observation
+from agent.observe import Observation, QualityReading
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
 from tools.signal import SeriesKey
@@ -31,6 +31,7 @@ SPARE = 2  # replicas
 LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
 FIRST_STEP = timedelta(minutes=2)  # that a new engine may take; one that has stepped gets none
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
+STEADY, SILENT = timedelta(hours=1), timedelta(minutes=15)  # labels that came for so long are missed after so long
 FORM = 1  # of the saved state
 
 
@@ -199,6 +200,7 @@ class Watch:
                 if objective.signal != "accuracy":
                     continue
                 key = SeriesKey("accuracy", f"service/{service.name}")
+                found += self._labels(service.name, reading, seen.at)
                 if reading is None or reading.rows < LEAST_ROWS:
                     found += self._still(key)
                     continue
@@ -209,6 +211,21 @@ class Watch:
                 rule = Rule(key, objective.target, -1.0, 0.0, "quality")
                 found.append(_anomaly(rule, reading.accuracy, onset - timedelta(minutes=25), seen.at))
         return found
+
+    def _labels(self, service: str, reading: QualityReading | None, now: datetime) -> list[Anomaly]:
+        """Labels that came steadily and come no more, or that only repeat what was answered."""
+        entity = f"service/{service}"
+        first, last, lost = f"labels/{entity}", f"labelled/{entity}", f"unlabelled/{entity}"
+        rule = Rule(SeriesKey("labels", entity), LEAST_ROWS, -1.0, 0.0, "quality")
+        if reading is not None:
+            self._idle.setdefault(first, reading.at)
+            self._idle[last] = reading.at
+            self._idle.pop(lost, None)
+            return [_anomaly(rule, 0.0, reading.at, now)] if reading.echo else []
+        if last not in self._idle or self._idle[last] - self._idle[first] < STEADY:
+            return []
+        since = self._idle.setdefault(lost, now)  # by looks, not by the clock: that may have jumped
+        return [_anomaly(rule, 0.0, since, now)] if now - since >= SILENT else []
 
     def _spare(self, seen: Observation) -> list[Anomaly]:
         """Money over budget, for so long that it is no passing need."""

@@ -15,6 +15,7 @@ from tools.signal import Frame, SeriesKey
 from tools.topology import Topology
 
 QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
+LUCK = 1e-6  # chance below which an observation is no luck
 LABEL_DELAY = timedelta(hours=1)  # how far back labelled answers are looked for
 
 
@@ -39,6 +40,7 @@ class QualityReading:
     accuracy: float
     low: float  # 95 % interval
     high: float
+    echo: bool = False  # every label is what was answered: too good to be the truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,18 @@ def accuracy(
     right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
     count, share = int(known.sum()), float(right.mean())
     low, high = wilson(share, count)
-    return QualityReading(now, count, share, low, high)
+    return QualityReading(now, count, share, low, high, share == 1.0 and _too_good(log, service, count))
+
+
+def _too_good(log: InferenceLog, service: str, count: int) -> bool:
+    """Whether so many right answers without a wrong one are no luck, by how well the model did when it was accepted."""
+    try:
+        rows = log.reference(service)
+    except ToolError:
+        return False
+    known = np.isfinite(rows.labels)
+    right = ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known]
+    return len(right) > 0 and float(right.mean()) ** count < LUCK
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -12,8 +12,16 @@ from agent.casebook import read_cases
 from config.fleet import Fleet
 from config.load import load_fleet
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
+from simulator.crew import Crew, JumpyClock
 from simulator.score import HOLD, Effect, Record, Track, patients
-from simulator.trouble import TroubledActuator, TroubledCluster, TroubledMetrics, TroubledReasoner
+from simulator.trouble import (
+    TroubledActuator,
+    TroubledCluster,
+    TroubledJournal,
+    TroubledMetrics,
+    TroubledReasoner,
+    TroubledRegistry,
+)
 from simulator.world.script import Scenario
 from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
@@ -104,23 +112,24 @@ class _Tracked:
 
 
 def prunella(world: World, actuator: Actuator) -> Guardian:
-    """Hire the production controller, through the world's ports."""
+    """Hire the production controller, through the world's ports, with the troubles that are its own."""
     from agent.observe import Senses
     from agent.wiring import assemble
     from tools.memory_journal import MemoryJournal
 
-    metrics, cluster = TroubledMetrics(world.metrics, world.troubled), _cluster(world)
-    hands, voice = TroubledActuator(actuator, world.troubled), TroubledReasoner(world.troubled)
-    senses = Senses(metrics, cluster, world.registry, world.log, world.serving, world.clock)
-    reasoner = FallbackReasoner(voice, TemplateReasoner())
-    guardian: Guardian = assemble(
-        senses, hands, MemoryJournal(), world.fleet, world.clock, autonomy="act", reasoner=reasoner
-    )
-    return guardian
+    lasts, kept = world.troubled, MemoryJournal()
+    clock, journal = JumpyClock(world.clock, lasts), TroubledJournal(kept, lasts)
+    cluster = TroubledCluster(world.cluster, lasts, world.body.streams.named("throttle").random)
+    registry = TroubledRegistry(world.registry, lasts)
+    senses = Senses(TroubledMetrics(world.metrics, lasts), cluster, registry, world.log, world.serving, clock)
+    hands, reasoner = TroubledActuator(actuator, lasts), FallbackReasoner(TroubledReasoner(lasts), TemplateReasoner())
 
+    def hire(name: str) -> Guardian:
+        return assemble(
+            senses, hands, journal, world.fleet, clock, autonomy="act", reasoner=reasoner, owner=f"prunella-{name}"
+        )
 
-def _cluster(world: World) -> TroubledCluster:
-    return TroubledCluster(world.cluster, world.troubled, world.body.streams.named("throttle").random)
+    return Crew(kept, hire, world.clock, lasts)
 
 
 GUARDIANS: dict[str, Hire] = {

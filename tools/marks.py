@@ -93,6 +93,11 @@ def _xid(code: int) -> Mark:
     return Mark(f"xid_{code}", _XID, "equals", float(code), sticky=True)
 
 
+def _withheld(finding: str, guardrail: str, about: str) -> Mark:
+    metric = Metric("litellm_guardrail_errors_total", (("guardrail_name", guardrail),))
+    return Mark(finding, _rate(finding, "service", metric, about), "above", 0.02)
+
+
 def _gauge(finding: str, scope: Scope, metric: Metric, about: str) -> SignalSpec:
     return _spec(finding, scope, Gauge(metric, "max"), about, LANGUAGE if metric.name.startswith("vllm:") else ON_GPU)
 
@@ -259,6 +264,33 @@ MARKS: tuple[Mark, ...] = (
         _gauge("features_old", "service", Metric("feast_feature_freshness_seconds"), "age of the newest feature"),
         "above",
         3600.0,
+    ),
+    # -- gateways and caches before the models (LiteLLM, Triton) ------------------------------------------------------
+    _withheld("answers_malformed", "schema", "answers that do not fit their form"),
+    _withheld("answers_ungrounded", "groundedness", "answers that rest on no document"),
+    Mark(
+        "answer_cache_cold",
+        _share(
+            "answer_cache_cold",
+            "service",
+            Metric("litellm_cache_hits_metric_total"),
+            Metric("litellm_cache_misses_metric_total"),
+            "answers found in the cache, per answer that was not",
+        ),
+        "below",
+        0.15,
+    ),
+    Mark(
+        "answers_cached",
+        _share(
+            "answers_cached",
+            "replica",
+            Metric("nv_cache_num_hits_per_model"),
+            Metric("nv_cache_num_misses_per_model"),
+            "answers out of the response cache, per answer that was not",
+        ),
+        "above",
+        0.5,
     ),
     # -- vendors (gateway) ------------------------------------------------------------------------------------------
     Mark(

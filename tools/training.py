@@ -21,6 +21,8 @@ from tools.errors import Malformed
 Floats = NDArray[np.float64]
 
 BATCH = 256  # rows per step of training
+EPOCHS, MOST_EPOCHS = 30, 120
+LEAST_STEPS = 600  # of training
 LEARNING_RATE = 0.01
 WEIGHT_DECAY = 1e-4
 CALIBRATION_BINS = 10
@@ -123,6 +125,15 @@ def fit(
     rows = (np.where(np.isfinite(rows), rows, mean) - mean) / scale
     weights = _descend(rows, wanted, (seed, epochs, hidden), budget_seconds)
     return TabularModel(mean, scale, *weights)
+
+
+def epochs_for(rows: int) -> int:
+    """Return for how many epochs to train: few rows make few steps, and a model of few steps has learnt little.
+
+    >>> epochs_for(500), epochs_for(2000), epochs_for(50_000)
+    (120, 75, 30)
+    """
+    return max(EPOCHS, min(MOST_EPOCHS, round(LEAST_STEPS * BATCH / max(rows, 1) * 0.98)))
 
 
 def _checked(features: Floats, labels: Floats) -> tuple[Floats, Floats]:

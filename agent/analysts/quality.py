@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.analysts.changes import OURS
 from agent.analysts.columns import spoils
 from agent.analysts.evidence import Notes, onset
+from agent.analysts.shapes import joint, off, ranking, stepped, unequal
 from agent.case import Evidence, Incident
 from agent.drift.exact import gaps
 from agent.drift.since import since
-from agent.observe import Scene
+from agent.observe import LABEL_DELAY, Scene
 from config.fleet import Service
 from tools.errors import ToolError
 from tools.records import InferenceWindow, ModelState
@@ -23,6 +25,9 @@ SHIFTED = 0.15  # of the share of positives
 LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
 MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may be a month
 FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
+RANKED, LYING = 0.03, 0.08  # of pairs; between the mean score and the share of positives
+JOINT = 0.35  # of a correlation, that two features keep whatever each does by itself
+UNEQUAL = 0.25  # accuracy between two halves of the cases
 MOVED = 0.35  # Kolmogorov-Smirnov distance of a feature that counts as moved
 
 
@@ -32,14 +37,28 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     service = scene.fleet.service(incident.service)
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)
     reading = scene.observation.quality.get(service.name)
-    if target is None or reading is None:
-        return ()
     entity = f"service/{service.name}"
+    if target is None or reading is None:
+        return _unlabelled(notes, scene, service) if target is not None else ()
+    if reading.echo:
+        notes.add("labels_echo", entity, 2.5, f"all of {reading.rows} labels are what was answered: nobody is so good")
     text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
     notes.add("accuracy_down", entity, 2.5 if reading.high < target else -2.0, text)
     if reading.high < target:
         _versions(notes, incident, scene, service)
         _inputs(notes, scene, service)
+    return notes.done()
+
+
+def _unlabelled(notes: Notes, scene: Scene, service: Service) -> tuple[Evidence, ...]:
+    """Tell answers without labels from no answers at all, and from a log that cannot be read."""
+    try:
+        rows = scene.senses.log.window(service.name, scene.now - LABEL_DELAY, scene.now)
+    except ToolError:
+        return ()
+    if len(rows.at) >= LEAST and not np.isfinite(rows.labels).any():
+        text = f"{len(rows.at)} answers of the last hour, and a label for none"
+        notes.add("labels_gone", f"service/{service.name}", 2.5, text)
     return notes.done()
 
 
@@ -66,6 +85,24 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
         f"{found.accuracy.get(champion, 0):.1%} (log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f})"
     )
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
+    if clear:
+        _ranking(notes, scene, service, (champion, start))
+
+
+def _ranking(notes: Notes, scene: Scene, service: Service, answered: tuple[str, datetime]) -> None:
+    """Say whether the scores still rank as well as when the version was accepted, and only lie elsewhere."""
+    try:
+        reference = scene.senses.log.reference(service.name)
+        rows = scene.senses.log.window(service.name, answered[1], scene.now)
+    except ToolError as error:
+        notes.add("ranking_kept", f"model/{service.model}", 0.0, f"NO DATA on rows: {error}")
+        return
+    mine = rows.version == answered[0]
+    then, now = ranking(reference.scores, reference.labels), ranking(rows.scores[mine], rows.labels[mine])
+    lies = off(rows.scores[mine], rows.labels[mine])
+    text = f"scores rank {now:.1%} of pairs rightly, {then:.1%} when accepted, and lie {lies:+.1%} off the truth"
+    kept = now > then - RANKED and abs(lies) > LYING
+    notes.add("ranking_kept", f"model/{service.model}", 2.5 if kept else -1.5, text)
 
 
 def _age(notes: Notes, scene: Scene, state: ModelState, pair: tuple[str, str]) -> None:
@@ -98,6 +135,23 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     if distances[worst] > MOVED:
         text += _since(reference.features[:, worst], rows.features[:, worst], rows.at)
     notes.add("inputs_moved", entity, 2.5 if distances[worst] > MOVED else -1.5, text)
+    if distances[worst] > MOVED:
+        _stepped(notes, scene, entity, (rows.names[worst], worst))
+
+
+def _stepped(notes: Notes, scene: Scene, entity: str, feature: tuple[str, int]) -> None:
+    """Say whether a feature moved in one step while a release came in, and has stood still since."""
+    start = scene.now - timedelta(hours=2)
+    try:
+        changes = scene.senses.cluster.changes(start)
+        rows = scene.senses.log.window(entity.removeprefix("service/"), start, scene.now)
+    except ToolError as error:
+        notes.add("inputs_stepped", entity, 0.0, f"NO DATA on releases: {error}")
+        return
+    releases = [c.at.timestamp() for c in changes if c.kind == "release" and c.entity == entity and c.actor != OURS]
+    found = any(stepped(rows.at, rows.features[:, feature[1]], at) for at in releases)
+    told = "moved in one step with a release" if found else "did not move with a release"
+    notes.add("inputs_stepped", entity, 2.5 if found else -1.5, f"feature {feature[0]} {told}")
 
 
 def _since(reference: NDArray[np.float64], current: NDArray[np.float64], at: NDArray[np.float64]) -> str:
@@ -112,12 +166,25 @@ def _spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: Infere
     before, now = reference.features, rows.features[recent]
     for finding, text in spoils(rows.names, before, now):
         notes.add(finding, entity, 2.5, text)
+    apart = joint(before, now)
+    notes.add(
+        "joint_moved", entity, 2.5 if apart > JOINT else -1.5, f"a correlation between features moved {apart:.2f}"
+    )
     known = np.isfinite(rows.labels) & (rows.at > rows.at[-1] - LABELLED.total_seconds())
     if known.sum() >= LEAST:
+        _segments(notes, entity, rows, known)
         shift = float(rows.labels[known].mean() - np.nanmean(reference.labels))
         notes.add("labels_shifted", entity, 2.5 if abs(shift) > SHIFTED else -1.5, f"share of positives {shift:+.1%}")
         if "date" in rows.names:
             _dates(notes, entity, rows, known)
+
+
+def _segments(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:
+    """Compare how right the answers are between kinds of cases."""
+    right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
+    name, best, worst = unequal(rows.names, rows.features[known], right)
+    text = f"answers are right {best:.0%} in one half of {name}, {worst:.0%} in the other"
+    notes.add("segment_worse", entity, 2.5 if best - worst > UNEQUAL else -1.5, text)
 
 
 def _dates(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:

@@ -26,6 +26,11 @@ class Ail:
         """Return the pods that it falls on, by name."""
         return sorted((pod for pod in pods.pods.values() if self._falls_on(pod, pods)), key=lambda pod: pod.name)
 
+    def share(self, pods: Pods) -> float:
+        """Return the share of its service's ready replicas that it falls on."""
+        ready = [pod for pod in pods.of(self.service) if pod.ready]
+        return sum(self._falls_on(pod, pods) for pod in ready) / len(ready) if ready else 0.0
+
     def _falls_on(self, pod: Pod, pods: Pods) -> bool:
         machine = pods.machine_of(pod)
         match self.carrier:

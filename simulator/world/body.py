@@ -52,7 +52,7 @@ class Knobs:
         self.vendor_throttled = np.zeros(routes)  # share of the failures
         self.vendor_nonsense = np.zeros(routes)
         self.price = 1.0
-        self.label_delay = 1.0
+        self.label_delay: dict[str, float] = {}  # factor by service; of nobody: of all
         self.own: set[str] = set()  # troubles of the controller itself
         self.gaps: set[str] = set()  # metrics that nobody scrapes
         self.noise = 1.0

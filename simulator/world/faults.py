@@ -31,8 +31,24 @@ _LASTING = (
     "noise",
     "bursts",
 )
+_SERVED = frozenset(("skew", "outdated"))  # what replicas do to rows and answers
 _ROUTE = ("vendor_errors", "vendor_slow")
-_DRIFTS = ("concept", "covariate", "dates", "nulls", "units", "unparsed", "categories", "swap", "stale", "lag", "prior")
+_DRIFTS = (
+    "concept",
+    "covariate",
+    "dates",
+    "nulls",
+    "units",
+    "unparsed",
+    "categories",
+    "swap",
+    "stale",
+    "lag",
+    "prior",
+    "rotation",
+    "segment",
+    "echo",
+)
 _ELSEWHERE = ("own", "gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
 
 
@@ -127,7 +143,9 @@ class Stage:
     def _turn(self, cue: Cue, level: float) -> None:
         """Turn one coefficient."""
         body, knobs, what = self._body, self._body.knobs, cue.mutation.what
-        if what in ("noise", "bursts", "price", "label_delay"):
+        if what == "label_delay":
+            knobs.label_delay[cue.service] = 1 + level * (cue.values["factor"] - 1)
+        elif what in ("noise", "bursts", "price"):
             setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
         elif what in _DRIFTS:
             body.quality.shift(cue.service, what, level * cue.values["amount"])
@@ -154,9 +172,10 @@ class Stage:
             knobs.vendor_throttled[cue.route] = values.get("throttled", 0.0)
             knobs.vendor_nonsense[cue.route] = values.get("nonsense", 0.0)
             return
-        marks = {**cue.mutation.marks}
-        ail = Ail(cue.mutation.carrier, cue.key, cue.service, level, values, marks)
+        ail = Ail(cue.mutation.carrier, cue.key, cue.service, level, values, {**cue.mutation.marks})
         self._body.ails.append(ail)
+        for what in _SERVED & set(values):
+            self._body.quality.shift(cue.service, what, level * values[what] * ail.share(self._body.pods))
         self.beside |= {pod.service for pod in ail.sufferers(self._body.pods)} - {cue.service}
 
     def _carrier(self, cue: Cue, now: datetime) -> str:

@@ -21,6 +21,10 @@ REST = {  # what a series reads, or counts in a second, when nothing is wrong; 0
     "vllm:request_prompt_tokens_count": 1.0,
     "process_cpu_seconds_total": 0.35,
     "DCGM_FI_DEV_FB_FREE": 18_000.0,
+    "litellm_cache_hits_metric_total": 0.8,
+    "litellm_cache_misses_metric_total": 1.0,
+    "nv_cache_num_hits_per_model": 0.05,
+    "nv_cache_num_misses_per_model": 1.0,
     "feast_feature_freshness_seconds": 240.0,
 }
 QUOTA = {"used": 16.0, "hard": 24.0}  # GPUs of the namespace

@@ -13,12 +13,13 @@ from simulator.world.learning import CHAMPION, EVALUATED, PAST, fresh_rows, past
 from simulator.world.records import LABEL_DELAY, WorldLog, WorldRegistry
 from simulator.world.rowlog import LoggedRows, RowLog
 from simulator.world.scorer import Scorer, register
+from simulator.world.store import Floats
 from simulator.world.streams import Streams
-from simulator.world.tabular import Drift
+from simulator.world.tabular import Drift, some
 from simulator.world.trainings import Trainings
 from tools.clock import Clock
 from tools.errors import Refused
-from tools.training import fit
+from tools.training import TabularModel, fit
 
 __all__ = ["LABEL_DELAY", "Quality", "WorldLog", "WorldRegistry"]
 
@@ -38,7 +39,7 @@ class Quality:
             for service in fleet.services
             if service.kind is ServiceKind.TABULAR and service.model
         }
-        self.log = WorldLog(self._scorers, clock)
+        self.log = WorldLog(self._scorers)
         self.registry = WorldRegistry(self._scorers, self.log, changes)
         self.trainings = Trainings(self._scorers, self.log, clock)
 
@@ -58,6 +59,7 @@ class Quality:
         """Score and log the rows of one tick; finish trainings that are due."""
         for scorer in self._scorers.values():
             self._score(scorer, at.timestamp())
+        self.log.tick(at)
         self.trainings.tick(at)
 
     def _score(self, scorer: Scorer, at: float) -> None:
@@ -72,6 +74,9 @@ class Quality:
             if mine.any():
                 scores[mine] = scorer.models[name].predict(features[mine])
                 version[mine] = scorer.names.index(name)
+        scores = outdated(scores, scorer.drift.outdated)
+        if scorer.drift.echo:
+            truth = (scores >= 0.5).astype(np.float64)
         times = at - 30.0 + 30.0 * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
         scorer.log.append(LoggedRows(times, features, scores, truth, version))
 
@@ -91,10 +96,10 @@ class Quality:
         hour = self._clock.now().hour
         state = (scorer.drift, tuple(scorer.weights.items()), hour)
         if scorer.judged is None or scorer.judged[0] != state:
-            rng = self._streams.named(f"judge/{service}")
+            rng, stale = self._streams.named(f"judge/{service}"), scorer.drift.outdated
             features, _, truth = scorer.problem.draw(rng, EVALUATED, hour + 0.5, scorer.drift)
             right = sum(
-                share / 100 * float(((scorer.models[name].predict(features) >= 0.5) == truth).mean())
+                share / 100 * float(((outdated(scorer.models[name].predict(features), stale) >= 0.5) == truth).mean())
                 for name, share in scorer.weights.items()
                 if share
             )
@@ -140,17 +145,28 @@ class Quality:
         self._scorers[service].weights = weights
 
     def promote_worse(self, service: str, values: Mapping[str, float], change: tuple[str, str]) -> None:
-        """Let somebody promote a model trained on recent rows of which a share is labelled wrong."""
+        """Let somebody promote a model that learnt from wrong labels, or whose scores are off by ``bias``."""
         scorer, now, (actor, text) = self._scorers[service], self._clock.now(), change
-        rng = self._streams.named(f"worse/{service}")
+        version = str(max(int(name) for name in scorer.names if name.isdigit()) + 1)
+        accepted = fresh_rows(service, "accepted", EVALUATED)
+        made = now - timedelta(days=values.get("days", 1 / 24))
+        register(scorer, version, self._worse(scorer, values), accepted, made, text)
+        before = self.set_alias(scorer.service.model, "champion", version)
+        self._changes.add(now, "promotion", f"model/{scorer.service.model}", actor, (before, version), text)
+
+    def _worse(self, scorer: Scorer, values: Mapping[str, float]) -> TabularModel:
+        if "bias" in values:
+            champion = scorer.models[scorer.aliases["champion"]]
+            return replace(champion, out_bias=champion.out_bias + values["bias"])
+        rng = self._streams.named(f"worse/{scorer.service.name}")
         count = int(values["rows"])
         features, _, labels = scorer.problem.draw(rng, count, rng.uniform(0, 168, count), scorer.drift)
         order = np.argsort(features[:, scorer.problem.chosen[0]], kind="stable")
         wrong = order[count - int(values["mislabelled"] * count) :]  # not at random: one kind of case, always wrong
         labels[wrong] = 1 - labels[wrong]
-        version = str(max(int(name) for name in scorer.names if name.isdigit()) + 1)
-        accepted = fresh_rows(service, "accepted", EVALUATED)
-        made = now - timedelta(days=values.get("days", 1 / 24))
-        register(scorer, version, fit(features, labels, seed=17, epochs=20), accepted, made, text)
-        before = self.set_alias(scorer.service.model, "champion", version)
-        self._changes.add(now, "promotion", f"model/{scorer.service.model}", actor, (before, version), text)
+        return fit(features, labels, seed=17, epochs=20)
+
+
+def outdated(scores: Floats, share: float) -> Floats:
+    """Return what is answered where a share of the answers are those of the row before."""
+    return np.where(some(len(scores), share), np.roll(scores, 1), scores) if share else scores

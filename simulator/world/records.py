@@ -11,7 +11,6 @@ from simulator.world.rowlog import LoggedRows
 from simulator.world.scorer import Scorer
 from simulator.world.store import Floats
 from tools.change import Change
-from tools.clock import Clock
 from tools.errors import Absent
 from tools.records import Comparison, InferenceWindow, ModelState
 from tools.training import evaluate, row_losses
@@ -74,10 +73,16 @@ def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Fl
 class WorldLog:
     """Reads logged inferences; a label is seen only once it is old enough."""
 
-    def __init__(self, scorers: Mapping[str, Scorer], clock: Clock) -> None:
+    def __init__(self, scorers: Mapping[str, Scorer]) -> None:
         self._scorers = scorers
-        self._clock = clock
-        self.delay = LABEL_DELAY
+        self._until = dict.fromkeys(scorers, 0.0)  # POSIX seconds of the newest answer whose label has come
+        self.late: Mapping[str, float] = {}  # factor on the delay of labels by service; of nobody: of all
+
+    def tick(self, at: datetime) -> None:
+        """Let labels come that are due; what has come stays known, however late the next ones are."""
+        for service, until in self._until.items():
+            delay = LABEL_DELAY * self.late.get(service, 1.0) * self.late.get("", 1.0)
+            self._until[service] = max(until, (at - delay).timestamp())
 
     def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
         """Return the rows logged in [start, end), with the labels that are known by now."""
@@ -85,7 +90,7 @@ class WorldLog:
         if scorer is None:
             raise Absent(f"{service} logs no inferences")
         rows = scorer.log.between(start.timestamp(), end.timestamp())
-        return _window(scorer, rows, (self._clock.now() - self.delay).timestamp())
+        return _window(scorer, rows, self._until[service])
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on."""

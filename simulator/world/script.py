@@ -26,6 +26,9 @@ What = Literal[
     "stale",
     "lag",
     "prior",
+    "rotation",
+    "segment",
+    "echo",
     # lasting, on the vendor that the target service prefers
     "vendor_errors",
     "vendor_slow",

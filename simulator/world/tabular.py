@@ -18,6 +18,8 @@ CATEGORIES = 6  # per categorical feature, coded 0..5
 SHARPNESS = 8.0  # standard deviation of the true logit: the best accuracy is about 0.92
 ODDS = 10.0  # of the true logit, whose standard deviation is ``SHARPNESS``
 TURN = 1.8  # spreads above the middle at which an effect turns round: few rows are there until covariates shift
+SKEW = 2.2  # spreads by which a feature is off that is not centred
+GOLDEN = 0.6180339887498949
 _TRIAL = 4000  # rows on which a concept is scaled
 
 
@@ -36,6 +38,11 @@ class Drift:
     stale: bool = False  # corruption: the chosen features stand still
     lag: bool = False  # corruption: the chosen features are those of other rows
     nulls: float = 0.0  # corruption: share of rows in which the chosen features are missing
+    rotation: float = 0.0  # shift: the numeric features come from another encoder, turned by up to a quarter circle
+    segment: float = 0.0  # shift: as ``concept``, for the upper classes of the first categorical feature alone
+    skew: float = 0.0  # corruption: share of rows whose chosen features are not centred as in training
+    outdated: float = 0.0  # corruption of answers: share of rows that get the answer of the row before
+    echo: bool = False  # corruption of labels: what is logged as truth is what was answered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +101,9 @@ class TabularProblem:
         shown[:, self.numeric] = (date - DATE_MEAN) / DATE_SPREAD
         shown[:, self.numeric + 1 :] = (codes - self.location[self.numeric + 1 :]) / self.spread[self.numeric + 1 :]
         logit = self.concept.turned(self.unrelated, drift.concept).logit(shown)
+        if drift.segment:
+            elsewhere = self.concept.turned(self.unrelated, drift.segment).logit(shown)
+            logit = np.where(codes[:, 0] >= CATEGORIES // 2, elsewhere, logit)
         probability = 0.5 * (1.0 + np.tanh(0.5 * (logit + ODDS * drift.prior)))
         probability = self.label_noise + (1.0 - 2.0 * self.label_noise) * probability
         labels = (rng.random(n) < probability).astype(np.float64)
@@ -115,6 +125,8 @@ class TabularProblem:
 
     def _corrupt(self, rng: np.random.Generator, shown: Floats, drift: Drift) -> None:
         """Spoil the rows in place, without a trace in the truth."""
+        self._turn(shown, drift.rotation)
+        shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= (SKEW * self.spread)[self.chosen]
         if drift.unit_change:
             shown[:, self.chosen[0]] *= 1000.0
         if drift.categories:
@@ -127,6 +139,26 @@ class TabularProblem:
             shown[:, self.chosen] = shown[rng.permutation(len(shown))][:, self.chosen]
         if drift.nulls:
             shown[np.ix_(rng.random(len(shown)) < drift.nulls, self.chosen)] = np.nan
+
+    def _turn(self, shown: Floats, amount: float) -> None:
+        """Turn the numeric features pair by pair: each looks as before by itself, and none means what it did."""
+        if not amount:
+            return
+        c, s = cos(amount * pi / 2), sin(amount * pi / 2)
+        one, two = np.arange(0, self.numeric - 1, 2), np.arange(1, self.numeric, 2)
+        z = (shown - self.location) / self.spread
+        first, second = c * z[:, one] - s * z[:, two], s * z[:, one] + c * z[:, two]
+        shown[:, one] = self.location[one] + self.spread[one] * first
+        shown[:, two] = self.location[two] + self.spread[two] * second
+
+
+def some(count: int, share: float) -> NDArray[np.bool_]:
+    """Return which of so many rows belong to that share of them, evenly spread; no chance in here.
+
+    >>> int(some(1000, 0.25).sum())
+    251
+    """
+    return np.asarray(np.arange(count) * GOLDEN % 1.0 < share)
 
 
 def problem(seed: int, numeric: int = 8, categorical: int = 3, label_noise: float = 0.02) -> TabularProblem:

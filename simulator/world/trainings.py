@@ -14,7 +14,7 @@ from simulator.world.store import Floats
 from tools.action import TrainModel
 from tools.clock import Clock
 from tools.errors import Refused
-from tools.training import TabularModel, fit
+from tools.training import TabularModel, epochs_for, fit
 
 LEAST_ROWS = 400  # labelled rows below which a training fails
 TRAINING_SECONDS = (90.0, 0.004)  # simulated seconds: at least, and per row
@@ -78,7 +78,7 @@ class Trainings:
             return
         features, labels = rows.features[known], rows.labels[known]
         cut = int(0.8 * count)  # the newest fifth is held out
-        model = fit(features[:cut], labels[:cut], seed=zlib.crc32(action.version.encode()))
+        model = fit(features[:cut], labels[:cut], seed=zlib.crc32(action.version.encode()), epochs=epochs_for(cut))
         detail = f"trained by prunella for {incident} on {cut} rows"
         training = Training(action, now + timedelta(seconds=seconds), "done", detail, model)
         training.held = (features[cut:], labels[cut:])

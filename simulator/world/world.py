@@ -15,7 +15,7 @@ from simulator.world.flow import Load, Result, tally
 from simulator.world.ledger import Ledger
 from simulator.world.metrics import WorldMetrics
 from simulator.world.profile import BASE_ERROR, profile_of
-from simulator.world.quality import LABEL_DELAY, WorldLog, WorldRegistry
+from simulator.world.quality import WorldLog, WorldRegistry
 from simulator.world.reading import WorldCluster, WorldServing
 from simulator.world.script import Scenario
 from simulator.world.store import Floats
@@ -120,7 +120,7 @@ class World:
             afflict(body.ails, body.pods, body.rows)
             body.rows.rebalance()
         body.hardware.price = body.knobs.price
-        body.quality.log.delay = LABEL_DELAY * body.knobs.label_delay
+        body.quality.log.late = body.knobs.label_delay
         self._serve(seconds)
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement())

@@ -145,3 +145,25 @@ def test_readings_that_are_not_there_change_nothing_wherever_they_are_missing(re
     for tick, value in enumerate(readings):
         said = signals(holed, tick, value)
     assert said == known
+
+
+def labels_seen(guard: Watch, tick: int, rows: int, echo: bool = False) -> bool:
+    quality = {"score": QualityReading(START + TICK * tick, rows, 0.9, 0.85, 0.95, echo)} if rows else {}
+    return "labels" in {alarm.signal for alarm in guard.update(seen(tick, TRAFFIC, quality))}
+
+
+def test_labels_are_missed_only_where_they_came_steadily() -> None:
+    steady, brief = watch(), watch()
+    assert not any(labels_seen(steady, tick, 900) for tick in range(121))
+    found = [labels_seen(steady, tick, 0) for tick in range(121, 160)]
+    assert found.index(True) == 30  # a quarter of an hour
+    assert all(found[30:])
+    assert not labels_seen(steady, 160, 900)
+    assert not any(labels_seen(brief, tick, 900) for tick in range(60))
+    assert not any(labels_seen(brief, tick, 0) for tick in range(60, 180))
+
+
+def test_labels_that_only_repeat_what_was_answered_are_an_alarm() -> None:
+    guard = watch()
+    assert not labels_seen(guard, 0, 900)
+    assert labels_seen(guard, 1, 900, echo=True)

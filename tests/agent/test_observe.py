@@ -103,3 +103,18 @@ def test_accuracy_of_one_version_is_that_of_its_own_answers() -> None:
     assert found is not None
     assert found.low < found.accuracy < found.high
     assert accuracy(port, "score", START, late, version="v9") is None
+
+
+def test_labels_are_an_echo_only_where_so_much_luck_is_not_to_be_believed() -> None:
+    port = Port()
+    port.rows, port.old = rows(600, right=1.0), rows(600, right=0.9)
+    end = START + timedelta(minutes=30)
+    found = accuracy(port, "score", START, end)
+    assert found is not None
+    assert found.echo
+    port.old = rows(600, right=1.0)  # it always was that good
+    assert not accuracy(port, "score", START, end).echo  # type: ignore[union-attr]
+    port.old = None
+    assert not accuracy(port, "score", START, end).echo  # type: ignore[union-attr]
+    port.rows, port.old = rows(600, right=0.99), rows(600, right=0.9)
+    assert not accuracy(port, "score", START, end).echo  # type: ignore[union-attr]

@@ -191,13 +191,13 @@ def test_training_is_on_labelled_rows_since_the_onset_less_those_that_will_judge
     records, drift = Records(), guess("concept_drift", "service/score")
     records.versions = ("v1", "v2")
     assert "train_start" not in bound(drift, service="score", records=records)
-    records.rows = rows(700)
+    records.rows = rows(1300)
     assert "train_start" not in bound(drift, service="score", records=records)  # too few once some are held out
-    records.rows = rows(1000)
+    records.rows = rows(1400)
     found = bound(drift, service="score", records=records)
     assert found["train_start"] == START.isoformat()
     assert START.isoformat() < found["train_end"]
-    newest = records.rows.at[-250]
+    newest = records.rows.at[-350]
     assert START.fromisoformat(found["train_end"]).timestamp() == pytest.approx(newest, abs=5)
     assert (found["champion"], found["good_version"], found["candidate"]) == ("v2", "v1", "p-1-score")
 
@@ -214,11 +214,11 @@ def train_start(right: float, version: str = "v2", hours: float = 1.0) -> str:
     """Return from when on is learnt, two hours later, where accuracy was 90 % before and is ``right`` now."""
     records, drift = Records(), guess("concept_drift", "service/score")
     records.versions = ("v1", "v2")
-    before, after = rows(1000, right=0.9), rows(1000, right=right)
+    before, after = rows(1400, right=0.9), rows(1400, right=right)
     records.rows = InferenceWindow(
         "score", before.names, *(np.concatenate([getattr(before, n), getattr(after, n)]) for n in WINDOW)
     )
-    records.rows.at[:1000] -= 1800  # the half hour before the onset
+    records.rows.at[:1400] -= 1800  # the half hour before the onset
     past = (trained(START - timedelta(hours=hours), version),)
     shown = scene(seen(60, {}), records=records)
     found = bindings_for(case_of(drift, service="score"), shown, drift, past)

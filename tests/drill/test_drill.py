@@ -43,7 +43,7 @@ def test_a_drill_is_the_same_however_many_processes_play_it() -> None:
 def test_the_suites_are_known() -> None:
     known = listing()
     assert known["faults"] == known["suites"]["public"]
-    assert len(known["faults"]) >= 75
+    assert len(known["faults"]) >= 93
     assert len(known["suites"]["first"]) == 12
     assert set(known["suites"]["first"]) <= set(known["faults"])
     assert known["suites"]["quiet"] == known["modifiers"] == ["growth", "healthy", "noisy_healthy", "red_herring"]

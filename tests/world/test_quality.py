@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from config.fleet import Fleet
-from simulator.world.quality import LABEL_DELAY, ROWS_PER_TICK
+from simulator.world.quality import LABEL_DELAY, ROWS_PER_TICK, outdated
 from simulator.world.rowlog import LoggedRows, RowLog
+from simulator.world.script import Scenario
 from simulator.world.world import World
 from tests.world.conftest import Play
 from tools.action import Operation, SetAlias, SetSplit, TrainModel
@@ -120,3 +121,29 @@ def test_the_log_forgets_its_oldest_rows_and_finds_a_window_across_the_seam() ->
     assert log.between(0, 100).at.tolist() == list(range(14, 24))
     assert log.between(17, 21).features[:, 0].tolist() == [17, 18, 19, 20]
     assert log.between(50, 60).at.size == 0
+
+
+def test_answers_out_of_date_are_those_of_the_row_before() -> None:
+    scores = np.arange(8.0)
+    assert (outdated(scores, 0.0) == scores).all()
+    assert (outdated(scores, 1.0) == np.roll(scores, 1)).all()
+
+
+def test_labels_that_are_late_keep_what_was_known(fleet: Fleet) -> None:
+    script = Scenario.model_validate(
+        {
+            "id": "late",
+            "layer": "quiet",
+            "about": "labels stop coming",
+            "target": ["fraud"],
+            "onset": [3000.0, 3000.0],
+            "mutations": [{"what": "label_delay", "params": {"factor": 1000.0}}],
+        }
+    )
+    world = World(fleet, seed=2, scenario=script)
+    for _ in range(160):
+        world.advance(30.0)
+    now, began = world.clock.now(), world.clock.now() - timedelta(seconds=4800)
+    known = {name: np.isfinite(world.log.window(name, began, now).labels) for name in ("fraud", "credit")}
+    assert known["credit"].sum() - known["fraud"].sum() == pytest.approx(1800 / 30 * ROWS_PER_TICK, abs=ROWS_PER_TICK)
+    assert known["fraud"].any()

@@ -104,3 +104,28 @@ def test_the_same_seed_draws_the_same() -> None:
     one, two = sample(7, 100), sample(7, 100, made=problem(11))
     np.testing.assert_array_equal(one[0], two[0])
     np.testing.assert_array_equal(one[1], two[1])
+
+
+def test_another_encoder_leaves_each_feature_as_it_was_and_nothing_together() -> None:
+    before, _ = sample(3, 20_000)
+    after, _ = sample(3, 20_000, Drift(rotation=1.0))
+    numeric = MADE.numeric
+    quartiles = [np.quantile(rows[:, :numeric], [0.25, 0.5, 0.75], axis=0) for rows in (before, after)]
+    assert np.abs(quartiles[0] - quartiles[1]).max() < (0.3 * MADE.spread[:numeric]).max()
+    apart = np.corrcoef(before[:, :numeric].T) - np.corrcoef(after[:, :numeric].T)
+    assert np.abs(apart).max() > 0.3
+    assert (before[:, numeric:] == after[:, numeric:]).all()
+
+
+def test_a_share_of_rows_is_skewed_and_the_others_are_not() -> None:
+    before, _ = sample(3, 1000)
+    after, _ = sample(3, 1000, Drift(skew=0.25))
+    assert (before != after).any(axis=1).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_one_segment_alone_is_served_worse(clean: TabularModel) -> None:
+    features, labels = sample(2, 6000, Drift(segment=1.0))
+    right = (clean.predict(features) >= 0.5) == labels
+    upper = features[:, MADE.numeric + 1] >= 3
+    assert right[~upper].mean() > 0.85
+    assert right[upper].mean() < 0.7
