@@ -211,7 +211,7 @@ class TroubledJournal:
         self._write()
         return self._inner.claim(key, owner, at)
 
-    def next_epoch(self, target: str, owner: str, at: datetime) -> int:
+    def next_epoch(self, target: str, owner: str, at: datetime, above: int = 0) -> int:
         """Write, where that is possible."""
         self._write()
-        return self._inner.next_epoch(target, owner, at)
+        return self._inner.next_epoch(target, owner, at, above)
