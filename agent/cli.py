@@ -138,7 +138,7 @@ def replay(
 
 
 @app.command(rich_help_panel=LOOK, epilog="Example: prunella drift january.parquet today.parquet --html drift.html")
-def drift(
+def drift(  # noqa: PLR0913, PLR0917 - one parameter for each option
     reference: Annotated[str, typer.Argument(help="Rows as they should be: CSV, Parquet, or an Ibis URL#TABLE.")],
     current: Annotated[str, typer.Argument(help="Rows to compare with them.")],
     as_json: AsJson = False,
@@ -149,6 +149,14 @@ def drift(
     constraints: Annotated[
         Path | None, typer.Option(help="Hold CURRENT to these rules.", metavar="FILE", show_default=False)
     ] = None,
+    importance: Annotated[
+        str | None,
+        typer.Option(
+            help="What the model leans on: a JSON or YAML file of feature: weight, or the COLUMN that it predicts.",
+            metavar="WHAT",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Say what moved between two tables, how much, and which data-quality fault stands behind it."""
     with told():
@@ -156,7 +164,8 @@ def drift(
         from agent.view.drifting import show_drift
 
         open_table = wiring().table
-        report = look(_opened(open_table, reference), _opened(open_table, current), (html, propose, constraints))
+        files = (html, propose, constraints)
+        report = look(_opened(open_table, reference), _opened(open_table, current), files, importance)
         put_json(report.model_dump(mode="json")) if as_json else show_drift(report)
     raise typer.Exit(NOT_WELL if report.alarming else 0)
 

@@ -6,13 +6,19 @@ from agent.drift.compare import compare
 from agent.drift.constraints import enforce, from_yaml, propose, to_yaml
 from agent.drift.finding import DriftReport
 from agent.drift.headline import headline
+from agent.drift.importance import explained, read_importance
 from agent.terminal import fail, now
 from agent.view.drift_page import drift_page
 from tools.errors import ToolError
 from tools.tables import Table
 
 
-def look(reference: Table, current: Table, files: tuple[Path | None, Path | None, Path | None]) -> DriftReport:
+def look(
+    reference: Table,
+    current: Table,
+    files: tuple[Path | None, Path | None, Path | None],
+    importance: str | None = None,
+) -> DriftReport:
     """Return the report. ``files``: the page to write, the rules to write, the rules to enforce; None: not asked."""
     page, proposed, rules = files
     kept = None
@@ -23,7 +29,7 @@ def look(reference: Table, current: Table, files: tuple[Path | None, Path | None
             fail(f"cannot read {rules}: {error}")
         except ToolError as error:
             fail(str(error))
-    report = compare(reference, current)
+    report = compare(reference, current, importance=weights(reference, importance) if importance else None)
     if kept is not None:
         faults = (*enforce(kept, current, now()), *report.faults)
         sentence = headline(report.moves, faults, report.joint, report.segments, report.limits)
@@ -33,6 +39,23 @@ def look(reference: Table, current: Table, files: tuple[Path | None, Path | None
     if page is not None:
         _write(page, drift_page(report))
     return report
+
+
+def weights(reference: Table, said: str) -> dict[str, float]:
+    """Return how much each feature matters: from a file, or from the column of the reference that a model predicts."""
+    import yaml
+
+    try:
+        if any(one.name == said for one in reference.fields):
+            return explained(reference, said)
+        text = Path(said).read_text(encoding="utf-8")
+        return read_importance(yaml.safe_load(text), said)  # JSON is YAML too
+    except (OSError, UnicodeDecodeError):
+        fail(f"{said} is neither a file that can be read nor a column of {reference.name}")
+    except yaml.YAMLError as error:
+        fail(f"{said}: neither JSON nor YAML: {' '.join(str(error).split())[:120]}")
+    except ToolError as error:
+        fail(str(error))
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,14 +30,18 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
 
 
 def _moves(moves: tuple[Move, ...]) -> Table:
-    table = Table("feature", "verdict", "effect", "95 %", "q", "since", "what", box=None, pad_edge=False)
+    weighed = any(move.importance is not None for move in moves)
+    names = ("feature", "verdict", "effect", "95 %", "q", *(("weight",) if weighed else ()), "since", "what")
+    table = Table(*names, box=None, pad_edge=False)
     for move in moves:
+        weight = "" if move.importance is None else f"{move.importance:.3g}"
         table.add_row(
             escape(move.feature),
             f"[{COLOURS[move.verdict]}]{move.verdict}[/]",
             f"{move.effect:.3f}",
             f"{move.effect_low:.3f} .. {move.effect_high:.3f}",
             f"{move.q:.2g}",
+            *((weight,) if weighed else ()),
             move.since or "",
             escape(move.text),
         )

@@ -81,3 +81,42 @@ def test_rules_are_proposed_and_then_enforced(tmp_path: Path) -> None:
     assert [fault["kind"] for fault in json.loads(done.stdout)["faults"]] == ["unseen"]
     assert drift(good, good, "--constraints", str(tmp_path / "none.yaml")).exit_code == 2
     assert drift(good, good, "--html", str(tmp_path / "no" / "page.html")).exit_code == 2
+
+
+def leaning(path: Path, seed: int, shift: float) -> str:
+    """Two numbers that both move a little; what is predicted follows the first alone."""
+    rng = np.random.default_rng(seed)
+    one, two = rng.normal(shift, 1, 20_000), rng.normal(shift, 1, 20_000)
+    right = one + 0.1 * rng.normal(size=20_000) > 0
+    rows = [f"{a:.4f},{b:.4f},{int(c)}" for a, b, c in zip(one, two, right, strict=True)]
+    path.write_text("leaned,idle,paid\n" + "\n".join(rows) + "\n")
+    return str(path)
+
+
+def verdicts(done: Result) -> dict[str, tuple[str, float | None]]:
+    return {move["feature"]: (move["verdict"], move["importance"]) for move in json.loads(done.stdout)["moves"]}
+
+
+def test_what_the_model_leans_on_counts_earlier_and_what_it_ignores_later(tmp_path: Path) -> None:
+    files = leaning(tmp_path / "a.csv", 1, 0.0), leaning(tmp_path / "b.csv", 2, 0.07)
+    plain = verdicts(drift(*files, "--json"))
+    assert (plain["leaned"][0], plain["idle"][0]) == ("moved", "moved")
+    weighed = verdicts(drift(*files, "--json", "--importance", "paid"))
+    assert weighed["leaned"][0] == "moved"
+    assert weighed["idle"][0] == "slight"
+    assert (weighed["leaned"][1] or 0) > 0.5 > 0.01 > (weighed["idle"][1] or 0)
+    told = tmp_path / "weights.yaml"
+    told.write_text("leaned: 0\nidle: 1\n")
+    turned = verdicts(drift(*files, "--json", "--importance", str(told)))
+    assert (turned["leaned"][0], turned["idle"][0]) == ("slight", "moved")
+    assert "weight" in drift(*files, "--importance", str(told)).stdout
+
+
+@pytest.mark.parametrize("text", ["- a list", "price: high", "price: -1", "{", "price: true"])
+def test_weights_that_are_none_are_wrong_use(text: str, tmp_path: Path) -> None:
+    good, told = write(tmp_path / "a.csv", 0, 1), tmp_path / "weights.yaml"
+    told.write_text(text)
+    done = drift(good, good, "--importance", str(told))
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert drift(good, good, "--importance", "no_such_thing").exit_code == 2
