@@ -11,7 +11,9 @@ import z3
 
 from policies.domain import SETS, bounds, choices, usual
 from policies.judge import Answer, Rules, ask_cedar
-from policies.translate import Formula, Space, permitted, read_rules, space_of, string, translate
+from policies.space import Space
+from policies.terms import string
+from policies.translate import Formula, permitted, read_rules, space_of, translate
 
 _PATIENCE = 10_000  # milliseconds for one question to the solver
 Facts = Mapping[str, Mapping[str, Any]]

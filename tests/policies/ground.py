@@ -5,7 +5,9 @@ from typing import Any
 
 import z3
 
-from policies.translate import Formula, Space, string
+from policies.space import Space
+from policies.terms import string
+from policies.translate import Formula
 
 Facts = Mapping[str, Mapping[str, Any]]
 

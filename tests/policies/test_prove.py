@@ -16,7 +16,8 @@ from policies.judge import Rules, load_rules
 pytest.importorskip("z3", reason="the extra prove is not installed")
 
 from policies.prove import answer_to, findings, prove
-from policies.translate import Uncovered, read_rules, space_of, translate
+from policies.terms import Uncovered
+from policies.translate import read_rules, space_of, translate
 from policies.words import counterexample
 from tests.policies.builders import SCHEMA, TEXTS
 from tests.policies.ground import Ground

@@ -32,11 +32,14 @@ from policies.gate import Gate
 from tests.torture.stage import Stage
 from tests.torture.trials import trial
 from tools.action import Operation
+from tools.errors import ToolError
 from tools.journal import Entry, Json, Unless
 from tools.live.kube_stamp import Stamps
 from tools.memory_journal import MemoryJournal
 
 SEEDS = 500
+FALLS_APART = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, ToolError)
+"""How a broken engine may fail by itself, which is noticed as well."""
 Broken = tuple[object, str, Any]
 """What is replaced: owner, attribute, and the broken thing in its place."""
 
@@ -163,7 +166,7 @@ def caught(name: str, seeds: int = SEEDS) -> tuple[int, str]:
         for seed in range(seeds):
             try:
                 _, violation, _ = trial(seed)
-            except Exception as error:  # noqa: BLE001 - an engine that falls apart is noticed as well
+            except FALLS_APART as error:
                 return seed, f"{type(error).__name__}: {error}"
             if violation:
                 return seed, violation
