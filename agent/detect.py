@@ -2,7 +2,8 @@
 
 Promises (``agent.eyes.limits``): a reading beyond what was promised or is physically right, for longer than a blip.
 Budgets (``agent.eyes.burn``): errors that come and go and spend a month's budget. Departures (``agent.eyes.engine``):
-whatever leaves its own past, to a budget of false alerts. And what needs more than one series: engines that stand
+whatever leaves its own past, to a budget of false alerts. Creeping (``agent.eyes.trend``): what will break a promise in
+some days. And what needs more than one series: engines that stand
 still, labelled answers, idle money.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.case import Anomaly
+from agent.creeping import Creeping
 from agent.departures import Burning, Departures
 from agent.eyes.columns import State
 from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
@@ -116,7 +118,7 @@ class Watch:
     def __init__(self, fleet: Fleet, cadence: Cadence, eyes: EyesSettings | None = None) -> None:
         self._fleet, self._tick = fleet, cadence.tick
         self._promises, self._burning = Promises(fleet), Burning(fleet, cadence)
-        self._departures = Departures(fleet, cadence, eyes or EyesSettings())
+        self._departures, self._creeping = Departures(fleet, cadence, eyes or EyesSettings()), Creeping(fleet)
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
         self._stepped: set[str] = set()  # engines that made a step since they became ready
@@ -129,7 +131,7 @@ class Watch:
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         lasting = (*self._stuck(seen), *self._quality(seen), *self._spare(seen))
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
-        self.departed = self._departures.update(seen)
+        self.departed = (*self._departures.update(seen), *self._creeping.update(seen))
         return (*standing, *burning, *lasting)
 
     def save(self) -> bytes:
@@ -156,8 +158,13 @@ class Watch:
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in alarms}
         self._stepped = set(words["stepped"])
 
-    def _parts(self) -> dict[str, Promises | Burning | Departures]:
-        return {"promises": self._promises, "burning": self._burning, "departures": self._departures}
+    def _parts(self) -> "dict[str, Promises | Burning | Departures | Creeping]":
+        return {
+            "promises": self._promises,
+            "burning": self._burning,
+            "departures": self._departures,
+            "creeping": self._creeping,
+        }
 
     def _still(self, key: SeriesKey) -> list[Anomaly]:
         """Return the alarm that stood before its readings were lost."""

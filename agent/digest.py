@@ -6,6 +6,7 @@ from typing import Literal
 
 from agent.case import Anomaly
 from agent.casebook import Case, read_cases
+from agent.creeping import TREND
 from agent.lookout import BESIDE, departures
 from config.frozen import Frozen
 from policies.approvals import KIND, pending
@@ -118,7 +119,7 @@ def _told(case: Case) -> Told:
 
 def _belongs(departure: Anomaly, told: Told) -> bool:
     """Whether a departure is a sign of an incident: of its service, while it was ill or shortly before or after."""
-    if told.service not in departure.entity.split("/")[1:2]:
+    if departure.detector == TREND or told.service not in departure.entity.split("/")[1:2]:
         return False
     end = told.over_at or datetime.max.replace(tzinfo=told.began_at.tzinfo) - BESIDE
     return told.began_at - BESIDE <= departure.at <= end + BESIDE
