@@ -10,6 +10,7 @@ from agent.capacity import fewer, more
 from agent.case import Hypothesis
 from agent.casebook import Case
 from agent.headroom import staged
+from agent.moving import spared
 from agent.observe import Scene, accuracy
 from config.fleet import Service, ServiceKind
 from playbooks.plan import Plan
@@ -53,7 +54,10 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
         if evidence.weight > 0 and _about(evidence.entity, hypothesis, subject):
             found |= evidence.bindings
     found["service"] = subject.service.name
-    for part in (_release(subject, scene), _machine(subject, scene, found), _vendor(subject, scene)):
+    machine = _machine(subject, scene, found)
+    if replicas := machine.get("replicas"):
+        machine["replicas"] = spared(tuple(replicas), (hypothesis.fault, subject.service.name), scene)
+    for part in (_release(subject, scene), machine, _vendor(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}
     for part in (_model(subject, scene, case, past), _scale(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}

@@ -24,8 +24,8 @@ from agent.working import working_of
 from config.fleet import Objective, Service, ServiceKind
 from tools.buckets import edges_of
 
-MOST_USED = 0.95  # beyond, no approximation of a queue is worth much
-MARGIN = 0.05  # of a time
+MOST_USED = 0.92  # beyond, no approximation of a queue is worth much
+MARGIN = 0.1  # of a time, before a histogram shows it
 LEAST_READINGS = 6
 AHEAD = timedelta(minutes=20)  # for which it has to hold: to notice, decide, and have a replica back
 LOADING = timedelta(minutes=3)  # of a replica, where none was seen to load

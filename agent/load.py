@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PEAK = 3.0  # standard deviations above the trend: the worst single look within the time ahead
+PEAK = 2.75  # standard deviations above the trend: the worst single look within the time ahead
 USUAL = 1.0  # and of the other looks of the window in which the worst one falls
 SURE = 1.0  # standard errors that a rise is above nothing
 

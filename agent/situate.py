@@ -8,9 +8,9 @@ from typing import Final
 from agent.capacity import ready_of, use_of, wanted_of
 from agent.casebook import Case
 from agent.headroom import headroom
+from agent.moving import dead, useless
 from agent.observe import Scene
-from agent.working import idle_replicas, ready_beside
-from playbooks.faults import shipped_faults
+from agent.working import ready_beside
 from playbooks.plan import Plan
 from policies.controls import KIND as PAUSE
 from policies.controls import paused
@@ -21,7 +21,6 @@ from tools.action import EvictReplica, SetReplicas
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
-SINGLE = frozenset(("replica", "gpu", "node"))  # scopes of faults in which the replicas at fault do no good work
 STORM = 0.6  # share of the services with an incident of their own at one time
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
 DAY = timedelta(
@@ -74,11 +73,6 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
     )
 
 
-def dead(*scopes: str) -> frozenset[str]:
-    """Return the faults in which single replicas or machines, and all upon them, do no good work."""
-    return frozenset(profile.id for profile in shipped_faults() if profile.scope in (scopes or SINGLE))
-
-
 def ready_now(cluster: Cluster) -> Ready:
     """Return what counts a service's ready replicas, all and beside one, as the cluster has them right then."""
     return lambda service, replica: ready_beside(cluster.topology(), service, replica)
@@ -125,9 +119,10 @@ def _effect(plan: Plan, scene: Scene) -> Effect:
     """Return the worst of the steps. Each is held and guarded, so what it takes away counts from the step before."""
     worst = Effect(0, *_unchanged(plan.service, scene))
     ready: dict[str, int] = {}
+    fault = (plan.fault, plan.service)
     for step in plan.steps:
         match step.action:
-            case EvictReplica(service=name, replica=replica) if not _is_useless(name, replica, plan, scene):
+            case EvictReplica(service=name, replica=replica) if not useless((name, replica), fault, scene):
                 # It is held for a moment, not for as long as a replica loads: those that went before are still away.
                 there = ready.get(name, ready_of(scene.observation, name))
                 found = _after(name, there, there - 1, scene, plan)
@@ -149,15 +144,6 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     use = use_of(scene.observation, service)
     margin = max(ready_of(scene.observation, name), wanted_of(scene.observation, name)) - service.min_replicas
     return margin, DEFAULT_LOAD if use is None else round(100 * use)
-
-
-def _is_useless(service: str, replica: str, plan: Plan, scene: Scene) -> bool:
-    """Whether what an eviction takes away does no good work.
-
-    So the patient's replica at fault, all on a sick node, and whatever is seen to serve nobody.
-    """
-    at_fault = plan.fault in dead("node") or (service == plan.service and plan.fault in dead())
-    return at_fault or replica in idle_replicas(scene.observation, service)
 
 
 def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effect:

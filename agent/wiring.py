@@ -14,9 +14,10 @@ from agent.detect import Watch
 from agent.doctor import Check, Reach, State
 from agent.guards import checker
 from agent.lookout import Lookout
+from agent.moving import dead
 from agent.observe import Senses
 from agent.rulebook import read_rulebook
-from agent.situate import dead, ready_now
+from agent.situate import ready_now
 from agent.standing import Ladder
 from agent.trust import rules_or_none, saver_or_halt, unsound
 from config.eyes import EyesSettings

@@ -3,6 +3,7 @@
 import pytest
 
 from agent.headroom import headroom
+from agent.moving import spared
 from agent.observe import Observation
 from agent.situate import situate
 from agent.working import idle_replicas, ready_beside, working_of
@@ -90,3 +91,18 @@ def test_the_cluster_is_asked_about_one_replica_at_a_time() -> None:
     assert ready_beside(where(node=False), "talk", "talk-1") == (3, 3)
     assert ready_beside(where(), "talk", "gone") == (3, 3)
     assert ready_beside(where(), "score", "score-1") is None
+
+
+def test_a_neighbour_that_cannot_be_spared_stays_and_one_at_fault_always_goes() -> None:
+    fault = ("thermal_throttle", "score")  # on a card of score's; talk's replica is its neighbour
+    quiet, full = (
+        scene(*(look({**FINE, ("gpu_utilisation", TALK): use}, where(), tick) for tick in range(10)))
+        for use in (15.0, 70.0)
+    )
+    there = ("score/score-1", "talk/talk-1", "talk/talk-2")
+    assert spared(there, fault, quiet) == there
+    assert spared(there, fault, full) == ("score/score-1",)
+    assert spared(there[1:], fault, full) == ("talk/talk-1",)  # for a person to judge
+    hung = scene(*(look({**IDLE["hung"][0], ("gpu_utilisation", TALK): 70.0}, where(), tick) for tick in range(10)))
+    assert spared(there, fault, hung) == ("score/score-1", "talk/talk-1")
+    assert spared(there, ("node_not_ready", "score"), full) == there

@@ -1,0 +1,47 @@
+"""Moving replicas off what is sick: which do no good where they are, and which of their neighbours can be spared."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from agent.capacity import ready_of
+from agent.headroom import headroom
+from agent.observe import Scene
+from agent.working import idle_replicas
+from playbooks.faults import shipped_faults
+
+SINGLE = frozenset(("replica", "gpu", "node"))  # scopes of faults in which the replicas at fault do no good work
+
+
+def dead(*scopes: str) -> frozenset[str]:
+    """Return the faults in which single replicas or machines, and all upon them, do no good work."""
+    return frozenset(profile.id for profile in shipped_faults() if profile.scope in (scopes or SINGLE))
+
+
+def useless(replica: tuple[str, str], fault: tuple[str, str], scene: Scene) -> bool:
+    """Whether a replica (of a service, by name) does no good, so that its going takes no capacity away.
+
+    So the one at fault (the fault's id, and whose it is), all on a sick node, and whatever is seen to serve nobody.
+    """
+    service, name = replica
+    kind, patient = fault
+    at_fault = kind in dead("node") or (service == patient and kind in dead())
+    return at_fault or name in idle_replicas(scene.observation, service)
+
+
+def spared(replicas: Sequence[str], fault: tuple[str, str], scene: Scene) -> tuple[str, ...]:
+    """Return the replicas (``service/name``) on a sick node that may go: what does no good, and neighbours to spare.
+
+    A neighbour that cannot be spared works on where it is; where nothing could be moved, the first is named after all:
+    a person may judge. The ones before it are reckoned to be still away.
+    """
+    moved: list[str] = []
+    away: Counter[str] = Counter()
+    for each in replicas:
+        service, name = each.split("/")
+        if not useless((service, name), fault, scene):
+            left = ready_of(scene.observation, service) - away[service] - 1
+            if not headroom(scene, scene.fleet.service(service), left, moving=True).proven:
+                continue
+            away[service] += 1
+        moved.append(each)
+    return tuple(moved) or tuple(replicas[:1])
