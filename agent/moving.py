@@ -9,6 +9,7 @@ from agent.observe import Scene
 from agent.working import idle_replicas
 from playbooks.faults import shipped_faults
 
+MOST_AWAY = 0.34  # share of a neighbour's ready replicas: moving it is no part of the cure, so it is never worth much
 SINGLE = frozenset(("replica", "gpu", "node"))  # scopes of faults in which the replicas at fault do no good work
 
 
@@ -31,17 +32,23 @@ def useless(replica: tuple[str, str], fault: tuple[str, str], scene: Scene) -> b
 def spared(replicas: Sequence[str], fault: tuple[str, str], scene: Scene) -> tuple[str, ...]:
     """Return the replicas (``service/name``) on a sick node that may go: what does no good, and neighbours to spare.
 
-    A neighbour that cannot be spared works on where it is; where nothing could be moved, the first is named after all:
-    a person may judge. The ones before it are reckoned to be still away.
+    A neighbour that cannot be spared works on where it is, by proof or because too much of its service would be away;
+    where nothing could be moved, the first is named after all: a person may judge. The ones before it are reckoned to
+    be still away.
     """
     moved: list[str] = []
     away: Counter[str] = Counter()
     for each in replicas:
         service, name = each.split("/")
         if not useless((service, name), fault, scene):
-            left = ready_of(scene.observation, service) - away[service] - 1
-            if not headroom(scene, scene.fleet.service(service), left, moving=True).proven:
+            ready = ready_of(scene.observation, service)
+            left = ready - away[service] - 1
+            if ready - left > MOST_AWAY * ready or not _carried(scene, service, left):
                 continue
             away[service] += 1
         moved.append(each)
     return tuple(moved) or tuple(replicas[:1])
+
+
+def _carried(scene: Scene, service: str, left: int) -> bool:
+    return headroom(scene, scene.fleet.service(service), left, moving=True).proven

@@ -100,7 +100,7 @@ def test_a_neighbour_that_cannot_be_spared_stays_and_one_at_fault_always_goes() 
         for use in (15.0, 70.0)
     )
     there = ("score/score-1", "talk/talk-1", "talk/talk-2")
-    assert spared(there, fault, quiet) == there
+    assert spared(there, fault, quiet) == there[:2]  # two of three would be too much, whatever is proven
     assert spared(there, fault, full) == ("score/score-1",)
     assert spared(there[1:], fault, full) == ("talk/talk-1",)  # for a person to judge
     hung = scene(*(look({**IDLE["hung"][0], ("gpu_utilisation", TALK): 70.0}, where(), tick) for tick in range(10)))
