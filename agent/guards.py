@@ -9,9 +9,12 @@ from agent.observe import Scene
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
-from tools.action import TrainModel
+from policies.authority import Grant
+from policies.decision import Reason
+from tools.action import Action, TrainModel
 from tools.errors import ToolError
 
+LOOKS = 4  # in a row in which every objective holds: what was planned before is not needed any more
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 
 
@@ -26,6 +29,29 @@ def checker(scene: Callable[[], Scene]) -> Callable[[Guard, Plan], GuardVerdict]
                 return _better(guard, plan, scene())
             case "live_split":
                 return _live(guard, plan, scene())
+
+    return check
+
+
+def still_needed(scene: Callable[[], Scene | None]) -> Callable[[Action, Grant], Reason | None]:
+    """Return a check for the gate: nothing is begun against what has passed by itself since it was planned.
+
+    Only where the objectives were seen broken when it was planned: a remedy for a machine or a bill is not about them.
+    """
+
+    def check(action: Action, grant: Grant) -> Reason | None:
+        del action
+        now = scene()
+        if now is None or grant.started_at is not None:
+            return None
+        service = now.fleet.service(grant.plan.service)
+        before = [seen for seen in now.history if seen.at <= grant.plan.at]
+        since = [seen for seen in now.history if seen.at > grant.plan.at][-LOOKS:]
+        if not before or standing(before[-1], service) != "broken" or len(since) < LOOKS:
+            return None
+        if all(standing(seen, service) == "holds" for seen in since):
+            return Reason(rule="recovered", text=f"every objective of {service.name} holds again in {LOOKS} looks")
+        return None
 
     return check
 

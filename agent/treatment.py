@@ -55,7 +55,8 @@ class Treatment(Round):
                 return {"go": "verify"}
             case "failed" | "undone":
                 desk.authority.forget(plan.id)
-                self.outcome(case, "undone", execution.reason or "the plan failed and was undone")
+                verdict = "undone" if execution.state == "undone" else "not_recovered"  # what did nothing harmed nobody
+                self.outcome(case, verdict, execution.reason or "the plan failed and was undone")
                 return {"go": "begin"}
             case "escalated":
                 return self.end(case, "escalated", execution.reason or "a person must look")

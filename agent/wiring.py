@@ -12,7 +12,7 @@ from agent.daemon import Chore, Controller, Daemon
 from agent.desk import Desk, Remembering
 from agent.detect import Watch
 from agent.doctor import Check, Reach, State
-from agent.guards import checker
+from agent.guards import checker, still_needed
 from agent.lookout import Lookout
 from agent.moving import dead
 from agent.observe import Senses
@@ -88,7 +88,11 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         clock,
         caps,
         (freeze_check(freezes, clock), storm_check(journal, clock, services)),
-        (floor_check(fleet, ready_now(senses.cluster), dead()), latches(journal, clock)),
+        (
+            still_needed(lambda: desk.scene),
+            floor_check(fleet, ready_now(senses.cluster), dead()),
+            latches(journal, clock),
+        ),
         brake,
     )
     desk = Desk(

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.guards import checker
+from agent.guards import checker, still_needed
 from playbooks.plan import Guard
+from policies.authority import Grant
+from policies.decision import Decision, Reason, Verdict
 from tests.agent.handmade import START, TALK, Records, plan, rows, scene, seen
 from tools.action import TrainModel
 from tools.records import InferenceWindow
@@ -78,3 +80,38 @@ def test_a_candidate_that_answered_nothing_or_no_numbers() -> None:
     assert odd.rows is not None
     odd.rows.scores[-1] = np.nan
     assert says("live_split", odd) == "broken"
+
+
+BAD = {("error_ratio", TALK): 0.5, ("ttft_p95", TALK): 1.0}
+GOOD = {("error_ratio", TALK): 0.01, ("ttft_p95", TALK): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "started", "needed"),
+    [
+        (BAD, (GOOD, GOOD, GOOD, GOOD), False, False),  # it has passed by itself
+        (BAD, (GOOD, GOOD, GOOD, GOOD), True, True),  # a half-done plan is finished
+        (BAD, (GOOD, GOOD, GOOD), False, True),  # too early to say
+        (BAD, (GOOD, GOOD, BAD, GOOD), False, True),
+        (BAD, (GOOD, GOOD, {}, GOOD), False, True),  # no data is no recovery
+        (GOOD, (GOOD, GOOD, GOOD, GOOD), False, True),  # it was never about the objectives
+    ],
+)
+def test_nothing_is_begun_against_what_has_passed(
+    before: dict[Any, Any], after: tuple[dict[Any, Any], ...], started: bool, needed: bool
+) -> None:
+    history = tuple(seen(tick, values) for tick, values in enumerate((before, *after)))
+    made = plan()
+    decision = Decision(
+        plan_digest=made.digest(),
+        policy_digest="p",
+        incident=made.incident,
+        at=START,
+        verdict=Verdict.ALLOW,
+        reasons=(Reason(rule="r", text="t"),),
+    )
+    grant = Grant(made, decision, started_at=START if started else None)
+    shown = scene(*history)
+    assert made.at == START
+    assert (still_needed(lambda: shown)(made.steps[0].action, grant) is None) is needed
+    assert still_needed(lambda: None)(made.steps[0].action, grant) is None
