@@ -43,7 +43,7 @@ from tools.errors import Malformed
 from tools.journal import Journal
 from tools.lease import TargetLeases
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator, Memory, Reasoner, Registry
+from tools.ports import Actuator, InferenceLog, Memory, Reasoner, Registry
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
@@ -183,14 +183,13 @@ def halt_file(settings: Settings) -> "HaltFile":
 def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     """Return the read ports of a configuration."""
     from tools.live.kubernetes import KubernetesCluster
-    from tools.live.null import NoLog
     from tools.live.prometheus import PrometheusMetrics
     from tools.live.serving import HttpServing
 
     cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
     metrics = PrometheusMetrics(settings.metrics, settings.fleet)
     serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
-    return Senses(metrics, cluster, _registry(settings, clock), NoLog(), serving, clock)
+    return Senses(metrics, cluster, _registry(settings, clock), _log(settings), serving, clock)
 
 
 def _registry(settings: Settings, clock: Clock) -> Registry:
@@ -202,6 +201,16 @@ def _registry(settings: Settings, clock: Clock) -> Registry:
     from tools.live.mlflow_api import MlflowApi
 
     return MlflowRegistry(MlflowApi(settings.registry), settings.fleet, clock)
+
+
+def _log(settings: Settings) -> InferenceLog:
+    from tools.live.null import NoLog
+
+    if not settings.logs:
+        return NoLog()
+    from tools.live.log import TableLog
+
+    return TableLog(settings.logs)
 
 
 def _chores(registry: Registry) -> tuple[Chore, ...]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.fleet import Fleet
-from config.settings import Settings
+from config.settings import LogTable, Settings
 
 Place = tuple[str | int, ...]
 _LARGEST = 4_000_000  # bytes; a configuration is written by a person
@@ -197,8 +197,16 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     update: dict[str, Any] = {"metrics": metrics, "cluster": cluster, "policy": policy, "journal": journal}
     update["checkpoints"] = _absolute(settings.checkpoints, base)
     update["eyes"] = settings.eyes.model_copy(update={"state": _absolute(settings.eyes.state, base)})
+    update["logs"] = tuple(_placed_log(log, base) for log in settings.logs)
     update["halt_file"] = _absolute(settings.halt_file, base)
     return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace)})
+
+
+def _placed_log(log: LogTable, base: Path) -> LogTable:
+    """Make the paths of a log absolute; the address of an engine is none."""
+    found = {name: getattr(log, name) for name in ("rows", "reference")}
+    paths = {name: str(base / Path(text).expanduser()) for name, text in found.items() if text and "://" not in text}
+    return log.model_copy(update=paths)
 
 
 def _placed(fleet: Fleet, namespace: str) -> Fleet:

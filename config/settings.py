@@ -119,6 +119,28 @@ class RegistrySettings(Frozen):
     )
 
 
+class LogTable(Frozen):
+    """The inference log of one service: one row per answer. Instants without a zone are UTC."""
+
+    service: str = Field(description="a service of the fleet")
+    rows: str = Field(
+        min_length=1,
+        description="Parquet file, folder or glob, CSV file, or URL#TABLE of an engine that Ibis speaks to",
+    )
+    at: str = Field(
+        default="at", description="column with the instant of the answer: a timestamp, or seconds since 1970"
+    )
+    features: tuple[str, ...] = Field(
+        default=(),
+        description="columns of the model's inputs; empty: every numeric one that is named nowhere else here",
+    )
+    score: str = Field(default="score", description="column with the predicted probability")
+    label: str = Field(default="label", description="column with the truth, 0 or 1, null until it is known")
+    version: str = Field(default="version", description="column with the model version that answered; may be missing")
+    reference: str = Field(default="", description="rows it was accepted on; empty: inputs are not compared")
+    most: int = Field(default=50_000, ge=100, description="rows read at one look: the newest of the window")
+
+
 class JournalSettings(Frozen):
     """The append-only record. State is a fold over it, so it must outlive the process."""
 
@@ -287,6 +309,9 @@ class Settings(BaseSettings):
     registry: RegistrySettings | None = Field(
         default=None, description="left out: models have no versions to roll back to, and no promotion is seen"
     )
+    logs: tuple[LogTable, ...] = Field(
+        default=(), description="inference logs; a service without one is watched for speed and errors, not for quality"
+    )
     journal: JournalSettings = JournalSettings()
     checkpoints: Path = Field(
         default=Path("prunella-checkpoints.db"),
@@ -310,6 +335,16 @@ class Settings(BaseSettings):
         default=None, description="left out: no language model is asked, and a template writes the summaries"
     )
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _logs_of_services(self) -> Self:
+        known = {service.name for service in self.fleet.services}
+        for place, table in enumerate(self.logs):
+            if table.service not in known:
+                raise ValueError(f"logs.{place}.service: {table.service!r} is no service of the fleet")
+        if len({table.service for table in self.logs}) < len(self.logs):
+            raise ValueError("logs: two tables for one service")
+        return self
 
     @model_validator(mode="after")
     def _outlasts(self) -> Self:

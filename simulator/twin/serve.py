@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from simulator.twin.cluster import TwinCluster
+from simulator.twin.logs import TwinLogs
 from simulator.twin.twin import Twin
 
 HOST = "127.0.0.1"
@@ -90,12 +91,10 @@ def write_kubeconfig(path: Path, url: str, namespace: str) -> Path:
     return path
 
 
-def write_config(folder: Path, twin: Twin, where: Served) -> Path:
+def write_config(folder: Path, twin: Twin, where: Served, logs: TwinLogs) -> Path:
     """Write what ``prunella run --config`` needs to guard the twin; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     fleet = twin.world.fleet.model_dump(mode="json", exclude_defaults=True)
-    for service in fleet["services"]:  # accuracy is told by a log of inferences, and the twin serves none
-        service["objectives"] = [each for each in service["objectives"] if each["signal"] != "accuracy"]
     kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
     tick = max(1, round(twin.tick / twin.pace.speed))
     config = {
@@ -105,6 +104,7 @@ def write_config(folder: Path, twin: Twin, where: Served) -> Path:
         "metrics": {"url": where.metrics_url, "lookback": f"{max(120, round(4 * twin.tick))}s"},
         "serving": {"timeout": "2s"},
         "registry": {"url": where.registry_url},
+        "logs": logs.tables(),
         "cluster": {"kubeconfig": kubeconfig.name},
         "journal": {"url": "sqlite:///prunella.db"},
         "checkpoints": "prunella-checkpoints.db",

@@ -47,6 +47,7 @@ Say = Callable[[str], object]
 
 def show(stage: Stage, folder: Path, ports: tuple[int, int], length: float | None, say: Say) -> None:
     """Serve until a signal comes, or ``length`` simulated seconds have passed."""
+    from simulator.twin.logs import TwinLogs
     from simulator.twin.serve import served, write_config
 
     twin = stage.open(_now())
@@ -55,14 +56,17 @@ def show(stage: Stage, folder: Path, ports: tuple[int, int], length: float | Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with served(twin, _now, ports) as where:
-        config = write_config(folder, twin, where)
+        logs = TwinLogs(twin, folder / "logs")
+        config = write_config(folder, twin, where, logs)
         say(f"Prometheus API   {where.metrics_url}")
         say(f"Kubernetes API   {where.cluster_url}   KUBECONFIG={folder / 'kubeconfig'}")
         say(f"registry         {where.registry_url}")
         say(f"vendors          {where.vendors_url}/vendors/NAME/v1")
         say(f"guard it:        prunella run --config {config}")
+        logs.follow()
         while not stop.is_set() and (end is None or twin.world.clock.now() < end):
             stop.wait(min(1.0, twin.follow(_now())))
+            logs.follow()
 
 
 def _now() -> datetime:

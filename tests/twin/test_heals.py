@@ -2,56 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agent.casebook import Case
 from agent.daemon import Controller
 from agent.wiring import assemble, live_actuator, live_senses
 from config.load import load
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
+from simulator.twin.logs import TwinLogs
 from simulator.twin.serve import served, write_config
 from simulator.twin.twin import Twin
 from simulator.world.world import World
 from tools.live.kube_api import KubeApi
+from tools.live.mlflow import MlflowRegistry
 from tools.memory_journal import MemoryJournal
 
 pytestmark = [pytest.mark.real, pytest.mark.enable_socket, pytest.mark.slow]
 CALM = 1800.0
-TICKS = 160
+TICKS = 240
+
+
+@dataclass
+class Guarded:
+    """A twin, the controller that guards it over the wire, and what both do in one tick."""
+
+    twin: Twin
+    controller: Controller
+    beside: tuple[Callable[[], None], ...]
+
+    def until_closed(self) -> list[Case]:
+        """Tick until every case is closed; return them."""
+        for _ in range(TICKS):
+            self.twin.advance()
+            for each in self.beside:
+                each()
+            self.controller.tick()
+            cases = self.controller.snapshot().cases
+            if cases and not any(case.is_open for case in cases):
+                break
+        return list(self.controller.snapshot().cases)
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[tuple[Twin, Controller]]:
-    script = load_scenarios()["bad_rollout_errors"].model_copy(update={"onset": (CALM, CALM)})
+def guarded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Guarded]:
+    script = load_scenarios()[request.param].model_copy(update={"onset": (CALM, CALM)})
     twin = Twin(World(demo_fleet(), seed=1, scenario=script))
     with ExitStack() as stack:
-        file = write_config(tmp_path, twin, stack.enter_context(served(twin, twin.world.clock.now)))
+        logs = TwinLogs(twin, tmp_path / "logs")
+        file = write_config(tmp_path, twin, stack.enter_context(served(twin, twin.world.clock.now)), logs)
         settings, clock = load(file), twin.world.clock
         api = KubeApi(settings.cluster)
         stack.callback(api.close)
         senses = live_senses(settings, api, clock)
+        assert isinstance(senses.registry, MlflowRegistry)
         actuator = live_actuator(settings, api, clock)
-        yield twin, assemble(senses, actuator, MemoryJournal(), settings.fleet, clock, settings=settings)
+        controller = assemble(senses, actuator, MemoryJournal(), settings.fleet, clock, settings=settings)
+        yield Guarded(twin, controller, (logs.follow, senses.registry.look))
 
 
-def test_a_bad_release_is_found_and_rolled_back(guarded: tuple[Twin, Controller]) -> None:
-    twin, controller = guarded
-    for _ in range(TICKS):
-        twin.advance()
-        controller.tick()
-        cases = controller.snapshot().cases
-        if cases and all(case.phase in ("recovered", "closed") for case in cases):
-            break
-    story = [item.text for case in controller.snapshot().cases for item in case.timeline]
-    (case,) = controller.snapshot().cases
-    assert case.phase in ("recovered", "closed"), story
+@pytest.mark.parametrize("guarded", ["bad_rollout_errors"], indirect=True)
+def test_a_bad_release_is_found_and_rolled_back(guarded: Guarded) -> None:
+    (case,) = guarded.until_closed()
+    story = [item.text for item in case.timeline]
+    assert case.phase == "recovered", story
     assert case.plan is not None
     assert case.plan.playbook == "rollback_release", story
-    happened = twin.world.ledger.happened
+    happened = guarded.twin.world.ledger.happened
     assert happened is not None
     service = happened.entity.split("/")[1]
-    assert twin.world.body.pods.workloads[service].current == "2"
+    assert guarded.twin.world.body.pods.workloads[service].current == "2"
+
+
+@pytest.mark.parametrize("guarded", ["wrong_version_promoted"], indirect=True)
+def test_a_wrong_version_is_found_by_its_answers_and_the_alias_pointed_back(guarded: Guarded) -> None:
+    """Quality is read from a log in Parquet, the promotion from MLflow's interface, and there it is undone."""
+    (case,) = guarded.until_closed()
+    story = [item.text for item in case.timeline]
+    assert case.phase == "recovered", story
+    assert case.plan is not None
+    assert case.plan.playbook == "rollback_model", story

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
+import numpy as np
+
 from config.fleet import Fleet, ServiceKind
 from config.settings import Settings
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
 from tools.live.kube_api import Json, KubeApi
+from tools.live.log import TableLog
 from tools.live.mlflow import MlflowRegistry
 from tools.live.mlflow_api import MlflowApi
 from tools.live.openai import OpenAIReasoner
 
+LOG_SPAN = timedelta(hours=1)
 SKEW = timedelta(seconds=5)  # between two clocks that still agree
 
 
@@ -66,6 +70,7 @@ def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
     """Look at everything that the ports do not show, in the order in which a person would mend it."""
     yield from cluster_clock(api, clock)
     yield from rights(api, settings.fleet, settings.cluster.lease_namespace)
+    yield from inference_logs(settings, clock)
     if settings.registry is not None:
         yield from registry(MlflowApi(settings.registry), settings.fleet, clock)
     if settings.reasoner is not None:
@@ -123,6 +128,22 @@ def allowed(api: KubeApi, right: Right, namespace: str) -> bool:
         return bool(answer["status"]["allowed"])
     except (KeyError, TypeError) as error:
         raise Malformed(f"Kubernetes: a review without a verdict: {error}") from error
+
+
+# -- inference logs ----------------------------------------------------------------------------------------------------
+def inference_logs(settings: Settings, clock: Clock) -> Iterator[Check]:
+    """Read an hour of every log: whether it can be read, how new it is, how many labels it has."""
+    port, now = TableLog(settings.logs), clock.now()
+    for table in settings.logs:
+        try:
+            rows = port.window(table.service, now - LOG_SPAN, now)
+        except ToolError as error:
+            yield Check(f"log of {table.service}", None, str(error), "see logs; without it quality is not watched")
+            continue
+        count, labelled = len(rows.at), int(np.isfinite(rows.labels).sum())
+        text = f"{count} rows in the last hour, {labelled} with a label, {len(rows.names)} features"
+        hint = "" if labelled else "without labels accuracy is NO DATA"
+        yield Check(f"log of {table.service}", True if labelled else None, text, hint)
 
 
 # -- registry --------------------------------------------------------------------------------------------------------

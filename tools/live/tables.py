@@ -21,7 +21,7 @@ TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
+def translated(address: str) -> Iterator[None]:
     """Turn what Ibis, its engines and Arrow raise into the error tree; the first line says what is wrong."""
     import duckdb
     import ibis
@@ -50,7 +50,7 @@ class IbisTable:
 
     def __init__(self, expression: Any, name: str) -> None:
         self._table, self.name = expression, name
-        with _translated(name):
+        with translated(name):
             self.fields = tuple(_field(column, kind) for column, kind in expression.schema().items())
             self.rows = int(expression.count().to_pyarrow().as_py())
 
@@ -78,7 +78,7 @@ class IbisTable:
         counted = self._table.select(value=column).filter(lambda t: t["value"].notnull())
         counted = counted.group_by("value").aggregate(n=lambda t: t.count())
         counted = counted.order_by(ibis.desc("n"), "value").limit(most)
-        with _translated(self.name):
+        with translated(self.name):
             found = counted.to_pyarrow()
         return dict(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
 
@@ -110,7 +110,7 @@ class IbisTable:
         picks = np.unique(np.random.default_rng(seed).integers(0, max(self.rows, 1), rows))
         found = {name: tally(np.empty(0), grid) for name, grid in grids.items()}
         query, start, taken = str(ibis.to_sql(self._table.select(*wanted), dialect="duckdb")), 0, []
-        with _translated(self.name):
+        with translated(self.name):
             reader = self._table.get_backend().con.sql(query).to_arrow_reader(PIECE)
             for piece in reader:
                 for name, grid in grids.items():
@@ -129,7 +129,7 @@ class IbisTable:
             return {}
         named = list(grids.items())
         parts = [self._coded(name, grid, place) for place, (name, grid) in enumerate(named)]
-        with _translated(self.name):
+        with translated(self.name):
             counted = (ibis.union(*parts) if len(parts) > 1 else parts[0]).to_pyarrow()
             ends = self._ends([name for name, _ in named])
         place, code, n = (counted[key].to_numpy(zero_copy_only=False) for key in ("place", "code", "n"))
@@ -174,7 +174,7 @@ class IbisTable:
 
     def _columns(self, table: Any, names: Sequence[str]) -> dict[str, Column]:
         kinds = {name: self._kind(name) for name in names}
-        with _translated(self.name):
+        with translated(self.name):
             asked = {name: table[name].cast("string") if kinds[name] is Kind.other else table[name] for name in names}
             read = table.select(**asked).to_pyarrow()
             return {name: _column(read[name], kinds[name]) for name in names}
@@ -210,11 +210,12 @@ def _column(read: Any, kind: Kind) -> Column:
         return Labels(codes, tuple(coded.dictionary.to_pylist()))
     if kind is Kind.time:
         micro = read.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return Numbers(_floats(micro) / 1e6)
-    return Numbers(_floats(read))
+        return Numbers(floats(micro) / 1e6)
+    return Numbers(floats(read))
 
 
-def _floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return an Arrow column of numbers or flags as float64, null as NaN."""
     import pyarrow as pa
 
     if pa.types.is_boolean(read.type):
@@ -246,15 +247,21 @@ def _tally(grid: Grid, codes: Any, n: Any, ends: tuple[float, float]) -> Tally:
 
 def open_table(address: str, memory: str = MEMORY) -> IbisTable:
     """Open a file or ``URL#TABLE``; ``Absent`` when there is nothing, ``Malformed`` when it cannot be read."""
+    with translated(address):
+        table = address.partition("#")[2] if "://" in address else Path(address).name
+        return IbisTable(expression(address, memory), table)
+
+
+def expression(address: str, memory: str = MEMORY) -> Any:
+    """Return the Ibis expression of an address. Raises foreign exceptions too: to be used within ``translated``."""
     import ibis
 
-    with _translated(address):
-        if "://" in address:
-            url, _, table = address.partition("#")
-            if not table:
-                raise Refused(f"say which table: {address}#TABLE")
-            return IbisTable(ibis.connect(url).table(table), table)
-        return IbisTable(_read_file(address, memory), Path(address).name)
+    if "://" not in address:
+        return _read_file(address, memory)
+    url, _, table = address.partition("#")
+    if not table:
+        raise Refused(f"say which table: {address}#TABLE")
+    return ibis.connect(url).table(table)
 
 
 def _read_file(address: str, memory: str) -> Any:

@@ -1,0 +1,62 @@
+"""The twin's inference logs as Parquet files, written anew now and then: labels come late, and old rows change."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.twin.twin import Twin
+from tools.errors import Absent
+from tools.records import InferenceWindow
+
+KEPT = timedelta(hours=3)  # of the fleet's time
+EVERY = timedelta(minutes=2)
+
+
+class TwinLogs:
+    """Writes ``FOLDER/SERVICE.parquet`` and ``SERVICE.reference.parquet`` for every service that logs."""
+
+    def __init__(self, twin: Twin, folder: Path) -> None:
+        self._twin, self._folder = twin, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._services = tuple(service.name for service in twin.world.fleet.services if service.model)
+        self._due = twin.world.clock.now()
+        for name in self._services:
+            _write(folder / f"{name}.reference.parquet", twin.world.log.reference(name))
+
+    def tables(self) -> list[dict[str, str]]:
+        """Return the entries for ``logs`` of a configuration that lies beside the folder."""
+        here = self._folder.name
+        return [
+            {"service": name, "rows": f"{here}/{name}.parquet", "reference": f"{here}/{name}.reference.parquet"}
+            for name in self._services
+        ]
+
+    def follow(self) -> None:
+        """Write where that is due."""
+        now = self._twin.world.clock.now()
+        if now < self._due:
+            return
+        self._due = now + EVERY
+        for name in self._services:
+            try:
+                with self._twin.lock:
+                    rows = self._twin.world.log.window(name, now - KEPT, now)
+            except Absent:
+                continue
+            _write(self._folder / f"{name}.parquet", rows)
+
+
+def _write(path: Path, rows: InferenceWindow) -> None:
+    """Replace a file as a whole: a reader sees the old rows or the new ones."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns: dict[str, Any] = {"at": pa.array((rows.at * 1e6).astype(np.int64), pa.timestamp("us", "UTC"))}
+    columns |= {name: pa.array(rows.features[:, place]) for place, name in enumerate(rows.names)}
+    columns |= {"score": pa.array(rows.scores), "label": pa.array(rows.labels, from_pandas=True)}
+    columns["version"] = pa.array([str(each) for each in rows.version], pa.string())
+    beside = path.with_suffix(".part")
+    parquet.write_table(pa.table(columns), beside)
+    beside.replace(path)

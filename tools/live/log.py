@@ -1,0 +1,113 @@
+"""The inference log as tables: Parquet files or any engine that Ibis speaks to, one table per service.
+
+The engine filters by time and picks the columns; what leaves it is one window, cut to its newest rows.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.settings import LogTable
+from tools.errors import Absent, Malformed
+from tools.live.tables import expression, floats, translated
+from tools.records import InferenceWindow
+
+Floats = NDArray[np.float64]
+
+
+class TableLog:
+    """Implements ``tools.ports.InferenceLog``. A file is opened anew at every look, for it grows."""
+
+    def __init__(self, tables: tuple[LogTable, ...]) -> None:
+        self._tables: Mapping[str, LogTable] = {table.service: table for table in tables}
+
+    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+        """Return the rows logged in [start, end), oldest first, with the labels that are known by now."""
+        logged = self._of(service)
+        with translated(logged.rows):
+            table = expression(logged.rows)
+            at = _seconds(table, logged.at)
+            shown = table.mutate(prunella_at=at)
+            shown = shown.filter((shown["prunella_at"] >= start.timestamp()) & (shown["prunella_at"] < end.timestamp()))
+            return _read(service, logged, shown)
+
+    def reference(self, service: str) -> InferenceWindow:
+        """Return the rows that the model was accepted on; ``Absent`` when none are named."""
+        logged = self._of(service)
+        if not logged.reference:
+            raise Absent(f"{service}: no reference rows are configured")
+        with translated(logged.reference):
+            table = expression(logged.reference)
+            there = logged.at in table.columns
+            return _read(service, logged, table.mutate(prunella_at=_seconds(table, logged.at) if there else 0.0))
+
+    def _of(self, service: str) -> LogTable:
+        if service not in self._tables:
+            raise Absent(f"no inference log of {service} is configured")
+        return self._tables[service]
+
+
+def _seconds(table: Any, name: str) -> Any:
+    """Return a column of instants as seconds since 1970; a time without a zone is UTC."""
+    column = _column(table, name)
+    if column.type().is_numeric():
+        return column.cast("float64")
+    return _instant(column).epoch_seconds().cast("float64")
+
+
+def _instant(column: Any) -> Any:
+    """Return a column as instants. Nanoseconds with a zone are a type of DuckDB's own, unknown to Ibis."""
+    from ibis.expr import datatypes
+
+    kind = column.type()
+    if kind.is_timestamp():
+        return column
+    return column.cast(datatypes.Timestamp(timezone="UTC", scale=6) if kind.is_unknown() else "timestamp")
+
+
+def _column(table: Any, name: str) -> Any:
+    if name not in table.columns:
+        raise Malformed(f"the log has no column {name!r}; it has {', '.join(table.columns[:20])}")
+    return table[name]
+
+
+def _read(service: str, logged: LogTable, table: Any) -> InferenceWindow:
+    import ibis
+
+    names = logged.features or _numeric(logged, table)
+    picked = {"at": table["prunella_at"], "score": _number(table, logged.score)}
+    picked |= {f"x{place}": _number(table, name) for place, name in enumerate(names)}
+    picked["label"] = _number(table, logged.label) if logged.label in table.columns else ibis.null("float64")
+    version = logged.version in table.columns
+    picked["version"] = table[logged.version].cast("string") if version else ibis.literal("")
+    newest = table.select(**picked).order_by(ibis.desc("at")).limit(logged.most)
+    read = newest.to_pyarrow()
+    order = np.argsort(floats(read["at"]), kind="stable")
+    return InferenceWindow(
+        service=service,
+        names=tuple(names),
+        at=floats(read["at"])[order],
+        features=np.stack([floats(read[f"x{place}"])[order] for place in range(len(names))], axis=1)
+        if names
+        else np.empty((len(order), 0)),
+        scores=floats(read["score"])[order],
+        labels=floats(read["label"])[order],
+        version=np.array([str(each or "") for each in read["version"].to_pylist()], dtype=np.str_)[order],
+    )
+
+
+def _number(table: Any, name: str) -> Any:
+    column = _column(table, name)
+    if not (column.type().is_numeric() or column.type().is_boolean()):
+        raise Malformed(f"column {name!r} of the log is {column.type()}; numbers and flags are read")
+    return column.cast("float64")
+
+
+def _numeric(logged: LogTable, table: Any) -> tuple[str, ...]:
+    """Return every column of numbers that has no other meaning."""
+    other = {logged.at, logged.score, logged.label, logged.version, "prunella_at"}
+    kinds = table.schema().items()
+    return tuple(name for name, kind in kinds if name not in other and (kind.is_numeric() or kind.is_boolean()))
