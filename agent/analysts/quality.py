@@ -9,6 +9,7 @@ from agent.analysts.changes import OURS
 from agent.analysts.columns import spoils
 from agent.analysts.evidence import Notes, onset
 from agent.analysts.shapes import joint, off, ranking, stepped, unequal
+from agent.analysts.versions import compare_turn
 from agent.case import Evidence, Incident
 from agent.drift.exact import gaps
 from agent.drift.since import since
@@ -74,9 +75,13 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
             return
         start = max(onset(incident), scene.now - timedelta(hours=2))
         _age(notes, scene, state, (champion, older))
-        found = scene.senses.registry.compare(service.name, older, champion, start, scene.now)
     except ToolError as error:
         notes.add("older_version_better", entity, 0.0, f"no comparison: {error}")
+        return
+    try:
+        found = scene.senses.registry.compare(service.name, older, champion, start, scene.now)
+    except ToolError as error:
+        compare_turn(notes, scene, service, (champion, older), str(error))
         return
     better = found.accuracy.get(older, 0.0) - found.accuracy.get(champion, 0.0)
     clear = found.gain_high < 0 and better > 0.03
@@ -115,7 +120,12 @@ def _age(notes: Notes, scene: Scene, state: ModelState, pair: tuple[str, str]) -
     promoted = [c.at for c in scene.senses.registry.changes(scene.now - timedelta(hours=8)) if c.after == champion]
     fresh = any(timedelta(0) <= at - made[champion] < FRESH for at in promoted)
     notes.add("promoted_fresh", entity, 2.5 if fresh else -1.5, f"{champion} was made at {made[champion]:%d %b %H:%M}")
-    notes.add("old_version_promoted", entity, 2.5 if age > STALE else -1.5, f"{champion} is {age} older than {before}")
+    notes.add(
+        "old_version_promoted",
+        entity,
+        2.5 if age > STALE else -1.5,
+        f"{champion} is {age.total_seconds() / 86400:.1f} days older than {before}",
+    )
 
 
 def _inputs(notes: Notes, scene: Scene, service: Service) -> None:

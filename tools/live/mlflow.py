@@ -83,7 +83,7 @@ class MlflowRegistry:
     def model(self, name: str) -> ModelState:
         """Return versions and aliases; ``Absent`` when there is no such model."""
         found = _registered(self._api, name)
-        versions = sorted(self._versions(name), key=lambda each: (each.created_at, each.version))
+        versions = sorted(self._versions(name), key=_order)
         return ModelState(model=name, versions=tuple(versions), aliases=dict(found.aliases))
 
     def _versions(self, name: str) -> Iterable[ModelVersion]:
@@ -248,6 +248,11 @@ def _version(item: Mapping[str, Any]) -> ModelVersion:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Malformed(f"MLflow: a model version cannot be read: {error}") from error
+
+
+def _order(version: ModelVersion) -> tuple[int, datetime]:
+    """MLflow numbers versions as they are registered; what a tag or a copy says of their age does not count."""
+    return (int(version.version) if version.version.isdigit() else 0, version.created_at)
 
 
 def _change(found: Model, alias: str, step: tuple[str, str], now: datetime) -> Change:
