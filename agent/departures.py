@@ -15,7 +15,7 @@ from agent.case import Anomaly
 from agent.eyes.budget import budget
 from agent.eyes.burn import Burn
 from agent.eyes.columns import State
-from agent.eyes.engine import Alarm, Eyes
+from agent.eyes.engine import Alarm, Engine, Eyes
 from agent.eyes.roster import Roster
 from agent.eyes.saved import named, under
 from agent.habits import JOINT, Habits
@@ -35,7 +35,8 @@ class Departures:
     def __init__(self, fleet: Fleet, cadence: Cadence, settings: EyesSettings) -> None:
         self._fleet, self._seconds = fleet, cadence.tick.total_seconds()
         self._borne = budget(settings.budget)
-        self._roster, self._habits = Roster(Eyes(0, np.inf)), Habits(fleet)
+        self._engine = settings.engine
+        self._roster, self._habits = Roster(_engine(self._engine, np.inf)), Habits(fleet)
         self._keys: tuple[SeriesKey, ...] | None = None
         self._kept: tuple[SeriesKey, ...] = ()
         self._places = np.empty(0, np.intp)
@@ -56,7 +57,7 @@ class Departures:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], words: Any) -> None:
         """Go on from ``state``; ``ValueError`` when it does not fit."""
-        fresh = Roster(Eyes(0, self._roster.eyes.threshold))
+        fresh = Roster(_engine(self._engine, self._roster.eyes.threshold))
         fresh.restore([SeriesKey(*key) for key in words["keys"]], under("roster", arrays))
         self._habits.restore(under("habits", arrays), words["signals"])
         self._roster, self._keys = fresh, None
@@ -86,6 +87,14 @@ class Departures:
             tier=_tier(key.entity),
             reason=alarm.reason if key.signal != JOINT else self._habits.reason(key.entity),
         )
+
+
+def _engine(name: str, threshold: float) -> Engine:
+    if name == "numpy":
+        return Eyes(0, threshold)
+    from agent.eyes.tensors import TensorEyes
+
+    return TensorEyes(0, threshold, "cuda" if name == "torch-cuda" else "cpu")
 
 
 def _tier(entity: str) -> Literal["daily", "weekly"]:

@@ -60,6 +60,10 @@ class EyesSettings(Frozen):
         default="one false alert per service per month",
         description="false alerts that people bear, in words: about departures from the usual, not broken objectives",
     )
+    engine: Literal["numpy", "torch-cpu", "torch-cuda"] = Field(
+        default="numpy",
+        description="what advances the series; NumPy is the fastest on a processor. Same alarms, same state",
+    )
     state: Path = Field(
         default=Path("prunella-eyes.npz"),
         description="file in which what the eyes have learned survives a restart; it may be deleted: they learn anew",

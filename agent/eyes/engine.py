@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,37 @@ class Step:
     scores: Reals
     alarms: tuple[Alarm, ...]
     refused: Mapping[str, int]
+
+
+class Engine(Protocol):
+    """What ``agent.eyes.roster.Roster`` feeds: ``Eyes``, or ``agent.eyes.tensors.TensorEyes``."""
+
+    threshold: float
+
+    @property
+    def series(self) -> int:
+        """How many series are watched."""
+        ...
+
+    def update(self, at: "float | NDArray[np.float64]", values: NDArray[np.float64]) -> Step:
+        """Take a reading of every series."""
+        ...
+
+    def grow(self, more: int) -> int:
+        """Append series."""
+        ...
+
+    def forget(self, series: NDArray[np.intp]) -> None:
+        """Forget some series."""
+        ...
+
+    def state(self) -> State:
+        """Return every array."""
+        ...
+
+    def restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from ``state``."""
+        ...
 
 
 class Eyes:

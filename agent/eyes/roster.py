@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.columns import State
-from agent.eyes.engine import Eyes, Step
+from agent.eyes.engine import Engine, Step
 from agent.eyes.saved import named, under
 
 AT_ONCE = 1000  # newcomers of a step, at least; else as many as are known already
@@ -26,7 +26,7 @@ class Roster:
     150 b
     """
 
-    def __init__(self, eyes: Eyes, at_once: int = AT_ONCE, forget: int = FORGET) -> None:
+    def __init__(self, eyes: Engine, at_once: int = AT_ONCE, forget: int = FORGET) -> None:
         self.eyes, self._at_once, self._forget = eyes, at_once, forget
         self.keys: list[Hashable] = []
         self._row: dict[Hashable, int] = {}
