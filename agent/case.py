@@ -8,6 +8,7 @@ from pydantic import Field
 from config.frozen import Frozen
 
 Severity = Literal["low", "medium", "high", "critical"]
+BLIND = "NO DATA"  # how the text of evidence begins that was looked for and did not come, but may yet
 AnalystField = Literal["serving", "hardware", "quality", "cost", "changes", "marks"]
 
 

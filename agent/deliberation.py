@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from agent.analysts import changes, cost, hardware, marks, quality, serving
 from agent.bindings import bindings_for, subject_of
-from agent.case import Evidence, Hypothesis, Incident
+from agent.case import BLIND, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
 from agent.diagnose import diagnose
 from agent.observe import Scene
@@ -34,6 +34,7 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
 }
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
+LATE_PATIENCE = timedelta(minutes=45)  # the same, where answers are judged by labels: those are as late anyway
 LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
 MOST_ATTEMPTS = 3
 
@@ -171,5 +172,7 @@ class Deliberation(Round):
 
 def _patience(scene: Scene, evidence: Sequence[Evidence]) -> timedelta:
     """Return for how long a case waits for what would decide it: longer where what was asked for did not come."""
-    blind = bool(scene.observation.problems) or any(e.analyst == "changes" and not e.weight for e in evidence)
-    return BLIND_PATIENCE if blind else PATIENCE
+    lost = {e.analyst for e in evidence if not e.weight and e.text.startswith(BLIND)}
+    if "quality" in lost:
+        return LATE_PATIENCE
+    return BLIND_PATIENCE if scene.observation.problems or lost else PATIENCE

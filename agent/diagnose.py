@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from agent.case import Diagnosis, Evidence, Hypothesis, Incident
+from agent.case import BLIND, Diagnosis, Evidence, Hypothesis, Incident
 from playbooks.faults import FaultProfile
 
 RESOLVED = 0.6  # probability of the best hypothesis
 SEEN = 1.0  # score that must come from what was seen: what was looked for in vain proves no fault by itself
+REFUTES = -1.0  # a sign at least so much against a fault would refute it
 NONE_OF_THESE = 1.5  # score of "something that we do not know"
 
 
@@ -29,6 +30,7 @@ def diagnose(incident: Incident, evidence: Sequence[Evidence], faults: Sequence[
         for (fault, entity, _, pro, contra), weight in zip(scored, weights, strict=True)
     )
     resolved = bool(ranked) and ranked[0].probability >= RESOLVED and _seen(*scored[0][:2], evidence) >= SEEN
+    resolved = resolved and not _unrefuted(scored[0][0], evidence)
     at = max((item.at for item in evidence), default=incident.at)
     wants = "" if resolved else _wanted(faults, evidence)
     return Diagnosis(incident=incident.id, at=at, hypotheses=ranked[:6], resolved=resolved, wants=wants)
@@ -78,6 +80,12 @@ def _seen(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> flo
     return sum(
         max(fault.signs[name], 0.0) * max(item.weight, 0.0) for name, item in _strongest(fault, entity, evidence)
     )
+
+
+def _unrefuted(fault: FaultProfile, evidence: Sequence[Evidence]) -> bool:
+    """Whether a look that could refute a fault did not come: it is not known then, however well the rest fits."""
+    lost = {item.finding for item in evidence if not item.weight and item.text.startswith(BLIND)}
+    return any(fault.signs.get(finding, 0.0) <= REFUTES for finding in lost)
 
 
 def _wanted(faults: Sequence[FaultProfile], evidence: Sequence[Evidence]) -> str:

@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,8 @@ from agent.options import AsJson, Headless
 from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told, wiring
 
 __all__ = ["app", "main"]
+
+MONTH = "month"  # the suite that is no set of scenarios
 
 
 class LabVerb(StrEnum):
@@ -125,6 +128,9 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
         list[str] | None,
         typer.Option(metavar="NAME", help="What else is the matter, such as red_herring; may be repeated."),
     ] = None,
+    days: Annotated[
+        float, typer.Option(min=0.01, help="Length of --suite month, whose seed is --seeds less 1.")
+    ] = 30.0,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -135,46 +141,93 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Drill the controller on simulated faults and score it; 1 when anything was not healed or not safe."""
     with told():
-        from simulator.scorecard_view import card, names, passed
-
         backend = importlib.import_module("simulator.drill")
         known = backend.listing()
         if listing:
+            from simulator.scorecard_view import names
+
             _write_json(known, as_json) if as_json else names(known)
             return
-        _known(ids or [], suite, known)
-        if unknown := sorted(set(beside or ()) - set(known["baselines"])):
-            fail(f"no baseline {', '.join(unknown)}; there are {', '.join(known['baselines'])}")
-        if unknown := sorted(set(modifier or ()) - set(known["with"])):
-            fail(f"no modifier {', '.join(unknown)}; there are {', '.join(known['with'])}")
+        wanted = Wanted(tuple(ids or ()), suite, seeds, jobs, days, length, tuple(beside or ()), tuple(modifier or ()))
+        wanted.check(known)
+        with counted("drilling") as progress:
+            result = wanted.play(backend, progress, resume)
+        well = _shown(result, as_json, html)
+    raise typer.Exit(0 if well else NOT_WELL)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a drill was asked for."""
+
+    ids: tuple[str, ...]
+    suite: str | None
+    seeds: int
+    jobs: int
+    days: float
+    length: float | None
+    beside: tuple[str, ...]
+    modifiers: tuple[str, ...]
+
+    def check(self, known: dict[str, Any]) -> None:
+        """Refuse what does not exist."""
+        if self.suite == MONTH and not self.ids:
+            return
+        _known(list(self.ids), self.suite, known)
+        for kind, names, options in (
+            ("baseline", self.beside, known["baselines"]),
+            ("modifier", self.modifiers, known["with"]),
+        ):
+            if unknown := sorted(set(names) - set(options)):
+                fail(f"no {kind} {', '.join(unknown)}; there are {', '.join(options)}")
+
+    def play(self, backend: Any, progress: Any, resume: Path | None) -> dict[str, Any]:
+        """Run it."""
+        if self.suite == MONTH:
+            month = importlib.import_module("simulator.month")
+            played: dict[str, Any] = month.run_month(self.seeds - 1, self.days, self.jobs, progress, resume)
+            return played
         options = {
-            "modifiers": modifier or (),
-            "length": length and timedelta(seconds=length),
-            "beside": beside or (),
+            "modifiers": self.modifiers,
+            "length": self.length and timedelta(seconds=self.length),
+            "beside": self.beside,
             "kept": resume,
         }
-        with counted("drilling") as progress:
-            result = backend.run_drill(ids or [], suite, seeds, jobs, progress, **options)
-        if as_json:
-            _write_json(result, as_json)
-        if html:
-            from simulator.scorecard_html import page
+        result: dict[str, Any] = backend.run_drill(
+            list(self.ids), self.suite, self.seeds, self.jobs, progress, **options
+        )
+        return result
 
-            _write(str(html), page(result))
-        if as_json != "-":
-            card(result)
-    raise typer.Exit(0 if passed(result) else NOT_WELL)
+
+def _shown(result: dict[str, Any], as_json: str | None, html: Path | None) -> bool:
+    """Write and print a result; return whether it is well."""
+    from simulator.scorecard_view import calendar, card, passed
+
+    monthly = "shifts" in result
+    if as_json:
+        _write_json(result, as_json)
+    if html and monthly:
+        fail("--html draws episodes; a month has none: use --json")
+    if html:
+        from simulator.scorecard_html import page
+
+        _write(str(html), page(result))
+    if as_json != "-":
+        (calendar if monthly else card)(result)
+    return monthly or passed(result)
 
 
 def _known(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
     """Refuse what does not exist, and nothing at all: an empty selection is never everything."""
     if not ids and suite is None:
-        fail(f"drill what? Give scenarios, or --suite {' or '.join(known['suites'])}; drill --list shows them")
+        fail(
+            f"drill what? Give scenarios, or --suite {' or '.join((*known['suites'], MONTH))}; drill --list shows them"
+        )
     scenarios = {*known["faults"], *known["modifiers"]}
     if unknown := sorted(set(ids) - scenarios):
         fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
     if suite is not None and suite not in known["suites"]:
-        fail(f"no suite {suite!r}; there are {', '.join(known['suites'])}")
+        fail(f"no suite {suite!r}; there are {', '.join((*known['suites'], MONTH))}")
 
 
 def _write_json(value: dict[str, Any], where: str) -> None:

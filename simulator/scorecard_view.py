@@ -37,6 +37,32 @@ def card(result: Json) -> None:
         console.print(Text(f"{name}  {_figure(value)}"))
 
 
+def calendar(result: Json) -> None:
+    """Print a row for everybody who guarded the fleet for a month, and how they compare."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    heads = (
+        "who",
+        "good requests",
+        "but for health",
+        "degraded min",
+        "of models",
+        "faults",
+        "paged",
+        "GPU %",
+        "actions",
+    )
+    for head in heads:
+        table.add_column(head, justify="left" if head == "who" else "right", no_wrap=True)
+    for who, each in result["shifts"].items():
+        shares = (f"{each[name]:.4%}" for name in ("availability", "availability_but_for_health"))
+        counts = ("degraded_minutes", "degraded_minutes_of_models", "faults", "paged", "utilisation", "actions")
+        table.add_row(who, *shares, *(f"{each[name]:g}" for name in counts))
+    console = paper()
+    console.print(table)
+    for name, value in result["summary"].items():
+        console.print(Text(f"{name}  {_figure(value)}"))
+
+
 def paper() -> Console:
     """Return a console as wide as its terminal; wide enough for any table where there is none."""
     console = Console()

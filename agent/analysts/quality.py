@@ -10,12 +10,12 @@ from agent.analysts.columns import spoils
 from agent.analysts.evidence import Notes, onset
 from agent.analysts.shapes import joint, off, ranking, stepped, unequal
 from agent.analysts.versions import compare_turn
-from agent.case import Evidence, Incident
+from agent.case import BLIND, Evidence, Incident
 from agent.drift.exact import gaps
 from agent.drift.since import since
 from agent.observe import LABEL_DELAY, Scene
 from config.fleet import Service
-from tools.errors import ToolError
+from tools.errors import ToolError, Transient
 from tools.records import InferenceWindow, ModelState
 from tools.tables import Numbers
 
@@ -75,6 +75,9 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
             return
         start = max(onset(incident), scene.now - timedelta(hours=2))
         _age(notes, scene, state, (champion, older))
+    except Transient as error:
+        notes.add("older_version_better", entity, 0.0, f"{BLIND}: {error}")
+        return
     except ToolError as error:
         notes.add("older_version_better", entity, 0.0, f"no comparison: {error}")
         return

@@ -21,6 +21,9 @@ class Cue:
     route: int = -1
     key: str = ""  # of an ail's carrier, once it is cast
     calm: int = 0  # ticks for which its service was well
+    mended: bool = False  # a person took the cause away
+    on: bool = False  # it had a level in the last tick
+    made: str = ""  # the revision or version that it brought
     over: bool = False  # a sustained one that its service got over
     next_at: datetime | None = None  # of a happening that has not happened yet
     times: int = 0
@@ -29,7 +32,7 @@ class Cue:
         """Return how far the mutation has come, 0 to 1."""
         since = (now - self.at).total_seconds()
         m = self.mutation
-        if since < 0 or (m.duration is not None and since >= m.duration):
+        if self.mended or since < 0 or (m.duration is not None and since >= m.duration):
             return 0.0
         match m.onset:
             case "step":

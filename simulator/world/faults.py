@@ -5,7 +5,7 @@ is drawn from streams that belong to the scenario alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from simulator.world.ails import Ail
@@ -13,6 +13,7 @@ from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.events import Kind
 from simulator.world.ledger import Happened
+from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
 from simulator.world.script import Scenario
@@ -102,6 +103,11 @@ class Stage:
             truth, entity, self.names.get("service", ""), self.onset if truth.fault else None, frozenset(self.beside)
         )
 
+    def mend(self, numbers: Iterable[int]) -> None:
+        """Let a person take away what these mutations of the scenario did."""
+        for number in numbers:
+            mend(self._cues[number], self._body)
+
     # -- every tick ------------------------------------------------------------------------------------------------
     def play(self, now: datetime) -> None:
         """Apply everything that is due."""
@@ -124,8 +130,9 @@ class Stage:
 
     def _hold(self, cue: Cue, now: datetime) -> None:
         level = cue.level(now)
-        if level <= 0 and cue.gpu < 0:
+        if level <= 0 and cue.gpu < 0 and not cue.on:
             return
+        cue.on = level > 0 and cue.mutation.what in _DRIFTS  # a drift stays where it is until it is turned back
         if cue.service:
             cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
         special: dict[str, Callable[[Cue, float], None]] = {
@@ -239,6 +246,7 @@ class Stage:
         pod = self._victim(cue.service)
         self._name_gpu(pod.gpu)
         self.names["replica"] = pod.name
+        cue.gpu = pod.gpu
         body.pods.lost[pod.gpu] = True
         body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
         body.crash(pod)
@@ -266,6 +274,7 @@ class Stage:
         )
         now = self._body.clock.now()
         self._release(cue.service, effect, (cue.mutation.text, cue.mutation.actor), now)
+        cue.made = self._body.pods.workloads[cue.service].current
 
     def _release(
         self, service: str, effect: Effect, told: tuple[str, str], now: datetime, kind: Kind = "release"
@@ -279,6 +288,7 @@ class Stage:
 
     def _promote(self, cue: Cue) -> None:
         self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
+        cue.made = self._body.quality.alias(self._body.services[cue.service].model, "champion")
 
     def _owner(self, cue: Cue) -> None:
         workload = self._body.pods.workloads.get(cue.service)

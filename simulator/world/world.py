@@ -1,5 +1,6 @@
 """The pretend fleet in virtual time. ``advance`` is one tick; the ports answer as of the last one."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -101,6 +102,20 @@ class World:
     def troubled(self, name: str) -> bool:
         """Say whether a trouble of the controller's own lasts now; for the ports that are handed to it alone."""
         return name in self._body.knobs.own
+
+    def mend(self, numbers: Iterable[int]) -> None:
+        """Let a person repair what these mutations of the scenario did; nobody else can."""
+        self._stage.mend(numbers)
+
+    @property
+    def base_error(self) -> Floats:
+        """Share of answers that fail though nothing is wrong, by service."""
+        return self._base_error
+
+    def utilisation(self) -> float:
+        """Return the mean utilisation of the GPUs that replicas hold, 0..100; NaN where there are none."""
+        held = [gpu for gpu, pod in enumerate(self._body.pods.owner) if pod is not None]
+        return float(self._body.store.views["DCGM_FI_DEV_GPU_UTIL"][held, 0].mean()) if held else float("nan")
 
     def ready(self) -> dict[str, int]:
         """Return the replicas that take requests, by service that has any to run; for scoring alone."""

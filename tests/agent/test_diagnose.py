@@ -2,7 +2,7 @@
 
 import itertools
 
-from agent.case import Diagnosis, Evidence
+from agent.case import BLIND, Diagnosis, Evidence
 from agent.diagnose import diagnose
 from playbooks.faults import shipped_faults
 from tests.agent.handmade import anomaly, evidence, incident
@@ -48,3 +48,12 @@ def test_nothing_seen_is_unresolved_and_says_what_it_wants() -> None:
 def test_the_order_of_evidence_is_irrelevant() -> None:
     items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("saturated", -2.0))
     assert len({told(*order).model_dump_json() for order in itertools.permutations(items)}) == 1
+
+
+def test_what_could_refute_a_fault_and_did_not_come_leaves_it_open() -> None:
+    seen_down = evidence("accuracy_down", 2.5)
+    assert diagnose(incident(), (seen_down,), shipped_faults()).resolved
+    lost = evidence("older_version_better", 0.0).model_copy(update={"text": f"{BLIND}: registry: 503"})
+    assert not diagnose(incident(), (seen_down, lost), shipped_faults()).resolved
+    absent = evidence("older_version_better", 0.0)  # there is no registry here: nothing will ever come of it
+    assert diagnose(incident(), (seen_down, absent), shipped_faults()).resolved

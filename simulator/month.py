@@ -1,0 +1,140 @@
+"""The month: forty services through stated rates of faults, with Prunella, with simple rules, with a person alone.
+
+Everybody meets the same faults in the same weather, and everybody but "nobody" has the same person on call behind them.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.arrivals import DAY, Arrival, counted, month
+from simulator.copies import copies
+from simulator.episode import GUARDIANS, TICK, Doorkeeper, demo_fleet
+from simulator.kept import Kept
+from simulator.oncall import OnCall
+from simulator.world.world import START, World
+from tools.ports import Actuator
+
+US = "prunella"
+NOBODY, PERSON = "nobody", "on_call"
+RULES = ("restart_first", "undo_last_release", "runbook_by_alert")
+EVERYBODY = (US, PERSON, *RULES, NOBODY)
+SAMPLED = 20  # ticks between two looks at the GPUs
+Progress = Callable[[int, int, str], None]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Who guards the fleet, and for how long."""
+
+    who: str
+    seed: int
+    days: float
+
+    @property
+    def key(self) -> str:
+        """Name of the run in a file of finished ones."""
+        return f"month/{self.who}/{self.seed}/{self.days:g}d"
+
+
+def run_month(seed: int, days: float, jobs: int, progress: Progress, kept: Path | None = None) -> Result:
+    """Let everybody guard the fleet for so many days. Same seed and days, same result, whatever the jobs."""
+    shifts, done = [Shift(who, seed, days) for who in EVERYBODY], Kept(kept)
+    found = {shift.who: result for shift in shifts if (result := done.of(shift.key)) is not None}
+    for shift, result in _worked([shift for shift in shifts if shift.who not in found], jobs):
+        found[shift.who] = result
+        done.add(shift.key, result)
+        progress(len(found), len(shifts), f"{shift.who}, {days:g} days")
+    return {"suite": "month", "seed": seed, "days": days, "shifts": found, "summary": compared(found)}
+
+
+def _worked(shifts: Sequence[Shift], jobs: int) -> Any:
+    if jobs == 1:
+        yield from ((shift, guard(shift)) for shift in shifts)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(guard, shift): shift for shift in shifts}
+        for each in as_completed(waiting):
+            yield waiting[each], each.result()
+
+
+def guard(shift: Shift) -> Result:
+    """Let one of them guard the fleet, and report what came of it."""
+    fleet = copies(demo_fleet())
+    scenario, arrivals = month(fleet, shift.seed, shift.days)
+    world = World(fleet, seed=shift.seed, start=START, scenario=scenario)
+    door = Doorkeeper(world)
+    guardian = _hired(shift.who)(world, door)
+    ours = shift.who == US
+    person = OnCall(world, arrivals, guardian.journal, guarded=ours, alerts=shift.who != NOBODY)
+    used: list[float] = []
+    for tick in range(round(shift.days * DAY / TICK)):
+        world.advance(TICK)
+        guardian.tick()
+        person.tick()
+        if tick % SAMPLED == 0:
+            used.append(world.utilisation())
+    return _report(world, arrivals, person) | {"utilisation": round(float(np.mean(used)), 2), "actions": _done(world)}
+
+
+def _hired(who: str) -> Callable[[World, Actuator], Any]:
+    return GUARDIANS[who if who in GUARDIANS else "do_nothing"]
+
+
+def _done(world: World) -> int:
+    return len(world.ledger.actions)
+
+
+def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result:
+    ledger = world.ledger
+    asked, good = float(ledger.requests.sum()), float(ledger.good_requests.sum())
+    usual = float((ledger.requests * world.base_error).sum())  # what fails of all requests where nothing is wrong
+    held = np.stack([ledger.held(name) for name in ledger.services], axis=1)
+    models = [bool(world.fleet.service(name).model) for name in ledger.services]
+    bad = (~held).sum(axis=0) * TICK / 60
+    faults = [each for each in arrivals if each.scenario]
+    return {
+        "requests": round(asked),
+        "good_requests": round(good),
+        "availability": round(good / asked, 7),
+        "availability_but_for_health": round(1 - max(0.0, asked - good - usual) / asked, 7),
+        "degraded_minutes": round(float(bad.sum()), 1),
+        "degraded_minutes_of_models": round(float(bad[models].sum()), 1),
+        "service_minutes": held.size * TICK / 60,
+        "faults": len(faults),
+        "arrived": counted(arrivals),
+        "paged": len(person.pages),
+        "paged_for": [each.scenario for each in person.pages],
+        "answered": person.answered,
+        "money": round(float(ledger.money.sum()), 2),
+    }
+
+
+def compared(found: dict[str, Result]) -> Result:
+    """Return how the others' downtime compares with ours; None where the question does not arise."""
+    ours = found.get(US)
+    others = {who: result for who, result in found.items() if who not in (US, NOBODY)}
+    if ours is None or not others:
+        return {}
+    best = min(others, key=lambda who: float(others[who]["degraded_minutes"]))
+    return {
+        "best_baseline": best,
+        "bad_requests_ratio": _ratio(_lost(others[best]), _lost(ours)),
+        "degraded_ratio": _ratio(others[best]["degraded_minutes"], ours["degraded_minutes"]),
+        "needing_a_person": _ratio(ours["paged"], ours["faults"]),
+        "utilisation_ratio": _ratio(ours["utilisation"], found.get(NOBODY, others[best])["utilisation"]),
+    }
+
+
+def _lost(result: Result) -> float:
+    return float(result["requests"]) - float(result["good_requests"])
+
+
+def _ratio(above: float, below: float) -> float | None:
+    return round(above / below, 3) if below else None

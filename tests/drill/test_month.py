@@ -1,0 +1,169 @@
+"""The month: the same faults for everybody, a person who sleeps, repairs that take the cause away."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from config.fleet import Fleet
+from simulator.arrivals import DAY, MONTH, Arrival, counted, month, shipped_rates
+from simulator.copies import copies
+from simulator.episode import TICK, demo_fleet
+from simulator.month import EVERYBODY, NOBODY, PERSON, US, Shift, compared, guard, run_month
+from simulator.oncall import ALERT, UNNOTICED, OnCall
+from simulator.scenario import load_scenarios
+from simulator.world.mend import Tickets
+from simulator.world.script import Scenario
+from simulator.world.world import World
+from tools.memory_journal import MemoryJournal
+
+
+@pytest.fixture(scope="module")
+def forty() -> Fleet:
+    return copies(demo_fleet())
+
+
+def test_forty_services_lean_on_each_other_within_their_copy(forty: Fleet) -> None:
+    assert len(forty.services) == 40
+    assert forty.service("chat-3").depends_on == ("moderate-3",)
+    assert forty.service("fraud-2").model == "fraud-2"
+    assert forty.service("chat-3").model == ""
+
+
+def test_every_rate_says_where_it_comes_from_and_names_faults_that_exist() -> None:
+    known = load_scenarios()
+    for rate in shipped_rates():
+        assert rate.source.strip()
+        assert set(rate.faults) <= set(known)
+
+
+def test_arrivals_follow_their_rates_and_belong_to_the_seed(forty: Fleet) -> None:
+    many = [counted(month(forty, seed, 30)[1]) for seed in range(60)]
+    for rate in shipped_rates():
+        mean = float(np.mean([each[rate.kind] for each in many]))
+        assert mean == pytest.approx(rate.per_month, abs=4 * (rate.per_month / 60) ** 0.5)
+    assert month(forty, 3, 30) == month(forty, 3, 30)
+
+
+def test_a_longer_month_begins_as_a_shorter_one(forty: Fleet) -> None:
+    short, long = month(forty, 5, 10)[1], month(forty, 5, 30)[1]
+    key = [(each.at, each.scenario) for each in short]
+    assert key == [(each.at, each.scenario) for each in long if each.at < 10 * DAY]
+    assert all(each.at < MONTH for each in long)
+
+
+def test_a_fault_hits_one_service_that_its_scenario_names(forty: Fleet) -> None:
+    scenario, arrivals = month(forty, 2, 30)
+    for each in arrivals:
+        targets = {scenario.mutations[number].target for number in each.numbers}
+        assert targets == {(each.service,)}
+        if each.scenario:
+            assert each.service.rpartition("-")[0] in load_scenarios()[each.scenario].target
+
+
+def alone(fault: str, service: str, *, alerts: bool = True) -> tuple[World, OnCall]:
+    """Return a demo world with one fault after half an hour, and the person on call."""
+    mutations = [m.model_copy(update={"target": (service,), "at": 1800.0}) for m in load_scenarios()[fault].mutations]
+    script = Scenario(id="one", layer="quiet", about="one", onset=(0.0, 0.0), mutations=tuple(mutations))
+    world = World(demo_fleet(), seed=4, scenario=script)
+    arrival = Arrival("change", fault, service, 1800.0, tuple(range(len(mutations))))
+    return world, OnCall(world, (arrival,), MemoryJournal(), alerts=alerts)
+
+
+def live(world: World, person: OnCall, hours: float) -> list[bool]:
+    held = []
+    for _ in range(round(hours * 3600 / TICK)):
+        world.advance(TICK)
+        person.tick()
+        held.append(all(world.ledger.objectives_hold(service.name) for service in world.fleet.services))
+    return held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "service"),
+    [("bad_rollout_errors", "chat"), ("name_resolution_failure", "code"), ("engine_hang_200", "search")],
+)
+def test_a_person_is_paged_and_the_repair_holds(fault: str, service: str) -> None:
+    world, person = alone(fault, service)
+    held = live(world, person, 6)
+    assert [each.scenario for each in person.pages] == [fault]
+    bad = [tick for tick, fine in enumerate(held) if not fine]
+    assert min(bad) >= 1800 / TICK - 1
+    assert (max(bad) - min(bad)) * TICK > ALERT.total_seconds()
+    assert all(held[max(bad) + 1 :])
+    assert len(held) - max(bad) > 60  # well for the last half hour at least
+
+
+@pytest.mark.slow
+def test_where_nobody_is_paged_it_lasts_for_a_day() -> None:
+    world, person = alone("name_resolution_failure", "code", alerts=False)
+    held = live(world, person, 25.5)
+    assert not person.pages
+    bad = np.flatnonzero(~np.array(held))
+    lasted = timedelta(seconds=(int(bad[-1]) - int(bad[0])) * TICK)
+    assert lasted == pytest.approx(UNNOTICED, abs=timedelta(minutes=40))
+
+
+@pytest.mark.slow
+def test_a_promoted_version_is_withdrawn_and_a_lost_gpu_replaced() -> None:
+    world, _ = alone("canary_quality_regression", "fraud")
+    for _ in range(62):
+        world.advance(TICK)
+    assert world.registry.model("fraud").aliases["champion"] == "3"
+    world.mend((0,))
+    assert world.registry.model("fraud").aliases["champion"] == "2"
+    world, _ = alone("xid_79_off_bus", "chat")
+    for _ in range(62):
+        world.advance(TICK)
+    assert sum(world.body.pods.lost) == 1
+    world.mend((0,))
+    assert sum(world.body.pods.lost) == 0
+
+
+def test_a_drift_ends_when_it_is_repaired() -> None:
+    world, _ = alone("null_burst", "fraud")
+    for _ in range(70):
+        world.advance(TICK)
+    ill = world.body.quality.accuracy("fraud")
+    world.mend((0,))
+    world.advance(TICK)
+    assert world.body.quality.accuracy("fraud") > ill + 0.1
+
+
+def test_a_node_taken_out_of_service_comes_back_within_a_day() -> None:
+    world = World(demo_fleet(), seed=1)
+    tickets = Tickets(world.body, seconds=600.0)
+    world.body.pods.machines[2].schedulable = False
+    back: list[str] = []
+    for _ in range(30):
+        world.advance(TICK)
+        back += tickets.tick(world.clock.now())
+    assert back == [world.body.pods.machines[2].name]
+    assert world.body.pods.machines[2].schedulable
+
+
+def test_comparison_is_with_the_best_of_the_others() -> None:
+    def result(bad: float, minutes: float, paged: int = 2) -> dict[str, float]:
+        return {
+            "requests": 100.0, "good_requests": 100.0 - bad, "degraded_minutes": minutes, "paged": paged,
+            "faults": 8, "utilisation": 50.0,
+        }  # fmt: skip
+
+    found = {US: result(1, 10), PERSON: result(9, 120), "restart_first": result(5, 200), NOBODY: result(90, 5)}
+    summary = compared(found)
+    assert (summary["best_baseline"], summary["degraded_ratio"], summary["bad_requests_ratio"]) == (PERSON, 12.0, 9.0)
+    assert summary["needing_a_person"] == 0.25
+    assert compared({PERSON: result(1, 1)}) == {}
+    assert compared({**found, US: result(0, 0)})["degraded_ratio"] is None
+
+
+@pytest.mark.slow
+def test_a_tenth_of_a_day_is_the_same_twice_and_is_not_played_again(tmp_path: object) -> None:
+    from pathlib import Path
+
+    file = Path(str(tmp_path)) / "month.jsonl"
+    first = run_month(1, 0.02, 1, lambda *_: None, file)
+    assert set(first["shifts"]) == set(EVERYBODY)
+    assert run_month(1, 0.02, 1, lambda *_: None, file) == first
+    assert guard(Shift(US, 1, 0.02)) == first["shifts"][US]
