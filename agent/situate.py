@@ -11,6 +11,7 @@ from agent.headroom import headroom
 from agent.moving import dead, useless
 from agent.observe import Scene
 from agent.working import ready_beside
+from config.fleet import Service
 from playbooks.plan import Plan
 from policies.controls import KIND as PAUSE
 from policies.controls import paused
@@ -26,6 +27,7 @@ SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing
 DAY = timedelta(
     days=1
 )  # in which runs against one fault are counted: one that comes back after each cure is a person's
+LATELY = timedelta(minutes=30)  # over which the pace of errors is looked at
 DEFAULT_LOAD = 60  # per cent, where nothing measures the load of an outside service
 
 
@@ -68,6 +70,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         load_percent=effect.load_percent,
         capacity_proven=effect.proven,
         capacity=effect.proof,
+        budget_burn_percent=_burn(service, scene),
         money_per_hour=_money(plan, scene),
         reversible=plan.undo == "inverse",
     )
@@ -156,6 +159,22 @@ def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effec
         return Effect(0, left - service.min_replicas, load)
     shown = headroom(scene, service, left, moving=plan.fault in dead())
     return Effect(min(blast, 100), left - service.min_replicas, load, shown.proven, shown.text)
+
+
+def _burn(service: Service, scene: Scene) -> int:
+    """Return the pace at which errors lately spent their budget, per cent: of the worst objective; unknown is 0."""
+    paces = [
+        sum(known) / len(known) / objective.target
+        for objective in service.objectives
+        if objective.signal == "error_ratio" and objective.bound == "below" and objective.target > 0
+        if (known := _lately(scene, objective.signal, service.name))
+    ]
+    return round(100 * max(paces, default=0.0))
+
+
+def _lately(scene: Scene, signal: str, service: str) -> list[float]:
+    recent = [seen for seen in scene.history if seen.at > scene.now - LATELY]
+    return [value for seen in recent if (value := seen.value(signal, f"service/{service}")) is not None]
 
 
 def _money(plan: Plan, scene: Scene) -> float:

@@ -35,6 +35,9 @@ class Situation(Frozen):
         default=False, description="what remains is shown to hold every objective, or nothing is taken away"
     )
     capacity: str = Field(default="", description="the arithmetic of that, for people; no rule sees it")
+    budget_burn_percent: int = Field(
+        default=0, ge=0, description="pace at which the service spends its error budget lately; 100: exactly on budget"
+    )
     money_per_hour: float = Field(description="extra cost; negative when it saves")
     reversible: bool
 

@@ -78,6 +78,7 @@ def _of_effect(situation: Situation) -> Mapping[str, Fact]:
         "floor_margin": situation.floor_margin,
         "load_percent": situation.load_percent,
         "capacity_proven": situation.capacity_proven,
+        "budget_burn_percent": situation.budget_burn_percent,
         "money_cents": math.ceil(round(situation.money_per_hour * 100, 6)),
         "reversible": situation.reversible,
     }

@@ -131,3 +131,12 @@ def test_earlier_runs_against_the_same_fault_are_counted_for_a_day() -> None:
     assert facts(journal=journal).attempts == 2
     earlier = plan(fault="kv_cache_saturation").model_copy(update={"id": "here", "attempt": 2})
     assert facts(journal=journal, case=CASE.model_copy(update={"plans": (earlier, plan())})).attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("errors", "percent"), [((0.02, 0.02), 100), ((0.01, 0.05), 150), ((), 0), ((float("nan"), 0.04), 200)]
+)
+def test_the_pace_of_errors_is_that_of_lately(errors: tuple[float, ...], percent: int) -> None:
+    values: list[Any] = [{("error_ratio", TALK): share} for share in errors] or [{}]
+    shown = scene(*(seen(tick, each) for tick, each in enumerate(values)))
+    assert situate(CASE, plan(), shown, MemoryJournal(), 1, freeze="").budget_burn_percent == percent
