@@ -14,6 +14,7 @@ from agent.wiring import live_senses
 from config.fleet import Cadence, Fleet
 from config.load import load
 from simulator.episode import demo_fleet
+from simulator.twin.logs import TwinLogs
 from simulator.twin.serve import served, write_config
 from simulator.twin.twin import Twin
 from simulator.world.world import World
@@ -51,7 +52,8 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     for _ in range(6):
         twin.advance()
     with ExitStack() as stack:
-        file = write_config(tmp_path, twin, stack.enter_context(served(twin, twin.world.clock.now)))
+        where = stack.enter_context(served(twin, twin.world.clock.now))
+        file = write_config(tmp_path, twin, where, TwinLogs(twin, tmp_path / "logs"))
         settings = load(file)
         api = KubeApi(settings.cluster)
         stack.callback(api.close)
