@@ -154,6 +154,29 @@ def test_kubernetes_refusals_are_told_apart(
         kube(serve(says(status, b'{"message":"why"}')).url).get("/x")
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_is_only_just_back_may_not_know_yet_who_may_do_what(
+    serve: Serve, kube: Callable[[str], KubeApi], status: int
+) -> None:
+    answers = ["breaks off", "refuses", "refuses", "refuses", "refuses", "knows"]
+
+    def script(handler: BaseHTTPRequestHandler) -> None:
+        match answers.pop(0):
+            case "breaks off":
+                handler.close_connection = True
+            case "refuses":
+                reply(handler, status, b'{"message":"why"}')
+            case _:
+                reply(handler, 200, b"{}")
+
+    api = kube(serve(script).url)
+    with pytest.raises(Transient, match=f"only just back, and answers {status}"):
+        api.get("/x")
+    with pytest.raises(Transient):
+        api.patch("/x", {}, "merge")  # refused, so it has not happened
+    assert api.get("/x") == {}
+
+
 # -- serving -------------------------------------------------------------------------------------------------------
 class Pods:
     def __init__(self, port: int) -> None:

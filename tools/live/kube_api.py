@@ -4,6 +4,7 @@ Objects stay plain JSON: typed models cost eight times the time of a list, and r
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tools.live.retrying import again
 
 Json = dict[str, Any]
 Patch = Literal["merge", "json"]
+COMING_BACK = 30.0  # seconds after a broken connection, in which an API server may not know yet who may do what
 MANAGER = "prunella"  # as the API server's record of who wrote which field says it
 
 
@@ -34,6 +36,7 @@ class KubeApi:
         self._lock = threading.Lock()
         self._client: Any = None
         self._discovered: dict[str, Json] = {}
+        self._broke_at = float("-inf")  # when the server was last not there, by the monotonic clock
 
     def _connected(self) -> Any:
         """Return the client, made on first use: importing it takes most of a second."""
@@ -107,9 +110,15 @@ class KubeApi:
         lost_matters: bool = True,
     ) -> Json:
         writes = method != "GET" and "dryRun" not in query and lost_matters
-        with _translated(writes=writes):
-            response = self._call(method, path, query, body, {"Content-Type": content})
-            data = response.data
+        try:
+            with _translated(writes=writes):
+                response = self._call(method, path, query, body, {"Content-Type": content})
+                data = response.data
+        except (Transient, Ambiguous):
+            self._broke_at = time.monotonic()
+            raise
+        if response.status in (401, 403) and time.monotonic() - self._broke_at < COMING_BACK:
+            raise Transient(f"Kubernetes is only just back, and answers {response.status}")
         if not 200 <= response.status < 300:
             raise _refusal(response.status, data, response.headers.get("Retry-After", ""), writes=writes)
         return _object(data, writes=writes)
