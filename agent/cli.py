@@ -157,6 +157,14 @@ def drift(  # noqa: PLR0913, PLR0917 - one parameter for each option
             show_default=False,
         ),
     ] = None,
+    season: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare with the same hours of working days or weekends alone, by this column of instants.",
+            metavar="COLUMN",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Say what moved between two tables, how much, and which data-quality fault stands behind it."""
     with told():
@@ -165,7 +173,7 @@ def drift(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
         open_table = wiring().table
         files = (html, propose, constraints)
-        report = look(_opened(open_table, reference), _opened(open_table, current), files, importance)
+        report = look(_opened(open_table, reference), _opened(open_table, current), files, importance, season)
         put_json(report.model_dump(mode="json")) if as_json else show_drift(report)
     raise typer.Exit(NOT_WELL if report.alarming else 0)
 

@@ -7,6 +7,7 @@ from agent.drift.constraints import enforce, from_yaml, propose, to_yaml
 from agent.drift.finding import DriftReport
 from agent.drift.headline import headline
 from agent.drift.importance import explained, read_importance
+from agent.drift.seasonal import matched
 from agent.terminal import fail, now
 from agent.view.drift_page import drift_page
 from tools.errors import ToolError
@@ -18,8 +19,10 @@ def look(
     current: Table,
     files: tuple[Path | None, Path | None, Path | None],
     importance: str | None = None,
+    season: str | None = None,
 ) -> DriftReport:
     """Return the report. ``files``: the page to write, the rules to write, the rules to enforce; None: not asked."""
+    whole, reference, note = reference, *(_matched(reference, current, season) if season else (reference, ""))
     page, proposed, rules = files
     kept = None
     if rules is not None:
@@ -30,15 +33,24 @@ def look(
         except ToolError as error:
             fail(str(error))
     report = compare(reference, current, importance=weights(reference, importance) if importance else None)
+    if note:
+        report = report.model_copy(update={"notes": (note, *report.notes)})
     if kept is not None:
         faults = (*enforce(kept, current, now()), *report.faults)
         sentence = headline(report.moves, faults, report.joint, report.segments, report.limits)
         report = report.model_copy(update={"faults": faults, "headline": sentence})
     if proposed is not None:
-        _write(proposed, to_yaml(propose(reference), reference.name))
+        _write(proposed, to_yaml(propose(whole), whole.name))
     if page is not None:
         _write(page, drift_page(report))
     return report
+
+
+def _matched(reference: Table, current: Table, season: str) -> tuple[Table, str]:
+    try:
+        return matched(reference, current, season)
+    except ToolError as error:
+        fail(str(error))
 
 
 def weights(reference: Table, said: str) -> dict[str, float]:

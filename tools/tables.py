@@ -4,7 +4,7 @@ A table may be a file or a warehouse. What is asked of it is small on purpose: c
 and samples, so that no row leaves an engine that need not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -136,4 +136,12 @@ class Table(Protocol):
 
     def values(self, name: str, most: int) -> dict[str, int]:
         """Return the ``most`` frequent values of a column with their counts, nulls left out."""
+        ...
+
+    def hours(self, time: str) -> dict[int, int]:
+        """Return rows by hour (UTC) of a working day (0..23) or of a weekend (24..47), nulls left out."""
+        ...
+
+    def during(self, time: str, hours: Collection[int]) -> "Table":
+        """Return the rows of those hours alone."""
         ...

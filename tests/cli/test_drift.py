@@ -120,3 +120,20 @@ def test_weights_that_are_none_are_wrong_use(text: str, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
     assert drift(good, good, "--importance", "no_such_thing").exit_code == 2
+
+
+def test_a_season_is_matched_by_its_column(tmp_path: Path) -> None:
+    def hours(path: Path, first: int, last: int) -> str:
+        rows = [f"2026-01-05T{hour:02}:{minute:02}:00,{hour}" for hour in range(first, last) for minute in range(60)]
+        path.write_text("at,load\n" + "\n".join(rows) + "\n")
+        return str(path)
+
+    day, night = hours(tmp_path / "day.csv", 0, 24), hours(tmp_path / "night.csv", 0, 6)
+    assert drift(day, night).stdout.startswith("Look at load first")
+    done = drift(day, night, "--season", "at", "--json")
+    assert "of 1,440 reference rows of the same 6 working-day hours" in json.loads(done.stdout)["notes"][0]
+    assert [move["verdict"] for move in json.loads(done.stdout)["moves"] if move["feature"] == "load"] == ["same"]
+    for wrong in ("when", "load"):
+        bad = drift(day, night, "--season", wrong)
+        assert bad.exit_code == 2
+        assert bad.stderr.count("\n") == 1

@@ -1,8 +1,9 @@
 """A table in memory, for tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.drift.categories import tallied
 from tools.errors import Absent
@@ -62,6 +63,25 @@ class Rows:
         assert isinstance(column, Labels)
         counts = tallied(column)
         return {key: counts[key] for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]}
+
+    def hours(self, time: str) -> dict[int, int]:
+        found, counts = np.unique(self._hour(time), return_counts=True)
+        return {int(hour): int(n) for hour, n in zip(found, counts, strict=True) if hour >= 0}
+
+    def during(self, time: str, hours: Collection[int]) -> "Rows":
+        keep = np.isin(self._hour(time), sorted(hours))
+        return Rows(self.name, **{name: _kept(column, keep) for name, column in self._columns.items()})
+
+    def _hour(self, time: str) -> NDArray[np.int64]:
+        column = self.column(time)
+        assert isinstance(column, Numbers)
+        at = np.where(np.isfinite(column.values), column.values, 0.0)
+        hour = (at % 86400 // 3600 + 24 * ((at // 86400 + 3) % 7 >= 5)).astype(np.int64)
+        return np.where(np.isfinite(column.values), hour, -1)
+
+
+def _kept(column: Column, keep: NDArray[np.bool_]) -> Column:
+    return Labels(column.codes[keep], column.names) if isinstance(column, Labels) else Numbers(column.values[keep])
 
 
 def _column(value: "Floats | list[str | None] | Column") -> Column:

@@ -115,3 +115,15 @@ def test_what_cannot_be_read_is_said_in_a_line(address: str, error: type[ToolErr
     with pytest.raises(error) as caught:
         open_table(address.format(tmp=tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_hours_are_counted_and_picked_in_the_engine(address: str) -> None:
+    table = open_table(address)  # from a Thursday's midnight, 20 hours
+    assert table.hours("at") == dict.fromkeys(range(20), 60)
+    night = table.during("at", {1, 2, 33})
+    assert (night.rows, night.hours("at")) == (120, {1: 60, 2: 60})
+    column = night.column("n")
+    assert isinstance(column, Numbers)
+    assert set(column.values.tolist()) == set(range(60, 180))
+    with pytest.raises(Refused, match="no column of instants"):
+        table.hours("n")

@@ -4,8 +4,8 @@ An address is a file (CSV, TSV, Parquet, a folder or glob of Parquet) or ``URL#T
 ``duckdb:///logs.db#requests`` or ``pyspark://#requests``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,24 @@ class IbisTable:
         with translated(self.name):
             found = counted.to_pyarrow()
         return dict(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+    def hours(self, time: str) -> dict[int, int]:
+        """Return rows by hour of a working day (0..23) or weekend (24..47); ``Refused`` where it is no instant."""
+        hour = self._hour(time)
+        counted = self._table.select(hour=hour).filter(lambda t: t["hour"].notnull())
+        with translated(self.name):
+            found = counted.group_by("hour").aggregate(n=lambda t: t.count()).to_pyarrow()
+        return dict(zip(found["hour"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+    def during(self, time: str, hours: Collection[int]) -> "IbisTable":
+        """Return the rows of those hours alone: a filter in the engine."""
+        return IbisTable(self._table.filter(self._hour(time).isin(sorted(hours))), self.name)
+
+    def _hour(self, time: str) -> Any:
+        if self._kind(time) is not Kind.time:
+            raise Refused(f"{self.name}: {time} is no column of instants")
+        at = self._table[time].cast("timestamp")
+        return (at.hour() + (at.day_of_week.index() >= 5).cast("int32") * 24).cast("int32")
 
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
         """Count columns on their grids: DuckDB hands over pieces inside this process, other engines only counts."""
@@ -265,10 +283,13 @@ def expression(address: str, memory: str = MEMORY) -> Any:
 
 
 def _read_file(address: str, memory: str) -> Any:
+    import duckdb
     import ibis
 
     path = Path(address)
     engine = ibis.duckdb.connect(memory_limit=memory, threads=2)
+    with suppress(duckdb.Error):  # hours are those of UTC; an engine that knows no zones has none but that
+        engine.raw_sql("SET TimeZone = 'UTC'")
     if set(path.suffixes) & TEXTUAL:
         if not path.is_file():
             raise Absent(f"no file at {address}")
