@@ -10,7 +10,7 @@ from agent.drift.categories import CategoryMove, compare_categories
 from agent.drift.chance import adjusted, rate_p
 from agent.drift.finding import Limits, Move, Picture, Verdict
 from agent.drift.gathering import Gathered
-from agent.drift.numbers import NumberMoves, compare_numbers, measures, picture, with_exact, words
+from agent.drift.numbers import NumberMoves, compare_numbers, measures, picture, with_exact, with_sampled, words
 
 RATE = 0.1  # Cohen's h: the smallest change of one category's share that counts by itself, 2 % to 3.7 % for example
 NULL_RATE = 0.05  # of the share of nulls, 0 to 0.06 % or 5 % to 6.1 % for example
@@ -74,6 +74,7 @@ def _numbers(gathered: Gathered, limits: Limits, importance: Mapping[str, float]
         ks = np.array([gathered.gaps[name].ks for name in names])
         area = np.array([gathered.gaps[name].wasserstein for name in names])
         moves = with_exact(moves, np.nan_to_num(ks), np.nan_to_num(area))
+    moves = with_sampled(moves, (reference, current), [gathered.samples.get(name) for name in names])
     sizes = list(zip(reference.finite.tolist(), current.finite.tolist(), strict=True))
     found = [_number(moves, at, name, sizes[at], limits, importance) for at, name in enumerate(names)]
     return [replace(one, draw=partial(picture, reference, current, at)) for at, one in enumerate(found)]

@@ -1,5 +1,6 @@
 """How numeric features moved: distances, effect with interval, p-value, words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from tools.grid import Counts, Floats
 
 QUARTERS = (0.25, 0.5, 0.75)
 NORMAL_SPREAD = 1.349  # interquartile range of a standard normal
+OUTSIDE = 0.01  # of the rows in the outer bins, beyond which a bin's middle says too little
 SURE = 1.36  # Kolmogorov's 95 % point
 
 
@@ -52,6 +54,23 @@ def with_exact(moves: NumberMoves, ks: Floats, wasserstein: Floats) -> NumberMov
         scaled = np.where(old > 0, moves.scaled / old * wasserstein, np.where(wasserstein > 0, np.nan, 0.0))
     apart = replace(moves.distances, ks=ks, ks_high=ks, wasserstein=wasserstein, wasserstein_error=nought)
     return replace(moves, distances=apart, scaled=scaled)
+
+
+def with_sampled(
+    moves: NumberMoves, sides: tuple[Sketch, Sketch], drawn: Sequence[tuple[Floats, Floats] | None]
+) -> NumberMoves:
+    """Take the quartiles of rows drawn of a feature where many of its values lie in the open outer bins.
+
+    There the sketch knows no more than that they lie beyond the range of the reference.
+    """
+    quarters = tuple(np.array(side) for side in moves.quarters)
+    for which, sketch in enumerate(sides):
+        outer = (sketch.counts[:, 0] + sketch.counts[:, -1]) / np.maximum(sketch.counts.sum(axis=1), 1)
+        for at in np.flatnonzero(outer > OUTSIDE).tolist():
+            pair = drawn[at]
+            if pair is not None and len(pair[which]):
+                quarters[which][at] = np.quantile(pair[which], QUARTERS)
+    return replace(moves, quarters=(quarters[0], quarters[1]))
 
 
 def quantiles(counts: Counts, edges: Floats) -> Floats:
