@@ -6,8 +6,6 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +17,6 @@ from agent.options import AsJson, Headless
 from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told, wiring
 
 __all__ = ["app", "main"]
-
-MONTH = "month"  # the suite that is no set of scenarios
 
 
 class LabVerb(StrEnum):
@@ -72,8 +68,9 @@ def demo(
         last = perform(play, pace, _fresh_journal())
         if svg is not None:
             from agent.view.picture import svg as drawn
+            from simulator.drill_cli import write
 
-            _write(str(svg), drawn(last))
+            write(str(svg), drawn(last))
         words, well = closing(last)
         typer.echo(words)
     raise typer.Exit(0 if well else NOT_WELL)
@@ -137,114 +134,46 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
             metavar="FILE", help="Keep finished episodes there, and do not play them again.", show_default=False
         ),
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write every episode there as a story.", show_default=False)
+    ] = None,
+    fleet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Drill the services of this file.", show_default=False)
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Say what there is, and run nothing.")] = False,
 ) -> None:
     """Drill the controller on simulated faults and score it; 1 when anything was not healed or not safe."""
     with told():
+        from simulator.drill_cli import Wanted, read_fleet, replayed, shown, write_json
+
         backend = importlib.import_module("simulator.drill")
         known = backend.listing()
         if listing:
             from simulator.scorecard_view import names
 
-            _write_json(known, as_json) if as_json else names(known)
+            write_json(known, as_json) if as_json else names(known)
             return
-        wanted = Wanted(tuple(ids or ()), suite, seeds, jobs, days, length, tuple(beside or ()), tuple(modifier or ()))
+        if stories := [name for name in ids or () if name.endswith(".story")]:
+            raise typer.Exit(0 if replayed(stories) else NOT_WELL)
+        wanted = Wanted(
+            tuple(ids or ()),
+            suite,
+            seeds,
+            jobs,
+            days,
+            length,
+            tuple(beside or ()),
+            tuple(modifier or ()),
+            read_fleet(fleet),
+        )
         wanted.check(known)
+        if record is not None:
+            wanted.record(record, known)
+            return
         with counted("drilling") as progress:
             result = wanted.play(backend, progress, resume)
-        well = _shown(result, as_json, html)
+        well = shown(result, as_json, html)
     raise typer.Exit(0 if well else NOT_WELL)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a drill was asked for."""
-
-    ids: tuple[str, ...]
-    suite: str | None
-    seeds: int
-    jobs: int
-    days: float
-    length: float | None
-    beside: tuple[str, ...]
-    modifiers: tuple[str, ...]
-
-    def check(self, known: dict[str, Any]) -> None:
-        """Refuse what does not exist."""
-        if self.suite == MONTH and not self.ids:
-            return
-        _known(list(self.ids), self.suite, known)
-        for kind, names, options in (
-            ("baseline", self.beside, known["baselines"]),
-            ("modifier", self.modifiers, known["with"]),
-        ):
-            if unknown := sorted(set(names) - set(options)):
-                fail(f"no {kind} {', '.join(unknown)}; there are {', '.join(options)}")
-
-    def play(self, backend: Any, progress: Any, resume: Path | None) -> dict[str, Any]:
-        """Run it."""
-        if self.suite == MONTH:
-            month = importlib.import_module("simulator.month")
-            played: dict[str, Any] = month.run_month(self.seeds - 1, self.days, self.jobs, progress, resume)
-            return played
-        options = {
-            "modifiers": self.modifiers,
-            "length": self.length and timedelta(seconds=self.length),
-            "beside": self.beside,
-            "kept": resume,
-        }
-        result: dict[str, Any] = backend.run_drill(
-            list(self.ids), self.suite, self.seeds, self.jobs, progress, **options
-        )
-        return result
-
-
-def _shown(result: dict[str, Any], as_json: str | None, html: Path | None) -> bool:
-    """Write and print a result; return whether it is well."""
-    from simulator.scorecard_view import calendar, card, passed
-
-    monthly = "shifts" in result
-    if as_json:
-        _write_json(result, as_json)
-    if html and monthly:
-        fail("--html draws episodes; a month has none: use --json")
-    if html:
-        from simulator.scorecard_html import page
-
-        _write(str(html), page(result))
-    if as_json != "-":
-        (calendar if monthly else card)(result)
-    return monthly or passed(result)
-
-
-def _known(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
-    """Refuse what does not exist, and nothing at all: an empty selection is never everything."""
-    if not ids and suite is None:
-        fail(
-            f"drill what? Give scenarios, or --suite {' or '.join((*known['suites'], MONTH))}; drill --list shows them"
-        )
-    scenarios = {*known["faults"], *known["modifiers"]}
-    if unknown := sorted(set(ids) - scenarios):
-        fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
-    if suite is not None and suite not in known["suites"]:
-        fail(f"no suite {suite!r}; there are {', '.join((*known['suites'], MONTH))}")
-
-
-def _write_json(value: dict[str, Any], where: str) -> None:
-    if where == "-":
-        put_json(value)
-        return
-    import json
-
-    _write(where, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def _write(where: str, text: str) -> None:
-    try:
-        Path(where).parent.mkdir(parents=True, exist_ok=True)
-        Path(where).write_text(text, encoding="utf-8")
-    except OSError as error:
-        fail(f"{where}: cannot be written: {error.strerror}")
 
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella twin --scenario bad_rollout_errors --speed 10")

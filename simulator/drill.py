@@ -8,9 +8,10 @@ from math import sqrt
 from multiprocessing import get_context
 from typing import Any
 
+from config.fleet import Fleet
 from simulator.kept import Kept
 from simulator.modifiers import MODIFIERS, modified
-from simulator.scenario import load_scenarios
+from simulator.scenario import load_scenarios, scenario_named
 
 Progress = Callable[[int, int, str], None]
 Episode = dict[str, Any]
@@ -44,6 +45,7 @@ class Task:
     guardian: str
     length: timedelta | None = None
     modifiers: tuple[str, ...] = ()
+    fleet: Fleet | None = None
 
     @property
     def key(self) -> str:
@@ -78,7 +80,8 @@ def run_drill(
 
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
     (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``modifiers``
-    (names), ``kept`` (file of finished episodes: those in it are not played again). Same words, same result, whatever
+    (names), ``kept`` (file of finished episodes: those in it are not played again), ``fleet`` (other than the
+    demo's). Same words, same result, whatever
     the number of jobs.
     """
     names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
@@ -87,8 +90,12 @@ def run_drill(
     controls = tuple(dict.fromkeys(name for name in (CONTROL, *options.get("beside", ())) if name != guardian))
     wanted = range(first, first + seeds)
     also = tuple(options.get("modifiers", ()))
+    fleet = options.get("fleet")
     tasks = [
-        Task(name, seed, w, length, also) for name in names for seed in wanted for w in _who(name, guardian, controls)
+        Task(name, seed, w, length, also, fleet)
+        for name in names
+        for seed in wanted
+        for w in _who(name, guardian, controls)
     ]
     kept = Kept(options.get("kept"))
     found = {task: episode for task in tasks if (episode := kept.of(task.key)) is not None}
@@ -103,7 +110,7 @@ def run_drill(
 
 def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]:
     """Without a controller nothing can be done wrong: quiet runs need no control."""
-    ill = bool(load_scenarios()[name].truth.fault)
+    ill = bool(scenario_named(name).truth.fault)
     return (guardian, *(each for each in controls if ill or each != CONTROL))
 
 
@@ -122,11 +129,8 @@ def perform(task: Task) -> Episode:
     from simulator.episode import GUARDIANS, play
     from simulator.score import score
 
-    return score(
-        play(
-            modified(load_scenarios()[task.scenario], task.modifiers), task.seed, GUARDIANS[task.guardian], task.length
-        )
-    )
+    scenario = modified(scenario_named(task.scenario), task.modifiers)
+    return score(play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet))
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------

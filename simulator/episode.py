@@ -141,9 +141,12 @@ GUARDIANS: dict[str, Hire] = {
 }
 
 
-def play(scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = None) -> Record:
+def play(
+    scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = None, fleet: Fleet | None = None
+) -> Record:
     """Play an episode to its end: healed for good, out of patience, or, where nothing is wrong, after ``length``."""
-    acting = _world(scenario, seed)
+    guarded = fleet or demo_fleet()
+    acting = _world(guarded, scenario, seed)
     tracked, door = _Tracked(acting), Doorkeeper(acting)
     guardian = hire(acting, door)
     ending = _Ending(acting, scenario, guardian, length)
@@ -160,20 +163,20 @@ def play(scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = N
         fleet=acting.fleet,
         happened=happened,
         acting=tracked.track(),
-        idle=_without(scenario, seed, len(tracked.rows)) if door.effects else tracked.track(),
+        idle=_without(guarded, scenario, seed, len(tracked.rows)) if door.effects else tracked.track(),
         effects=tuple(door.effects),
         entries=guardian.journal.entries(),
         totals=_totals(acting),
     )
 
 
-def _world(scenario: Scenario, seed: int) -> World:
-    return World(demo_fleet(), seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
+def _world(fleet: Fleet, scenario: Scenario, seed: int) -> World:
+    return World(fleet, seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
 
 
-def _without(scenario: Scenario, seed: int, ticks: int) -> Track:
+def _without(fleet: Fleet, scenario: Scenario, seed: int, ticks: int) -> Track:
     """Return what would have happened if nobody had done anything."""
-    idle = _Tracked(_world(scenario, seed))
+    idle = _Tracked(_world(fleet, scenario, seed))
     for _ in range(ticks):
         idle.advance()
     return idle.track()

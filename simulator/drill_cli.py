@@ -1,0 +1,168 @@
+"""What ``prunella drill`` does with its options: checks them, plays, records, replays, and shows what came of it."""
+
+import importlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from agent.terminal import fail, put_json
+
+MONTH = "month"  # the suite that is no set of scenarios
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a drill was asked for."""
+
+    ids: tuple[str, ...]
+    suite: str | None
+    seeds: int
+    jobs: int
+    days: float
+    length: float | None
+    beside: tuple[str, ...]
+    modifiers: tuple[str, ...]
+    fleet: Any = None
+
+    def check(self, known: dict[str, Any]) -> None:
+        """Refuse what does not exist."""
+        if self.suite == MONTH and not self.ids:
+            return
+        files = [name for name in self.ids if name.endswith((".yaml", ".yml"))]
+        for file in files:
+            _scenario(file, self.fleet)
+        if self.suite is not None or len(files) < len(self.ids) or not files:
+            known_or_fail([name for name in self.ids if name not in files], self.suite, known)
+        for kind, names, options in (
+            ("baseline", self.beside, known["baselines"]),
+            ("modifier", self.modifiers, known["with"]),
+        ):
+            if unknown := sorted(set(names) - set(options)):
+                fail(f"no {kind} {', '.join(unknown)}; there are {', '.join(options)}")
+
+    def play(self, backend: Any, progress: Any, resume: Path | None) -> dict[str, Any]:
+        """Run it."""
+        if self.suite == MONTH:
+            month = importlib.import_module("simulator.month")
+            played: dict[str, Any] = month.run_month(self.seeds - 1, self.days, self.jobs, progress, resume)
+            return played
+        options = {
+            "modifiers": self.modifiers,
+            "length": self.length and timedelta(seconds=self.length),
+            "beside": self.beside,
+            "kept": resume,
+            "fleet": self.fleet,
+        }
+        result: dict[str, Any] = backend.run_drill(
+            list(self.ids), self.suite, self.seeds, self.jobs, progress, **options
+        )
+        return result
+
+    def record(self, folder: Path, known: dict[str, Any]) -> None:
+        """Play every scenario with each seed, and write the stories down."""
+        from simulator.story import Played, tell
+
+        names = [*self.ids, *(known["suites"].get(self.suite or "", ()))]
+        length = None if self.length is None else timedelta(seconds=self.length)
+        for name in names:
+            for seed in range(self.seeds):
+                played = Played(_scenario(name, self.fleet), seed, self.modifiers, length, self.fleet)
+                write(str(folder / played.name), tell(played))
+                typer.echo(str(folder / played.name))
+
+
+def _scenario(name: str, fleet: Any) -> Any:
+    """Read a scenario, of the shipped ones or of a file; refuse one that hits nobody of the fleet."""
+    from simulator.episode import demo_fleet
+    from simulator.scenario import scenario_named
+
+    try:
+        scenario = scenario_named(name)
+    except OSError as error:
+        fail(f"{name}: {error.strerror}")
+    except ValueError as error:
+        fail(str(error))
+    there = {service.name for service in (fleet or demo_fleet()).services}
+    wanted = {*scenario.target, *(each for mutation in scenario.mutations for each in mutation.target)}
+    if unknown := sorted(wanted - there):
+        fail(f"{name}: {', '.join(unknown)}: no such service in the fleet; there are {', '.join(sorted(there))}")
+    return scenario
+
+
+def read_fleet(file: Path | None) -> Any:
+    """Read the fleet to drill: a file whose top holds ``services``."""
+    if file is None:
+        return None
+    from config.load import load_fleet
+
+    return load_fleet(file)
+
+
+def replayed(stories: list[str]) -> bool:
+    """Play stories again; say which are the same, and where the others first differ."""
+    from simulator.story import replay
+
+    same = True
+    for name in stories:
+        try:
+            difference = replay(Path(name))
+        except OSError as error:
+            fail(f"{name}: {error.strerror}")
+        except ValueError as error:
+            fail(str(error))
+        typer.echo(f"{name}: the same" if not difference else f"{name}: differs from {difference}")
+        same = same and not difference
+    return same
+
+
+def shown(result: dict[str, Any], as_json: str | None, html: Path | None) -> bool:
+    """Write and print a result; return whether it is well."""
+    from simulator.scorecard_view import calendar, card, passed
+
+    monthly = "shifts" in result
+    if as_json:
+        write_json(result, as_json)
+    if html and monthly:
+        fail("--html draws episodes; a month has none: use --json")
+    if html:
+        from simulator.scorecard_html import page
+
+        write(str(html), page(result))
+    if as_json != "-":
+        (calendar if monthly else card)(result)
+    return monthly or passed(result)
+
+
+def known_or_fail(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
+    """Refuse what does not exist, and nothing at all: an empty selection is never everything."""
+    if not ids and suite is None:
+        fail(
+            f"drill what? Give scenarios, or --suite {' or '.join((*known['suites'], MONTH))}; drill --list shows them"
+        )
+    scenarios = {*known["faults"], *known["modifiers"]}
+    if unknown := sorted(set(ids) - scenarios):
+        fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
+    if suite is not None and suite not in known["suites"]:
+        fail(f"no suite {suite!r}; there are {', '.join((*known['suites'], MONTH))}")
+
+
+def write_json(value: dict[str, Any], where: str) -> None:
+    """Write a result to a file; ``-`` prints it."""
+    if where == "-":
+        put_json(value)
+        return
+    import json
+
+    write(where, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write(where: str, text: str) -> None:
+    """Write a file and the folders above it."""
+    try:
+        Path(where).parent.mkdir(parents=True, exist_ok=True)
+        Path(where).write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{where}: cannot be written: {error.strerror}")
