@@ -14,39 +14,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import numpy as np
-from pydantic import Field as Described
 
 from agent.drift.categories import tallied
+from agent.drift.counted import Counted, count
 from agent.drift.finding import Fault
-from config.duration import Duration
-from config.frozen import Frozen
+from agent.drift.rules import Constraints, Rule
 from tools.errors import ToolError
-from tools.tables import Column, Field, Kind, Labels, Numbers, Table
+from tools.tables import Field, Kind, Labels, Table
 
 ROOM = 0.5  # of the range seen, left beyond either end
 NULL_ROOM = 2.0  # times the share of nulls seen
 MOST_VALUES = 50
 FEW = 100
-
-
-class Rule(Frozen):
-    """What one column must be; what is left out is not asked."""
-
-    kind: Kind
-    nulls_at_most: float | None = Described(None, ge=0, le=1)
-    at_least: float | None = None
-    at_most: float | None = None
-    values: tuple[str, ...] | None = None
-    unseen_at_most: float = Described(0.0, ge=0, le=1)
-    unique: bool = False
-    fresh_within: Duration | None = None
-
-
-class Constraints(Frozen):
-    """Rules of a table."""
-
-    rows_at_least: int = Described(1, ge=0)
-    columns: dict[str, Rule]
 
 
 def propose(reference: Table) -> Constraints:
@@ -102,15 +81,24 @@ def enforce(constraints: Constraints, table: Table, now: datetime | None = None)
     if table.rows < constraints.rows_at_least:
         text = f"{table.rows} rows, at least {constraints.rows_at_least} are required"
         found.append(Fault(column="(rows)", kind="rows", text=text, share=1.0, sure=1.0))
-    fields = {field.name: field for field in table.fields}
+    wrong = {fault.column: fault for fault in structure_faults(constraints, table)}
     for name, rule in constraints.columns.items():
-        field = fields.get(name)
-        if field is None:
-            found.append(_broken(name, "missing column", "the column is gone", 1.0))
-        elif field.kind is not rule.kind:
-            found.append(_broken(name, "type", f"holds {field.kind.value}, must hold {rule.kind.value}", 1.0))
+        if name in wrong:
+            found.append(wrong[name])
         else:
-            found += _column_faults(name, rule, table.column(name), now)
+            found += column_faults(name, rule, count(rule, table.column(name)), now)
+    return tuple(found)
+
+
+def structure_faults(constraints: Constraints, table: Table) -> tuple[Fault, ...]:
+    """Return the columns that are gone or hold another kind of thing."""
+    kinds, found = {field.name: field.kind for field in table.fields}, []
+    for name, rule in constraints.columns.items():
+        if name not in kinds:
+            found.append(_broken(name, "missing column", "the column is gone", 1.0))
+        elif kinds[name] is not rule.kind:
+            text = f"holds {kinds[name].value}, must hold {rule.kind.value}"
+            found.append(_broken(name, "type", text, 1.0))
     return tuple(found)
 
 
@@ -118,49 +106,31 @@ def _broken(column: str, kind: str, text: str, share: float, example: str = "") 
     return Fault(column=column, kind=kind, text=text, share=min(share, 1.0), sure=1.0, example=example)
 
 
-def _column_faults(name: str, rule: Rule, column: Column, now: datetime | None) -> Iterator[Fault]:
-    rows = max(len(column), 1)
-    missing = (column.codes < 0) if isinstance(column, Labels) else np.isnan(column.values)
-    nulls = int(missing.sum()) / rows
+def column_faults(name: str, rule: Rule, counted: Counted, now: datetime | None) -> Iterator[Fault]:
+    """Yield what a column breaks of its rule, by its counts."""
+    rows = max(counted.rows, 1)
+    nulls = counted.nulls / rows
     if rule.nulls_at_most is not None and nulls > rule.nulls_at_most:
         yield _broken(name, "nulls", f"{nulls:.2%} nulls, at most {rule.nulls_at_most:.2%} are allowed", nulls)
-    if isinstance(column, Labels):
-        yield from _label_faults(name, rule, column, rows)
-    else:
-        yield from _number_faults(name, rule, column, rows)
-        yield from _age_faults(name, rule, column, now)
+    unseen = counted.unseen
+    share = sum(unseen.values()) / rows
+    if unseen and share > rule.unseen_at_most:
+        example = max(unseen, key=lambda value: (unseen[value], value))
+        yield _broken(name, "unseen", f"{share:.2%} of the values are not allowed: {example!r}", share, example)
+    if counted.repeats:
+        text = f"{counted.repeats} values repeat, each must be unique"
+        yield _broken(name, "duplicates", text, counted.repeats / rows)
+    if counted.out:
+        limits = f"{rule.at_least} .. {rule.at_most}, for example {counted.example}"
+        text = f"{counted.out} values ({counted.out / rows:.2%}) lie outside {limits}"
+        yield _broken(name, "range", text, counted.out / rows, counted.example)
+    yield from _age_faults(name, rule, counted, now)
 
 
-def _label_faults(name: str, rule: Rule, column: Labels, rows: int) -> Iterator[Fault]:
-    counts = tallied(column)
-    if rule.values is not None:
-        allowed = set(rule.values)
-        unseen = {value: n for value, n in counts.items() if value not in allowed}
-        share = sum(unseen.values()) / rows
-        if share > rule.unseen_at_most:
-            example = max(unseen, key=lambda value: (unseen[value], value))
-            yield _broken(name, "unseen", f"{share:.2%} of the values are not allowed: {example!r}", share, example)
-    extra = sum(n - 1 for n in counts.values())
-    if rule.unique and extra:
-        yield _broken(name, "duplicates", f"{extra} values repeat, each must be unique", extra / rows)
-
-
-def _number_faults(name: str, rule: Rule, column: Numbers, rows: int) -> Iterator[Fault]:
-    known = column.values[~np.isnan(column.values)]
-    low = known[known < rule.at_least] if rule.at_least is not None else known[:0]
-    high = known[known > rule.at_most] if rule.at_most is not None else known[:0]
-    out = len(low) + len(high)
-    if out:
-        example = f"{float((high if len(high) else low)[0]):g}"
-        text = f"{out} values ({out / rows:.2%}) lie outside {rule.at_least} .. {rule.at_most}, for example {example}"
-        yield _broken(name, "range", text, out / rows, example)
-
-
-def _age_faults(name: str, rule: Rule, column: Numbers, now: datetime | None) -> Iterator[Fault]:
-    if rule.fresh_within is None or now is None:
+def _age_faults(name: str, rule: Rule, counted: Counted, now: datetime | None) -> Iterator[Fault]:
+    if rule.fresh_within is None or now is None or rule.kind is Kind.text:
         return
-    known = column.values[np.isfinite(column.values)]
-    age = timedelta(seconds=now.timestamp() - float(known.max())) if len(known) else None
+    age = timedelta(seconds=now.timestamp() - counted.newest) if np.isfinite(counted.newest) else None
     if age is None or age > rule.fresh_within:
         said = "has no instant at all" if age is None else f"the newest row is {age} old"
         yield _broken(name, "stale", f"{said}, at most {rule.fresh_within} is allowed", 1.0)
