@@ -4,10 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from playbooks.allowance import Limits
 from playbooks.executor import Executor
 from playbooks.plan import Plan
-from tests.playbooks.fake import START, FakeClock, FakeWorld, holds, plan_of
+from playbooks.shared import SKEW
+from tests.playbooks.fake import START, Crash, FakeClock, FakeWorld, Faults, FaultyJournal, holds, plan_of
+from tools.action import Action, Operation, Receipt
 from tools.errors import Transient
 from tools.lease import Hold
 from tools.memory_journal import MemoryJournal
@@ -174,3 +179,66 @@ def test_of_two_targets_the_first_is_let_go_where_the_second_is_held() -> None:
     assert node is not None
     assert (node.owner, node.until) == ("a", node.at)
     assert cluster.world.effects == []
+
+
+# -- a law ---------------------------------------------------------------------------------------------------------
+class Watched(MemoryLeases):
+    """Leases that notice whoever takes what another holds, or takes it under an epoch that is none above."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.wrong: list[str] = []
+
+    def write(self, target: str, hold: Hold) -> bool:
+        known = self.read(target)
+        if known is not None and known.owner != hold.owner:
+            held = known.until > known.at and known.until + SKEW > self._clock.now()
+            if held or hold.epoch <= known.epoch:
+                self.wrong.append(f"{hold.owner} takes {target} under {hold.epoch} from {known}")
+        return super().write(target, hold)
+
+
+class Witnessed(FakeWorld):
+    """A world that looks at the lease whenever something happens."""
+
+    def __init__(self, clock: FakeClock, leases: MemoryLeases, faults: Faults) -> None:
+        super().__init__(clock, faults, fenced=True)
+        self._leases = leases
+        self.wrong: list[str] = []
+
+    def _happen(self, action: Action, operation: Operation) -> Receipt:
+        held = self._leases.read(TARGET)
+        if held is None or held.epoch != operation.epoch or held.until <= self.clock.now():
+            self.wrong.append(f"{operation.incident} acts under epoch {operation.epoch}, and the lease is {held}")
+        return super()._happen(action, operation)
+
+
+Turn = tuple[int, int, int]  # which controller, minutes that pass first, after how many points it dies (0: it does not)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), st.integers(0, 14)), max_size=30))
+def test_whoever_acts_holds_the_lease_whatever_the_turns_and_crashes(turns: list[Turn]) -> None:
+    clock, faults = FakeClock(), Faults()
+    leases = Watched(clock)
+    world = Witnessed(clock, leases, faults)
+    journals = [FaultyJournal(MemoryJournal(), faults) for _ in range(3)]
+    books = ("scale_in", "rollback_release", "scale_out")
+    plans = [plan_of(book, book).model_copy(update={"incident": f"inc-{book}"}) for book in books]
+
+    def hired(who: int) -> Executor:
+        return Executor(world, journals[who], clock, holds, f"c{who}", Limits(shared=leases))
+
+    staff = [hired(who) for who in range(3)]
+    for who, minutes, dies in turns:
+        clock.at += timedelta(minutes=minutes)
+        faults.crash_at = frozenset([faults.points + dies] if dies else [])
+        try:
+            staff[who].advance(plans[who])
+        except Crash:
+            staff[who] = hired(who)
+    assert world.wrong + leases.wrong == []
+    assert len({name for name, _ in world.effects}) == len(world.effects)
+    for who in range(3):
+        epochs = [entry.body["epoch"] for entry in journals[who].entries(kinds=("LEASE",))]
+        assert epochs == sorted(epochs)
