@@ -16,6 +16,7 @@ from agent.guards import checker, still_needed
 from agent.lookout import Lookout
 from agent.moving import dead
 from agent.observe import Senses
+from agent.recheck import capacity_check
 from agent.rulebook import read_rulebook
 from agent.situate import ready_now
 from agent.standing import Ladder
@@ -82,19 +83,6 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     authority = Authority()
     inner = DryRun(actuator, clock) if autonomy == "watch" else actuator
     services = len(fleet.services)
-    gate = Gate(
-        inner,
-        authority,
-        clock,
-        caps,
-        (freeze_check(freezes, clock), storm_check(journal, clock, services)),
-        (
-            still_needed(lambda: desk.scene),
-            floor_check(fleet, ready_now(senses.cluster), dead()),
-            latches(journal, clock),
-        ),
-        brake,
-    )
     desk = Desk(
         senses=senses,
         fleet=fleet,
@@ -109,6 +97,20 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         autonomy=autonomy,
         freezes=freezes,
         brake=brake,
+    )
+    gate = Gate(
+        inner,
+        authority,
+        clock,
+        caps,
+        (freeze_check(freezes, clock), storm_check(journal, clock, services)),
+        (
+            still_needed(lambda: desk.scene),
+            floor_check(fleet, ready_now(senses.cluster), dead()),
+            capacity_check(lambda: desk.scene),
+            latches(journal, clock),
+        ),
+        brake,
     )
     desk.ladder = Ladder(journal, settings.ladder if settings else LadderSettings(), autonomy)
     if settings:

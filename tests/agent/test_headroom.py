@@ -22,6 +22,7 @@ def shown(use: float = 30.0, ttft: float = 0.5, ticks: int = 10, **more: float) 
         ("running", TALK): 12.0,
         ("requests", TALK): 3.0,
         ("ttft_p95", TALK): ttft,
+        ("error_ratio", TALK): 0.001,
         **{(name, TALK): value for name, value in more.items()},
     }
     return scene(*(seen(tick, values) for tick in range(ticks)))
