@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 SPREAD = 0.5  # of the logarithm of a time
 Z95 = 1.645
 SKEW = exp(Z95 * SPREAD - SPREAD**2 / 2)  # 2.0
-VARIATION = 0.0  # of the work of one request to a server, where all are alike: standard deviation over mean
+VARIATION = 0.7  # of the work of one request to a server: standard deviation over mean
 MOST_PROMPTS = 0.95  # of the use, that prompts make at most
 LEAST = 0.05  # of a processor, that is left for a prompt at least
 
