@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.options import AsJson, By, Config, SomeConfig, SomeJournal
-from agent.terminal import fail, now, open_records, person, put_json, told, wiring
+from agent.terminal import fail, now, open_named, open_records, person, put_json, somebody, told, wiring
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 Why = Annotated[str, typer.Option("--why", help="For the record, and for whoever wonders.", show_default=False)]
 
@@ -41,10 +44,13 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
         from policies.controls import FLEET, Pause
         from policies.controls import pause as begin
 
-        records, at = open_records(config, journal), now()
-        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=person(by), why=why)
+        (records, settings), at = open_named(config, journal), now()
+        if service and settings is not None:
+            _known(service, settings)
+        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=somebody(by), why=why)
         made = begin(records, wanted, at)
-        words = f"{made.scope} is paused as {made.name} until {made.until:%Y-%m-%d %H:%M} UTC"
+        unsure = "" if settings or not service else "; no --config was given, so nobody checked that name"
+        words = f"{made.name}: {made.words()}{unsure}"
         put_json(made.model_dump(mode="json")) if as_json else typer.echo(words)
 
 
@@ -76,7 +82,7 @@ def halt(
         from config.load import load
 
         file = wiring().halt_file(load(config))
-        file.lift() if lift else file.pull(person(by), why, now())
+        file.lift() if lift else file.pull(somebody(by), why, now())
         reason = file.reason()
         put_json({"halted": bool(reason), "reason": reason}) if as_json else typer.echo(reason or "not halted any more")
 
@@ -98,7 +104,7 @@ def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
         records = open_records(config, journal)
         if deed is Deed.trip:
-            trip(records, why or "by hand", person(by), now())
+            trip(records, why or "by hand", somebody(by), now())
         elif deed is Deed.reset:
             reset(records, person(by), stale.value, now())
         standing = fold(records.entries(kinds=(KIND,)))
@@ -106,6 +112,13 @@ def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
         words = f"tripped{since}: {standing.reason}" if standing.tripped else f"closed{since}"
         said = {"tripped": standing.tripped, "since": standing.since and standing.since.isoformat()}
         put_json({**said, "reason": standing.reason, "by": standing.by}) if as_json else typer.echo(words)
+
+
+def _known(service: str, settings: "Settings") -> None:
+    """Refuse a service that the fleet has not: a pause of nothing would look like protection."""
+    names = [each.name for each in settings.fleet.services]
+    if service not in names:
+        fail(f"the fleet has no service {service!r}; it has {', '.join(names)}")
 
 
 def _length(text: str) -> timedelta:

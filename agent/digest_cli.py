@@ -1,11 +1,19 @@
 """The command ``prunella digest``: the day or the week, for people or scripts."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from agent.options import AsJson, SomeConfig, SomeJournal
 from agent.terminal import fail, now, open_records, put_json, told
+from tools.journal import Journal
+
+
+def _last(records: Journal) -> datetime:
+    """Return when the last entry was written."""
+    entries = records.entries()
+    return entries[-1].at if entries else now()
 
 
 def digest(
@@ -22,7 +30,9 @@ def digest(
 
         if daily and weekly:
             fail("give --daily or --weekly, not both")
-        found = fold(open_records(config, journal), "weekly" if weekly else "daily", now())
+        records = open_records(config, journal)
+        at = now() if config or journal else _last(records)  # the demo's days are its own
+        found = fold(records, "weekly" if weekly else "daily", at)
         if as_json:
             put_json({"headline": headline(found), **found.model_dump(mode="json")})
         else:

@@ -47,6 +47,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
     service = scene.fleet.service(plan.service)
     deployment = scene.observation.topology.deployment(service.name)
     effect = _effect(plan, scene)
+    pause = paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now)
     recent = [entry for entry in journal.entries(kinds=("STEP_INTENT",)) if entry.at > scene.now - timedelta(hours=1)]
     return Situation(
         incident=case.incident.id,
@@ -59,7 +60,8 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))) or _storming(journal, scene),
         frozen=bool(freeze),
         freeze=freeze,
-        paused=paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now) is not None,
+        paused=pause is not None,
+        pause=pause.words() if pause else "",
         opted_out=bool(deployment and deployment.opted_out),
         other_owner=bool(deployment and _owned(deployment.owners, plan)),
         attempts=len(_runs(case, plan, scene.now, journal)),

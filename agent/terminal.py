@@ -43,6 +43,16 @@ def person(by: str) -> str:
     return by.strip() or fail("who are you? Give --by NAME")
 
 
+def somebody(by: str) -> str:
+    """Return who says it, or else whose process this is: holding Prunella back must never fail for want of a name."""
+    import getpass
+
+    try:
+        return by.strip() or getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry
+        return f"uid {os.getuid()}"
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turn the errors that we raise on purpose into one line and an exit code; others keep their traceback."""
@@ -110,9 +120,14 @@ def journal_named(config: Path | None, journal: str | None) -> tuple[str, "Setti
 
 def open_records(config: Path | None, journal: str | None) -> Journal:
     """Open the journal that the options name; without any, that of the last demo. It must exist."""
-    url, _ = journal_named(config, journal)
+    return open_named(config, journal)[0]
+
+
+def open_named(config: Path | None, journal: str | None) -> tuple[Journal, "Settings | None"]:
+    """Open the same, and return the settings where they were given."""
+    url, settings = journal_named(config, journal)
     opened: Journal = wiring().open_journal(url)
-    return opened
+    return opened, settings
 
 
 def _as_url(journal: str) -> str:

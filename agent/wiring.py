@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.daemon import Chore, Controller, Daemon
+from agent.controller import Controller
+from agent.daemon import Chore, Daemon
 from agent.desk import Desk, Remembering
 from agent.detect import Watch
 from agent.doctor import Check, Reach, State

@@ -34,6 +34,11 @@ class Pause(Frozen):
         """Whether it keeps Prunella from a service now."""
         return not self.resumed_by and now < self.until and self.scope in (FLEET, service)
 
+    def words(self) -> str:
+        """Say it to a person."""
+        who = "nothing new is begun in the fleet" if self.scope == FLEET else f"nothing new is begun for {self.scope}"
+        return f"{who} until {self.until:%Y-%m-%d %H:%M} UTC, says {self.by}" + (f": {self.why}" if self.why else "")
+
 
 def pause(journal: Journal, wanted: Pause, now: datetime) -> Pause:
     """Begin a pause, or prolong the one of that name."""
@@ -68,6 +73,11 @@ def fold(entries: Iterable[Entry]) -> Mapping[str, Pause]:
                 raise Malformed(f"journal entry {entry.seq} is no pause: {error.error_count()} faults") from error
             found[item.name] = item
     return found
+
+
+def in_force(entries: Iterable[Entry], now: datetime) -> tuple[Pause, ...]:
+    """Return every pause that holds for somebody now."""
+    return tuple(item for item in fold(entries).values() if not item.resumed_by and now < item.until)
 
 
 def paused(entries: Iterable[Entry], service: str, now: datetime) -> Pause | None:

@@ -23,6 +23,7 @@ class Situation(Frozen):
     frozen: bool  # a freeze window is open
     freeze: str = Field(default="", description="which window that is, for people; no rule sees it")
     paused: bool  # somebody switched Prunella off for this service or fleet
+    pause: str = Field(default="", description="whose pause holds, and until when, for people; no rule sees it")
     opted_out: bool
     other_owner: bool  # another controller owns what the plan would write
     attempts: int = Field(ge=0, description="earlier runs in this incident, and of the last day against the same fault")

@@ -147,6 +147,8 @@ def judge(plan: Plan, situation: Situation, rules: Rules, caps: Caps) -> Decisio
     over = breaches(plan, situation, caps)
     act, propose = ask_cedar(plan.service, plan.class_, facts, rules)
     verdict, reasons = _weigh(over, act, propose, _Account(plan, facts, rules))
+    if situation.pause:
+        reasons = (*reasons, Reason(rule="pause", text=situation.pause))
     if situation.freeze:
         reasons = (*reasons, Reason(rule="freeze-window", text=situation.freeze))
     if situation.capacity:

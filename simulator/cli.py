@@ -4,6 +4,8 @@ Everything heavy is imported inside the commands, so that ``--help`` is quick.
 """
 
 import importlib
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -242,8 +244,10 @@ def _lab_told() -> Iterator[None]:
 
 
 def _lab_up(folder: Path, as_json: bool) -> None:
-    from simulator.lab.lab import up
+    from simulator.lab.lab import status, up
 
+    if status(folder).up:
+        fail(f"a lab is up in {folder}; prunella lab down ends it, and its journal with it", NOT_WELL)
     handle = up(folder, progress=lambda text: typer.echo(text, err=True))
     if as_json:
         put_json(handle.facts())
@@ -304,5 +308,8 @@ def _lab_run(folder: Path, headless: bool) -> bool:
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command. What a terminal's encoding lacks is shown as a question mark, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app(prog_name="prunella")

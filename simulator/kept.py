@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from config.load import ConfigError
+
 
 class Kept:
     """A file of finished episodes. Without a path nothing is kept."""
@@ -34,4 +36,7 @@ def _read(path: Path) -> list[tuple[str, dict[str, Any]]]:
             found.append((str(row["key"]), dict(row["episode"])))
         except (ValueError, KeyError, TypeError):
             continue
+    text = path.read_text(encoding="utf-8").lstrip()
+    if not found and text and not text.startswith('{"key"'):
+        raise ConfigError((f"{path} is no file of kept episodes: give a new file, or one that a drill has made",))
     return found

@@ -8,7 +8,7 @@ import numpy as np
 from langgraph.checkpoint.memory import InMemorySaver
 
 from agent.casebook import Case, read_cases
-from agent.daemon import Controller
+from agent.controller import Controller
 from agent.observe import Senses
 from agent.wiring import Autonomy, assemble
 from config.settings import Settings

@@ -9,9 +9,11 @@ import pytest
 from agent import deliberation
 from agent.case import Outcome
 from agent.casebook import Snapshot
-from agent.daemon import MOST_FAILURES, MOST_WAITS, Daemon
+from agent.controller import MOST_FAILURES, MOST_WAITS
+from agent.daemon import Daemon
 from agent.round import State
 from config.fleet import Cadence
+from policies.controls import Pause, pause, resume
 from tests.agent.handmade import anomaly, incident
 from tests.agent.play import Play, closed
 from tools.errors import Refused, Transient
@@ -150,3 +152,27 @@ def test_a_case_that_was_closed_but_not_told_of_is_told_of_once() -> None:
     play.ticks(3)
     assert "nobody knew" in play.case.summary
     assert len(play.journal.entries(SICK, kinds=("SUMMARY",))) == 1
+
+
+@pytest.mark.slow
+def test_what_a_pause_held_up_is_taken_up_again_when_it_ends() -> None:
+    play = Play("bad_rollout_errors").ticks(2)
+    now = play.world.clock.now()
+    held = Pause(name="migration", scope="fleet", until=now + timedelta(hours=12), by="dana", why="new switches")
+    pause(play.journal, held, now)
+    play.until(closed)
+    assert play.controller is not None
+    assert [case.phase for case in play.cases] == ["escalated"]
+    assert play.deeds == 0
+    assert any(
+        "paused as migration" in problem and "dana" in problem for problem in play.controller.snapshot().problems
+    )
+    assert play.case.decision is not None
+    assert any(reason.rule == "pause" and "dana: new switches" in reason.text for reason in play.case.decision.reasons)
+    play.ticks(20)
+    assert len(play.cases) == 1  # a person was told; nobody tells again while it lasts
+    resume(play.journal, "migration", "dana", play.world.clock.now())
+    play.until(lambda p: any(case.phase == "recovered" for case in p.cases))
+    assert [case.phase for case in play.cases] == ["escalated", "recovered"]
+    assert play.deeds == 1
+    assert play.controller.snapshot().problems == ()

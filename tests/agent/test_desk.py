@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.daemon import Controller
+from agent.controller import Controller
 from agent.desk import Desk, Remembering, recall
 from policies.authority import Authority
 from policies.decision import Decision, Reason, Verdict

@@ -23,7 +23,7 @@ def where(tmp_path: Path) -> str:
 
 def test_a_pause_begins_and_ends_by_name(prunella: Run, where: str) -> None:
     words = ("pause", "migration", "--for", "2h", "--by", "dana", "--journal", where)
-    assert "fleet is paused as migration until" in prunella(*words).stdout
+    assert "migration: nothing new is begun in the fleet until" in prunella(*words).stdout
     tune = ("pause", "tune", "--service", "chat", "--by", "dana", "--journal", where, "--json")
     said = json.loads(prunella(*tune).stdout)
     assert (said["scope"], said["by"]) == ("chat", "dana")
@@ -40,7 +40,18 @@ def test_wrong_use_is_one_line(prunella: Run, where: str) -> None:
     done = prunella("pause", "p", "--for", "ages", "--by", "dana", "--journal", where)
     assert (done.exit_code, "no duration" in done.stderr) == (2, True)
     assert prunella("breaker", "kick", "--journal", where).exit_code == 2
-    assert prunella("breaker", "trip", "--by", " ", "--journal", where).exit_code == 2
+    assert prunella("breaker", "reset", "--by", " ", "--journal", where).exit_code == 2
+
+
+def test_holding_back_never_fails_for_want_of_a_name(
+    prunella: Run, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert prunella("breaker", "trip", "--journal", where).exit_code == 0
+    done = prunella("pause", "p", "--journal", where, "--json")
+    assert json.loads(done.stdout)["by"]
+    assert prunella("breaker", "reset", "--journal", where).exit_code == 2  # letting go again wants one
 
 
 def test_the_breaker_is_shown_tripped_and_reset(prunella: Run, where: str) -> None:

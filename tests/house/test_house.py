@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("agent", "config", "playbooks", "policies", "simulator", "tools")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 BANNED = {"utils", "util", "helpers", "common", "manager", "core"}
-SUPERVISION = {"agent/daemon.py", "agent/supervise.py"}  # the two named points
+SUPERVISION = {"agent/controller.py", "agent/supervise.py"}  # the two named points
 
 
 def _functions() -> list[int]:

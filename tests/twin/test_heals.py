@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.casebook import Case
-from agent.daemon import Controller
+from agent.controller import Controller
 from agent.wiring import assemble, live_actuator, live_senses
 from config.load import load
 from simulator.episode import demo_fleet
