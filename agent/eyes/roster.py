@@ -18,6 +18,7 @@ FORGET = 2880  # steps after which the row of a series that is gone goes to anot
 class Roster:
     """Feeds the eyes from readings by key; rows are never more than the eyes' limit.
 
+    >>> from agent.eyes.engine import Eyes
     >>> roster = Roster(Eyes(0, threshold=3.0))
     >>> for minute in range(200):
     ...     busy = 90.0 if minute == 150 else minute % 7
