@@ -61,6 +61,7 @@ def guard(daemon: Daemon, log: LogSettings, *, headless: bool) -> bool:
         ThreadPoolExecutor(1, thread_name_prefix="daemon") as pool,
         screen(console, headless=plain) as shown,
     ):
+        shown.catch_up(daemon.snapshot())
         running = pool.submit(daemon.run, stop)
         try:
             _watch(daemon, running, shown, stop)

@@ -26,7 +26,9 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         2.5 if idle else -1.5,
         f"{replicas:.0f} replicas {use:.0f} % busy, {spare(use, replicas)} spare",
     )
-    _usual(notes, incident, scene, spend, replicas)
+    # A rollout runs more than is wanted, and each of them is paid for.
+    paid = max(replicas, float(len(scene.observation.topology.of(service.name))))
+    _usual(notes, incident, scene, spend, paid)
     return notes.done()
 
 

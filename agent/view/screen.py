@@ -27,6 +27,10 @@ class Screen(Protocol):
         """End, whatever happened."""
         ...
 
+    def catch_up(self, snapshot: Snapshot) -> None:
+        """Take what is there already as shown: it is no news."""
+        ...
+
     def show(self, snapshot: Snapshot) -> None:
         """Show one more."""
         ...
@@ -56,6 +60,9 @@ class LivePicture:
         self._live.stop()
         if self._last is not None:
             self._console.print(picture(self._last, self._console.width))
+
+    def catch_up(self, snapshot: Snapshot) -> None:
+        """A picture shows everything anew."""
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw one more."""
@@ -91,6 +98,15 @@ class LogLines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to end."""
+
+    def catch_up(self, snapshot: Snapshot) -> None:
+        """Say in a line what the journal has already; told again, it would raise whatever alarms hang on these lines."""
+        _, self._seen = new_lines(snapshot, {})
+        if snapshot.cases:
+            names = ", ".join(case.incident.id for case in snapshot.cases if case.is_open) or "none"
+            self._console.print(
+                Text(f"incidents: {len(snapshot.cases)} in the journal already, open: {names}"), soft_wrap=True
+            )
 
     def show(self, snapshot: Snapshot) -> None:
         """Print the lines that are new since the last one."""

@@ -54,10 +54,11 @@ def wiring(seen: Snapshot, reach: object = None) -> ModuleType:
 
 
 class Daemon:
-    """Sees one snapshot, and stops by itself after a moment."""
+    """Sees one snapshot as soon as it looks, and stops by itself after a moment."""
 
     def __init__(self, seen: Snapshot) -> None:
         self.seen, self.ticks = seen, 0
+        self.before: tuple[Case, ...] = ()  # what the journal had already
 
     def tick(self) -> None:
         self.ticks += 1
@@ -66,7 +67,7 @@ class Daemon:
         self.tick()
 
     def snapshot(self) -> Snapshot:
-        return self.seen
+        return self.seen if self.ticks else self.seen.model_copy(update={"cases": self.before})
 
 
 def write_case(journal: Journal, case: Case) -> None:

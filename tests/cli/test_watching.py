@@ -19,7 +19,7 @@ from config.settings import LogSettings
 from simulator.lab.lab import LabHandle
 from simulator.lab_config import write_config
 from tests.cli.conftest import Daemon
-from tests.view.sample import snapshot
+from tests.view.sample import healed, snapshot
 
 ROOT = Path(__file__).parents[2]
 GUARD = """
@@ -28,7 +28,7 @@ from config.settings import LogSettings
 from tests.cli.conftest import Daemon
 from tests.view.sample import healed, snapshot
 class Patient(Daemon):
-    def run(self, stop): stop.wait(60)
+    def run(self, stop): self.tick(), stop.wait(60)
 print("ok" if guard(Patient(snapshot(healed())), LogSettings(), headless=True) else "bad", flush=True)
 """
 
@@ -42,6 +42,14 @@ def test_a_signal_ends_it_in_order(number: int) -> None:
     rest, _ = child.communicate(timeout=30)
     assert rest.splitlines()[-1] == "ok"
     assert child.returncode == 0
+
+
+def test_what_the_journal_had_already_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    daemon = Daemon(snapshot(healed()))
+    daemon.before = daemon.seen.cases
+    assert guard(daemon, LogSettings(), headless=True)
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["incidents: 1 in the journal already, open: none"]
 
 
 class Failing(Daemon):
