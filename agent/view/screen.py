@@ -100,7 +100,7 @@ class LogLines:
         """Nothing to end."""
 
     def catch_up(self, snapshot: Snapshot) -> None:
-        """Say in a line what the journal has already; told again, it would raise whatever alarms hang on these lines."""
+        """Say in a line what the journal has already: told again, it would raise the alarms that hang on it."""
         _, self._seen = new_lines(snapshot, {})
         if snapshot.cases:
             names = ", ".join(case.incident.id for case in snapshot.cases if case.is_open) or "none"
