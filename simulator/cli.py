@@ -21,6 +21,13 @@ from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told
 __all__ = ["app", "main"]
 
 
+class Engine(StrEnum):
+    """What plays the episodes of a drill."""
+
+    processes = "processes"
+    ray = "ray"
+
+
 class LabVerb(StrEnum):
     """What can be done with the lab."""
 
@@ -136,6 +143,9 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
             metavar="FILE", help="Keep finished episodes there, and do not play them again.", show_default=False
         ),
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="What plays the episodes: processes here, or a Ray cluster.")] = (
+        Engine.processes
+    ),
     record: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write every episode there as a story.", show_default=False)
     ] = None,
@@ -157,23 +167,18 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
             return
         if stories := [name for name in ids or () if name.endswith(".story")]:
             raise typer.Exit(0 if replayed(stories) else NOT_WELL)
-        wanted = Wanted(
-            tuple(ids or ()),
-            suite,
-            seeds,
-            jobs,
-            days,
-            length,
-            tuple(beside or ()),
-            tuple(modifier or ()),
-            read_fleet(fleet),
-        )
+        others, besides = tuple(beside or ()), tuple(modifier or ())
+        asked = (tuple(ids or ()), suite, seeds, jobs, days, length, others, besides)
+        wanted = Wanted(*asked, read_fleet(fleet), engine.value)
         wanted.check(known)
         if record is not None:
             wanted.record(record, known)
             return
-        with counted("drilling") as progress:
-            result = wanted.play(backend, progress, resume)
+        try:
+            with counted("drilling") as progress:
+                result = wanted.play(backend, progress, resume)
+        except ModuleNotFoundError as error:
+            fail(f"{error.name} is not installed: pip install 'prunella[ray]'")
         well = shown(result, as_json, html)
     raise typer.Exit(0 if well else NOT_WELL)
 

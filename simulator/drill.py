@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from config.fleet import Fleet
+from simulator.cluster import spread
 from simulator.kept import Kept
 from simulator.modifiers import MODIFIERS, modified
 from simulator.scenario import load_scenarios, scenario_named
@@ -81,7 +82,7 @@ def run_drill(
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
     (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``modifiers``
     (names), ``kept`` (file of finished episodes: those in it are not played again), ``fleet`` (other than the
-    demo's). Same words, same result, whatever
+    demo's), ``engine`` (``processes``, or ``ray``). Same words, same result, whatever
     the number of jobs.
     """
     names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
@@ -99,7 +100,9 @@ def run_drill(
     ]
     kept = Kept(options.get("kept"))
     found = {task: episode for task in tasks if (episode := kept.of(task.key)) is not None}
-    for task, episode in _played([task for task in tasks if task not in found], jobs):
+    for task, episode in _played(
+        [task for task in tasks if task not in found], jobs, str(options.get("engine", "processes"))
+    ):
         found[task] = episode
         kept.add(task.key, episode)
         progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}")
@@ -114,14 +117,16 @@ def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]
     return (guardian, *(each for each in controls if ill or each != CONTROL))
 
 
-def _played(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Episode]]:
-    if jobs == 1:
+def _played(tasks: Sequence[Task], jobs: int, engine: str) -> Iterator[tuple[Task, Episode]]:
+    if engine == "ray":
+        yield from spread(perform, tasks)
+    elif jobs == 1:
         yield from ((task, perform(task)) for task in tasks)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(perform, task): task for task in tasks}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            waiting = {pool.submit(perform, task): task for task in tasks}
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
 
 
 def perform(task: Task) -> Episode:

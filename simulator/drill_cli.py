@@ -26,6 +26,7 @@ class Wanted:
     beside: tuple[str, ...]
     modifiers: tuple[str, ...]
     fleet: Any = None
+    engine: str = "processes"
 
     def check(self, known: dict[str, Any]) -> None:
         """Refuse what does not exist."""
@@ -55,6 +56,7 @@ class Wanted:
             "beside": self.beside,
             "kept": resume,
             "fleet": self.fleet,
+            "engine": self.engine,
         }
         result: dict[str, Any] = backend.run_drill(
             list(self.ids), self.suite, self.seeds, self.jobs, progress, **options
