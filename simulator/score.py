@@ -92,7 +92,8 @@ def score(record: Record) -> dict[str, Any]:
     true = [item for item in incidents if matches(record, item)]
     healed_at = healed(record)
     onset = record.happened.onset_at
-    named = ranked(record, {item.id for item in true})
+    own = {item.id for item in true if item.service == record.happened.service}  # where two fall ill, the scenario's
+    named = ranked(record, own) or ranked(record, {item.id for item in true})
     breaches = unsafe(record)
     acted = {effect.incident for effect in record.effects}
     false = [item for item in incidents if not tolerable(record, item)]

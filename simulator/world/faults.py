@@ -89,7 +89,7 @@ class Stage:
             if mutation.what in _ROUTE or mutation.carrier == "vendor":
                 vendor = self._body.services[service].vendors[0]
                 cue.route = self._body.vendors.row(service, vendor)
-                self.names["vendor"] = vendor
+                self.names.setdefault("vendor", vendor)  # of the first: the truth is about that one
             self._cues.append(cue)
 
     def happened(self) -> Happened | None:

@@ -1,0 +1,28 @@
+"""A fault with each modifier, for score: whatever else is the matter, it is healed, and nothing unsafe is done."""
+
+from datetime import timedelta
+
+import pytest
+
+from simulator.drill import run_drill
+from simulator.modifiers import MODIFIERS
+
+pytestmark = pytest.mark.slow
+
+QUIET = ("healthy", "recovered_before_alert")  # nothing is to be healed; forty seconds may be acted on, safely
+HOURS = timedelta(hours=2)
+
+
+@pytest.mark.parametrize("modifier", MODIFIERS)
+def test_a_vendor_that_fails_is_replaced_whatever_else_is_the_matter(modifier: str) -> None:
+    length = HOURS if modifier in QUIET else None
+    (episode,) = run_drill(["vendor_outage"], None, 1, 1, modifiers=[modifier], length=length)["episodes"]
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+    assert episode["false_acted"] == 0, episode
+    if modifier in QUIET:
+        assert episode["healed"] is None, episode
+        assert episode["actions"] <= (modifier != "healthy"), episode
+    else:
+        assert episode["detected"], episode
+        assert episode["top3"], episode
+        assert episode["healed"], episode
