@@ -41,6 +41,7 @@ class Headroom:
     proven: bool
     text: str
     use: float | None = None
+    early: bool = False  # too little was seen yet: a process that has just begun knows no load
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False)
     readings, working = readings_of(scene, service), working_of(scene.observation, service.name)
     if len(readings.looked) < LEAST_READINGS or working < 1:
         said = f"{len(readings.looked)} readings of the load of {service.name}: too few to prove anything"
-        return Headroom(False, said)
+        return Headroom(False, said, early=True)
     left -= ready_of(scene.observation, service.name) - working
     if left < 1:
         return Headroom(False, f"nothing would be left of {service.name}")

@@ -1,6 +1,7 @@
 """Looking at capacity and error budget once more, right before a step that takes a working replica away."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from agent.budget import overspent
 from agent.capacity import ready_of
@@ -11,6 +12,9 @@ from policies.authority import Grant
 from policies.decision import Reason, Verdict
 from policies.gate import GrantCheck
 from tools.action import Action, EvictReplica, SetReplicas
+from tools.errors import Transient
+
+WAIT = timedelta(minutes=4)  # by then a new process has looked often enough
 
 
 def capacity_check(look: Callable[[], Scene | None]) -> GrantCheck:
@@ -30,6 +34,8 @@ def capacity_check(look: Callable[[], Scene | None]) -> GrantCheck:
         if not moving and (text := overspent(scene, service)):
             return Reason(rule="error-budget", text=text)
         shown = headroom(scene, service, count, moving=moving)
+        if shown.early:  # no ground to fail a plan that was proven before: look a while, then go on
+            raise Transient(shown.text, WAIT)
         return None if shown.proven else Reason(rule="capacity-proof", text=shown.text)
 
     return check

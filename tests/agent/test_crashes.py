@@ -65,7 +65,9 @@ def test_a_new_process_at_every_tick_ends_the_same(tmp_path: Path, scenario: str
     for _ in range(100):
         if closed(play):
             break
-        if play.case.phase != "verifying":  # a proof needs eyes that stay open
+        outcomes = play.journal.entries(kinds=("STEP_OUTCOME",))
+        waits = bool(outcomes) and outcomes[-1].body["state"] == "transient"  # until enough was seen of the load
+        if play.case.phase != "verifying" and not waits:  # a proof needs eyes that stay open
             play.journal, play.saver = SqlJournal(url), saver(tmp_path, what)
             play.hire()
         play.tick()
