@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cedarpy
+import orjson
 from cedarpy import pst
 
 from playbooks.plan import Plan
@@ -176,7 +177,7 @@ def ask_cedar(service: str, class_: str, facts: Facts, rules: Rules) -> tuple[An
         "principal": _PRINCIPAL,
         "action": {"type": f"{_NAMESPACE}::Action", "id": class_},
         "resource": {"type": f"{_NAMESPACE}::Service", "id": service},
-        "context": json.dumps({name: fact for name, fact in facts["context"].items() if name in part.named}),
+        "context": orjson.dumps({name: fact for name, fact in facts["context"].items() if name in part.named}).decode(),
     }
     act = propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
     if part.twice:
