@@ -31,6 +31,7 @@ REST = tuple(sorted(name for name, scenario in load_scenarios().items() if scena
 QUIET = ("growth", "healthy", "noisy_healthy", "red_herring")
 Remedy = Callable[[World, Happened], list[Action]]
 SEEDS = (0, 4)
+BLINDING = ("label_delay", "gap", "own")  # what keeps us from seeing harms nobody's requests
 
 
 def wanted(world: World, service: str) -> int:
@@ -139,7 +140,10 @@ def test_every_other_fault_hurts_its_service_and_nobody_aside(fleet: Fleet, scen
     happened = world.ledger.happened
     assert happened is not None
     allowed = closure(fleet, {happened.service, *happened.beside})
-    assert bad[happened.service] > 20
+    if all(mutation.what in BLINDING for mutation in soon.mutations):
+        assert bad[happened.service] == 0
+    else:
+        assert bad[happened.service] > 20
     assert {name for name, count in bad.items() if count > 20} <= allowed
 
 
@@ -205,7 +209,8 @@ def test_scenarios_are_consistent(fleet: Fleet, scenario: Scenario) -> None:
     assert set(scenario.truth.forbidden_verbs) <= set(VERBS)
     assert (scenario.truth.fault == "") == (scenario.layer == "quiet")
     if scenario.truth.fault:
-        assert scenario.truth.fault == scenario.id or scenario.layer == "ourselves"
+        ours = any(mutation.what == "own" for mutation in scenario.mutations)  # then what is healed meanwhile counts
+        assert scenario.truth.fault == scenario.id or ours
         assert scenario.truth.entity
 
 
