@@ -95,8 +95,13 @@ def _ranked(item: Hypothesis, known: dict[str, Evidence]) -> str:
     """Return one hypothesis with the evidence it stands or falls by."""
     lines = [f"- {item.probability:.0%} {_hypothesis_name(item)}"]
     for word, ids in (("for", item.supporting), ("against", item.opposing)):
-        lines += [f"  - {word}: {markdown(known[id_].text)}" for id_ in ids if id_ in known]
+        lines += [f"  - {word}: {_told(known[id_])}" for id_ in ids if id_ in known]
     return "\n".join(lines)
+
+
+def _told(item: Evidence) -> str:
+    """Return a finding in words; what was looked for and not seen speaks as well, and is called that."""
+    return markdown(item.text) if item.weight > 0 else f"not seen, {markdown(item.text)}"
 
 
 def _hypothesis_name(item: Hypothesis) -> str:
