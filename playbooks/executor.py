@@ -12,7 +12,7 @@ from playbooks.allowance import Denied, Limits, Wait
 from playbooks.ledger import RECHECK, Ledger, words
 from playbooks.plan import Execution, Guard, Plan
 from playbooks.run import Leg, LegState, RunState, execution, unsettled_until
-from playbooks.task import Task, task
+from playbooks.task import Task, earlier_states, task
 from playbooks.walk import Begin, Check, Failed, Finished, GuardVerdict, Hold, Move, Probe, Turn, Undo, next_move
 from tools.action import Action, Receipt, TrainModel
 from tools.clock import Clock
@@ -145,7 +145,7 @@ class Executor:
         except ToolError as error:
             return self._settle(plan, now, "failed", f"{now.step} cannot be undone: {error}")
         left = run.steps[now.step]
-        if state == left.before:
+        if state == left.before or state in earlier_states(plan, run, index):
             if state != left.after and (unsure := self._unsure(run, left)):  # a look that is old may show the past
                 return Hold(unsure, f"{now.step} seems undone already")
             return self._settle(plan, now, "done", "already as it was before")

@@ -147,7 +147,8 @@ def _settled(entry: Entry, leg: Leg | None) -> Leg:
 
 def _stuck(run: RunState, leg: Leg, *, undo: bool) -> str:
     """Return why only a person can go on: nobody knows what happened, or what was done cannot be undone."""
-    return leg.detail if leg.state == "unknown" or (undo and leg.state == "failed") else run.stuck
+    told = leg.detail or f"nobody knows what became of {leg.operation}"
+    return told if leg.state == "unknown" or (undo and leg.state == "failed") else run.stuck
 
 
 def _judged(run: RunState, entry: Entry) -> RunState:

@@ -1,7 +1,9 @@
 """One operation to be carried out: a step of a plan, or the undoing of one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from playbooks.bind import touched
 from playbooks.plan import Plan
 from playbooks.run import Leg, RunState
 from playbooks.walk import operation_id
@@ -34,3 +36,11 @@ def task(plan: Plan, run: RunState, index: int, *, undo: bool) -> Task:
         return Task(step.id, step.action, step.action, operation, undo, leg)
     inverse = leg.inverse if leg is not None and leg.inverse is not None else step.action
     return Task(step.id, step.action, inverse, operation, undo, run.undone.get(step.id))
+
+
+def earlier_states(plan: Plan, run: RunState, index: int) -> list[Mapping[str, str]]:
+    """Return how the target of a step stood before earlier steps on it: to one of those the undoing leads anyway."""
+    now = plan.steps[index].action
+    target = touched("", [now])
+    steps = [step for step in plan.steps[:index] if step.id in run.steps and step.action.verb == now.verb]
+    return [run.steps[step.id].before for step in steps if touched("", [step.action]) == target]

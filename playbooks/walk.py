@@ -105,7 +105,7 @@ def _forward(plan: Plan, run: RunState, now: datetime) -> Move:
         leg = run.steps.get(step.id)
         if leg is None:
             return Begin(index)
-        if leg.state == "failed":
+        if leg.state in ("failed", "unknown"):  # nothing goes on from what nobody knows
             return Turn(f"step {step.id} failed: {leg.detail}")
         if leg.state in PENDING:
             return _pending(leg, index, now)

@@ -94,6 +94,23 @@ def test_what_somebody_else_changed_is_not_undone_but_escalated() -> None:
     assert len(stage.world.effects) == 1
 
 
+def test_what_stands_as_it_was_before_the_run_is_undone_already() -> None:
+    """Pointing an alias back may bring the traffic back with it: nothing is left to undo, and nobody is in the way."""
+
+    def check(guard: Guard, plan: Plan) -> GuardVerdict:
+        narrow = stage.world.state["replicas/chat"] == "4"
+        if narrow:
+            stage.world.state["replicas/chat"] = "6"
+        return GuardVerdict(verdict="broken" if narrow else "holds", text="worse")
+
+    stage = _stage(check=check)
+    execution = stage.finish(plan_of("scale_in"))
+    assert execution.state == "undone"
+    assert [record.state for record in execution.steps] == ["undone", "undone"]
+    assert stage.world.state == first_state()
+    assert len(stage.world.effects) == 2  # nothing was written to bring it there
+
+
 def test_a_guard_that_stays_inconclusive_breaks_at_its_deadline() -> None:
     def check(guard: Guard, plan: Plan) -> GuardVerdict:
         return GuardVerdict(verdict="inconclusive", text="too few rows")
