@@ -1,5 +1,7 @@
 """An alias is moved once or not at all, wherever a call breaks off: before it was sent, or after it came true."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -196,3 +198,30 @@ def test_an_unreachable_registry_is_an_error_and_no_empty_one() -> None:
     for ask in (state, registry.look):
         with pytest.raises(ToolError):
             ask()
+
+
+def test_a_look_beside_a_question_notices_a_change_once() -> None:
+    """The daemon looks once a tick in a thread of its own, while a case may ask for changes."""
+
+    class Slow(FakeApi):
+        inside = most = 0
+
+        def get(self, path: str, **query: str) -> dict[str, Any]:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            time.sleep(0.01)
+            found = super().get(path, **query)
+            self.inside -= 1
+            return found
+
+    api, clock = Slow(), Clock()
+    registry = MlflowRegistry(api, FLEET, clock)  # type: ignore[arg-type]
+    registry.look()
+    api.aliases = {"champion": "1"}
+    threads = [threading.Thread(target=registry.look) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(10)
+    assert api.most == 1
+    assert len(registry.changes(clock.at)) == 1

@@ -6,6 +6,7 @@ call may be on its way, "it did not happen" is never said. What two controllers 
 and the epoch in the tag, read again right before the write; one call that is already on its way cannot be called back.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,7 @@ class MlflowRegistry:
         self._names = tuple(sorted({service.model for service in fleet.services if service.model}))
         self._seen: dict[str, Mapping[str, str]] = {}
         self._changes: list[Change] = []
+        self._lock = threading.Lock()
 
     def model(self, name: str) -> ModelState:
         """Return versions and aliases; ``Absent`` when there is no such model."""
@@ -96,9 +98,10 @@ class MlflowRegistry:
             query["page_token"] = str(page["next_page_token"])
 
     def look(self) -> None:
-        """Notice which aliases moved since the last look. Raises ``ToolError``."""
-        for name in self._names:
-            self._notice(_registered(self._api, name))
+        """Notice which aliases moved since the last look. Raises ``ToolError``. May be called by several threads."""
+        with self._lock:
+            for name in self._names:
+                self._notice(_registered(self._api, name))
 
     def _notice(self, found: Model) -> None:
         before, now = self._seen.get(found.name), self._clock.now()
