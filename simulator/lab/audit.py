@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 LOG = "audit.jsonl"
 # Asking what one may do is written as the creation of a review; it changes nothing.
 _QUESTIONS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+# No answer was written; the request ran out of time; its client went away.
+_TELLS_NOTHING = {0, 408, 499}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ def writes(run_dir: Path) -> list[Write]:
 def effects(run_dir: Path) -> list[Write]:
     """The writes that took effect on something other than leases: no dry runs, no refusals."""
     return [w for w in writes(run_dir) if not w.dry_run and w.code < 400 and w.resource != "leases"]
+
+
+def unanswered(run_dir: Path) -> list[Write]:
+    """The writes whose answer does not tell what became of them: given up by the client, or cut off in the server."""
+    return [w for w in writes(run_dir) if not w.dry_run and (w.code in _TELLS_NOTHING or w.code >= 500)]
 
 
 def parse(event: dict[str, Any]) -> Write:
