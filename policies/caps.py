@@ -90,27 +90,24 @@ def multiple_breach(action: SetReplicas, present: int, caps: Caps) -> Reason | N
 
 def _of_rate(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
     steps = len(plan.steps)
-    service, fleet = situation.service_actions_last_hour, situation.fleet_actions_last_hour
-    yield from _some(
-        _above(
-            "cap-service-hour",
-            f"actions this hour {service} + {steps} =",
-            service + steps,
-            caps.service_actions_per_hour,
-        ),
-        _above(
-            "cap-fleet-hour", f"fleet actions this hour {fleet} + {steps} =", fleet + steps, caps.fleet_actions_per_hour
-        ),
-    )
+    for rule, words, before, ceiling in (
+        ("cap-service-hour", "actions", situation.service_actions_last_hour, caps.service_actions_per_hour),
+        ("cap-fleet-hour", "fleet actions", situation.fleet_actions_last_hour, caps.fleet_actions_per_hour),
+    ):
+        if before + steps > ceiling:
+            yield Reason(rule=rule, text=f"{words} this hour {before} + {steps} = {before + steps} > {ceiling}")
 
 
 def _of_attempts(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reason]:
     run = max(plan.attempt, situation.attempts + 1)
-    return _some(_above("cap-attempts", f"runs against {plan.fault} of {plan.service} in a day", run, caps.attempts))
+    if run > caps.attempts:
+        text = f"runs against {plan.fault} of {plan.service} in a day {run} > {caps.attempts}"
+        yield Reason(rule="cap-attempts", text=text)
 
 
 def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:
-    yield from _some(_above("cap-blast", "blast per cent", situation.blast_percent, caps.blast_percent))
+    if over := _above("cap-blast", "blast per cent", situation.blast_percent, caps.blast_percent):
+        yield over
     # Below the floor with nothing taken away, the service was below it before: healing it is not forbidden.
     if situation.blast_percent > 0 and situation.floor_margin < caps.floor_margin:
         yield Reason(rule="cap-floor", text=f"replicas above the floor {situation.floor_margin} < {caps.floor_margin}")

@@ -129,13 +129,19 @@ def _all(walks: list[Walk]) -> Walk:
     """
 
     def walk(facts: Facts) -> Finding:
-        found: list[Finding] = []
+        held: list[str] = []
+        broken: list[str] = []
+        holds = True
         for each in walks:
-            found.append(finding := each(facts))
+            finding = each(facts)
             if finding.elsewhere:
                 return finding
-        broken = [each for each in found if not each.holds]
-        return _joined(not broken, broken or found)
+            if finding.holds:
+                held += finding.atoms
+            else:
+                holds = False
+                broken += finding.atoms
+        return Finding(holds, tuple(held if holds else broken))
 
     return walk
 
@@ -156,15 +162,17 @@ def _compare(op: str, left: pst.Expr, right: pst.Expr) -> Walk:
     shown, beside = _shower(left, right), _shower(right, left)
     if op in ("eq", "not_eq"):
         return lambda facts: _sameness(op == "eq", (one(facts), shown), (other(facts), beside))
-    membership = _membership(op, left)
+    if op not in _COMPARE:
+        membership = _membership(op, left)
+        return lambda facts: membership(one(facts), other(facts))
+    sign, opposite, test = _COMPARE[op]
 
     def walk(facts: Facts) -> Finding:
         this, that = one(facts), other(facts)
-        if op in _COMPARE and isinstance(this, int) and isinstance(that, int):
-            sign, opposite, test = _COMPARE[op]
-            holds = test(this, that)
-            return Finding(holds, (f"{shown(this)} {sign if holds else opposite} {beside(that)}",))
-        return membership(this, that)
+        if not (isinstance(this, int) and isinstance(that, int)):
+            raise Opaque(op)
+        holds = test(this, that)
+        return Finding(holds, (f"{shown(this)} {sign if holds else opposite} {beside(that)}",))
 
     return walk
 
@@ -275,6 +283,9 @@ def _shower(expr: pst.Expr, beside: pst.Expr) -> Shower:
     head = "" if isinstance(expr, pst.LongLit) or not words else f"{words} "
     if unit == "cents":
         return lambda value: f"{head}{value / 100:.2f}{tail}" if isinstance(value, int) else f"{head}{value}{tail}"
+    if isinstance(expr, pst.LongLit):
+        written = f"{head}{expr.value}{tail}"
+        return lambda _value: written
     return lambda value: f"{head}{value}{tail}"
 
 

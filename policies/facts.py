@@ -33,7 +33,7 @@ def targets_of(action: Action) -> frozenset[str]:
 
 def targets_in(plan: Plan) -> int:
     """Return how many distinct services and nodes a plan writes."""
-    return len(frozenset[str]().union(*(targets_of(step.action) for step in plan.steps)))
+    return len({target for step in plan.steps for target in targets_of(step.action)})
 
 
 def _attempt(plan: Plan, situation: Situation) -> int:

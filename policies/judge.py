@@ -199,8 +199,9 @@ def _void(question: str, objection: str) -> "Answer":
 
 
 def _answer(question: str, holding: Iterable[str], errors: tuple[str, ...], part: Slice, rules: Rules) -> Answer:
-    named = sorted((rules.policies[name] for name in holding if name in part.of[question]), key=_name)
-    forbids = tuple(rule for rule in named if rule.effect == "forbid")
+    covering = part.of[question]
+    named = sorted([rules.policies[name] for name in holding if name in covering], key=_name)
+    forbids = tuple([rule for rule in named if rule.effect == "forbid"])
     return Answer(question, bool(named) and not forbids and not errors, forbids or tuple(named), errors)
 
 
