@@ -33,6 +33,7 @@ SPARE = 2  # replicas
 LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
 FIRST_STEP = timedelta(minutes=2)  # that a new engine may take; one that has stepped gets none
 IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
+FADED = timedelta(minutes=25)  # before accuracy is seen to be down, it was at least so long
 STEADY, SILENT = timedelta(hours=1), timedelta(minutes=15)  # labels that came for so long are missed after so long
 FORM = 1  # of the saved state
 
@@ -216,7 +217,7 @@ class Watch:
                     continue
                 onset = self._idle.setdefault(f"{key}", reading.at)
                 rule = Rule(key, objective.target, -1.0, 0.0, "quality")
-                found.append(_anomaly(rule, reading.accuracy, onset - timedelta(minutes=25), seen.at))
+                found.append(_anomaly(rule, reading.accuracy, onset - max(FADED, reading.late), seen.at))
         return found
 
     def _labels(self, service: str, reading: QualityReading | None, now: datetime) -> list[Anomaly]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from agent.lateness import Lateness
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import SIGNALS
 from tools.clock import Clock
@@ -16,7 +17,6 @@ from tools.topology import Topology
 
 QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
 LUCK = 1e-6  # chance below which an observation is no luck
-LABEL_DELAY = timedelta(hours=1)  # how far back labelled answers are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class QualityReading:
     low: float  # 95 % interval
     high: float
     echo: bool = False  # every label is what was answered: too good to be the truth
+    newest_at: datetime | None = None  # the newest of those answers
+
+    @property
+    def late(self) -> timedelta:
+        """How old an answer is when its label is known."""
+        return self.at - self.newest_at if self.newest_at else timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Observer:
         self._places: dict[SeriesKey, int] = {}
         self._quality: dict[str, QualityReading] = {}
         self._looked_at: datetime | None = None
+        self._late = {service.name: Lateness() for service in fleet.services}
 
     def look(self) -> Observation:
         """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""
@@ -103,8 +110,10 @@ class Observer:
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):
             return []
-        reading = accuracy(self._senses.log, service.name, now - LABEL_DELAY, now)
-        return [(service.name, reading)] if reading else []
+        late = self._late[service.name]
+        reading = accuracy(self._senses.log, service.name, now - late.reach, now)
+        stands = late.take(now, reading.newest_at if reading else None)
+        return [(service.name, reading)] if reading and stands else []
 
 
 def accuracy(
@@ -112,7 +121,7 @@ def accuracy(
 ) -> QualityReading | None:
     """Return accuracy on the newest ``QUALITY_WINDOW`` of labelled answers since then, optionally of one version."""
     try:
-        rows = log.window(service, since, now)
+        rows = log.window(service, since, now, labelled=True)
     except ToolError:
         return None
     known = np.isfinite(rows.labels)
@@ -120,11 +129,13 @@ def accuracy(
         known &= rows.version == version
     if not known.any():
         return None
-    known &= rows.at > float(rows.at[known].max()) - QUALITY_WINDOW.total_seconds()
+    newest = float(rows.at[known].max())
+    known &= rows.at > newest - QUALITY_WINDOW.total_seconds()
     right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
     count, share = int(known.sum()), float(right.mean())
     low, high = wilson(share, count)
-    return QualityReading(now, count, share, low, high, share == 1.0 and _too_good(log, service, count))
+    echo = share == 1.0 and _too_good(log, service, count)
+    return QualityReading(now, count, share, low, high, echo, datetime.fromtimestamp(newest, now.tzinfo))
 
 
 def _too_good(log: InferenceLog, service: str, count: int) -> bool:

@@ -57,8 +57,11 @@ class Registry(Protocol):
 class InferenceLog(Protocol):
     """Reads logged inferences."""
 
-    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
-        """Return the rows logged in [start, end), with the labels that are known by now; may be empty."""
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+        """Return the rows logged in [start, end), with the labels that are known by now; may be empty.
+
+        ``labelled``: those alone whose label is known.
+        """
         ...
 
     def reference(self, service: str) -> InferenceWindow:

@@ -13,14 +13,16 @@ from agent.analysts.versions import compare_turn
 from agent.case import BLIND, Evidence, Incident
 from agent.drift.exact import gaps
 from agent.drift.since import since
-from agent.observe import LABEL_DELAY, Scene
+from agent.observe import Scene
 from config.fleet import Service
 from tools.errors import ToolError, Transient
 from tools.records import InferenceWindow, ModelState
 from tools.tables import Numbers
 
 LATELY = timedelta(minutes=10)  # rows that say what is shown to the model now
+RECENT, SOON = timedelta(minutes=40), timedelta(minutes=25)  # rows looked at; labels that come among them
 LABELLED = timedelta(minutes=30)  # rows whose labels may be known by now
+UNLABELLED = timedelta(hours=1)  # answers that would have labels, as far as anybody knows
 LEAST = 200  # labelled rows
 SHIFTED = 0.15  # of the share of positives
 LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
@@ -54,7 +56,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
 def _unlabelled(notes: Notes, scene: Scene, service: Service) -> tuple[Evidence, ...]:
     """Tell answers without labels from no answers at all, and from a log that cannot be read."""
     try:
-        rows = scene.senses.log.window(service.name, scene.now - LABEL_DELAY, scene.now)
+        rows = scene.senses.log.window(service.name, scene.now - UNLABELLED, scene.now)
     except ToolError:
         return ()
     if len(rows.at) >= LEAST and not np.isfinite(rows.labels).any():
@@ -135,13 +137,16 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     entity = f"service/{service.name}"
     try:
         reference = scene.senses.log.reference(service.name)
-        rows = scene.senses.log.window(service.name, scene.now - timedelta(minutes=40), scene.now)
+        rows = labelled = scene.senses.log.window(service.name, scene.now - RECENT, scene.now)
+        if (late := scene.observation.quality[service.name].late) > SOON:
+            labelled = scene.senses.log.window(service.name, scene.now - late - RECENT, scene.now, labelled=True)
     except ToolError as error:
         notes.add("inputs_moved", entity, 0.0, f"no reference: {error}")
         return
     if len(rows.at) < 200:
         return
     _spoiled(notes, entity, reference, rows)
+    _truths(notes, entity, reference, labelled)
     distances = [distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))]
     worst = int(np.argmax(distances))
     text = f"feature {rows.names[worst]} moved most: KS distance {distances[worst]:.2f}, moved from {MOVED}"
@@ -183,6 +188,12 @@ def _spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: Infere
     notes.add(
         "joint_moved", entity, 2.5 if apart > JOINT else -1.5, f"a correlation between features moved {apart:.2f}"
     )
+
+
+def _truths(notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow) -> None:
+    """Say what the newest rows whose labels are known show."""
+    if not len(rows.at):
+        return
     known = np.isfinite(rows.labels) & (rows.at > rows.at[-1] - LABELLED.total_seconds())
     if known.sum() >= LEAST:
         _segments(notes, entity, rows, known)

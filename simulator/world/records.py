@@ -84,12 +84,14 @@ class WorldLog:
             delay = LABEL_DELAY * self.late.get(service, 1.0) * self.late.get("", 1.0)
             self._until[service] = max(until, (at - delay).timestamp())
 
-    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         """Return the rows logged in [start, end), with the labels that are known by now."""
         scorer = self._scorers.get(service)
         if scorer is None:
             raise Absent(f"{service} logs no inferences")
-        rows = scorer.log.between(start.timestamp(), end.timestamp())
+        known = float(np.nextafter(self._until[service], np.inf))
+        last = min(end.timestamp(), known) if labelled else end.timestamp()
+        rows = scorer.log.between(start.timestamp(), last)
         return _window(scorer, rows, self._until[service])
 
     def reference(self, service: str) -> InferenceWindow:

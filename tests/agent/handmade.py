@@ -123,10 +123,11 @@ class Records:
             model=service, rows=500, accuracy=accuracy, log_loss={}, gain=gain, gain_low=low, gain_high=high
         )
 
-    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         if self.rows is None:
             raise Absent("no log")
         keep = (self.rows.at >= start.timestamp()) & (self.rows.at < end.timestamp())
+        keep &= np.isfinite(self.rows.labels) | (not labelled)
         r = self.rows
         return InferenceWindow(
             service, r.names, r.at[keep], r.features[keep], r.scores[keep], r.labels[keep], r.version[keep]

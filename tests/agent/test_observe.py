@@ -11,6 +11,7 @@ from agent.observe import Observer, Senses, accuracy
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, START, TICK, Records, rows, topology
 from tools.errors import Absent, Transient
+from tools.records import InferenceWindow
 from tools.signal import Frame, SeriesKey, SignalSpec
 from tools.topology import Topology
 
@@ -38,9 +39,9 @@ class Port(Records):
     def history(self, *_: Any) -> tuple[Frame, ...]:
         return ()
 
-    def window(self, service: str, start: datetime, end: datetime) -> Any:
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> Any:
         self.windows += 1
-        return super().window(service, start, end)
+        return super().window(service, start, end, labelled=labelled)
 
 
 def observer(port: Any) -> Observer:
@@ -118,3 +119,40 @@ def test_labels_are_an_echo_only_where_so_much_luck_is_not_to_be_believed() -> N
     assert not accuracy(port, "score", START, end).echo  # type: ignore[union-attr]
     port.rows, port.old = rows(600, right=0.99), rows(600, right=0.9)
     assert not accuracy(port, "score", START, end).echo  # type: ignore[union-attr]
+
+
+def looked(port: Port, eyes: Observer, after: timedelta) -> float | None:
+    """Look once more, so much later."""
+    port.at += after
+    return eyes.look().value("accuracy", "service/score")
+
+
+def late(port: Port, delay: timedelta) -> None:
+    """Let one answer a minute have come for two days, labelled after so long."""
+    at = np.arange((START - timedelta(days=2)).timestamp(), port.at.timestamp(), 5.0)
+    labels = np.where(at <= (port.at - delay).timestamp(), 1.0, np.nan)
+    versions, features = np.full(len(at), "v2"), np.zeros((len(at), 1))
+    port.rows = InferenceWindow("score", ("x",), at, features, np.full(len(at), 0.9), labels, versions)
+
+
+def test_labels_are_found_however_late_they_come() -> None:
+    port, delay = Port(), timedelta(hours=20)
+    eyes, found = observer(port), []
+    for _ in range(8):
+        late(port, delay)
+        found.append(looked(port, eyes, timedelta(minutes=5)))
+    assert found[:3] == [None] * 3  # one hour back, four, sixteen
+    assert found[3:] == [1.0] * 5
+    late(port, timedelta(hours=26))  # later than they were: seen at once
+    assert looked(port, eyes, timedelta(minutes=5)) == 1.0
+
+
+def test_labels_that_stop_are_not_taken_for_late_ones() -> None:
+    port = Port()
+    eyes = observer(port)
+    late(port, timedelta(minutes=20))
+    assert looked(port, eyes, timedelta(minutes=5)) == 1.0
+    assert looked(port, eyes, timedelta(minutes=20)) == 1.0  # the same ones, still within three times the delay
+    assert [looked(port, eyes, timedelta(hours=1)) for _ in range(6)] == [None] * 6
+    late(port, timedelta(hours=2))  # they come again, later than before
+    assert 1.0 in [looked(port, eyes, timedelta(minutes=5)) for _ in range(6)]

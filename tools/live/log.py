@@ -24,7 +24,7 @@ class TableLog:
     def __init__(self, tables: tuple[LogTable, ...]) -> None:
         self._tables: Mapping[str, LogTable] = {table.service: table for table in tables}
 
-    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         """Return the rows logged in [start, end), oldest first, with the labels that are known by now."""
         logged = self._of(service)
         with translated(logged.rows):
@@ -32,6 +32,8 @@ class TableLog:
             at = _seconds(table, logged.at)
             shown = table.mutate(prunella_at=at)
             shown = shown.filter((shown["prunella_at"] >= start.timestamp()) & (shown["prunella_at"] < end.timestamp()))
+            if labelled and logged.label in table.columns:
+                shown = shown.filter(shown[logged.label].notnull())
             return _read(service, logged, shown)
 
     def reference(self, service: str) -> InferenceWindow:

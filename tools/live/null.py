@@ -34,9 +34,9 @@ class NoRegistry:
 class NoLog:
     """Implements ``tools.ports.InferenceLog`` where there is none."""
 
-    def window(self, service: str, start: datetime, end: datetime) -> InferenceWindow:
+    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         """Raise ``Absent``."""
-        del service, start, end
+        del service, start, end, labelled
         _absent("inference log")
 
     def reference(self, service: str) -> InferenceWindow:
