@@ -33,13 +33,14 @@ DEFAULT_LOAD = 60  # per cent, where nothing measures the load of an outside ser
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the worst step leaves of one service."""
+    """What the worst step leaves of one service. ``gold_blast``: per cent of the gold service that it is worst for."""
 
     blast_percent: int
     floor_margin: int
     load_percent: int
     proven: bool = True
     proof: str = ""
+    gold_blast: int = 0
 
 
 def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, freeze: str) -> Situation:
@@ -68,6 +69,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         service_actions_last_hour=_count(recent, service.name),
         fleet_actions_last_hour=len(recent),
         blast_percent=effect.blast_percent,
+        gold_blast_percent=effect.gold_blast,
         floor_margin=effect.floor_margin,
         load_percent=effect.load_percent,
         capacity_proven=effect.proven,
@@ -137,11 +139,19 @@ def _effect(plan: Plan, scene: Scene) -> Effect:
                 ready[name] = count
             case _:
                 continue
-        if found.blast_percent >= worst.blast_percent and (found.blast_percent or isinstance(step.action, SetReplicas)):
-            worst = replace(found, proven=worst.proven and found.proven, proof=found.proof or worst.proof)
-        elif not found.proven:
-            worst = replace(worst, proven=False, proof=found.proof)
+        worst = _worse(worst, found, counts=bool(found.blast_percent) or isinstance(step.action, SetReplicas))
     return worst
+
+
+def _worse(worst: Effect, found: Effect, *, counts: bool) -> Effect:
+    """Return the worst so far with one more step; one that takes nothing away ``counts`` where it sets the replicas."""
+    gold = max(worst.gold_blast, found.gold_blast)
+    if counts and found.blast_percent >= worst.blast_percent:
+        proof = found.proof or worst.proof
+        return replace(found, proven=worst.proven and found.proven, proof=proof, gold_blast=gold)
+    if not found.proven:
+        return replace(worst, proven=False, proof=found.proof, gold_blast=gold)
+    return replace(worst, gold_blast=gold)
 
 
 def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
@@ -159,8 +169,9 @@ def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effec
     blast = round(100 * max(before - left, 0) / before) if before else 0
     if not blast:
         return Effect(0, left - service.min_replicas, load)
-    shown = headroom(scene, service, left, moving=plan.fault in dead())
-    return Effect(min(blast, 100), left - service.min_replicas, load, shown.proven, shown.text)
+    shown, blast = headroom(scene, service, left, moving=plan.fault in dead()), min(blast, 100)
+    gold = blast if service.tier == "gold" else 0  # whoever the patient is, a service counts by its own tier
+    return Effect(blast, left - service.min_replicas, load, shown.proven, shown.text, gold)
 
 
 def _burn(service: Service, scene: Scene) -> int:

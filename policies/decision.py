@@ -30,6 +30,9 @@ class Situation(Frozen):
     service_actions_last_hour: int = Field(ge=0)
     fleet_actions_last_hour: int = Field(ge=0)
     blast_percent: int = Field(ge=0, le=100, description="share of the service's ready replicas that a step takes away")
+    gold_blast_percent: int = Field(
+        default=0, ge=0, le=100, description="the same of the worst touched service that is gold, patient or neighbour"
+    )
     floor_margin: int = Field(description="ready replicas after the worst step, less the service's floor")
     load_percent: int = Field(ge=0, description="load of what remains after the worst step, per cent of its capacity")
     capacity_proven: bool = Field(

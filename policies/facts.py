@@ -75,6 +75,7 @@ def _of_moment(situation: Situation) -> Mapping[str, Fact]:
 def _of_effect(situation: Situation) -> Mapping[str, Fact]:
     return {
         "blast_percent": situation.blast_percent,
+        "gold_blast_percent": situation.gold_blast_percent,
         "floor_margin": situation.floor_margin,
         "load_percent": situation.load_percent,
         "capacity_proven": situation.capacity_proven,

@@ -61,6 +61,16 @@ def test_each_step_down_counts_from_the_one_before_and_the_floor_at_the_end() ->
     assert (found.blast_percent, found.floor_margin, found.load_percent) == (50, -1, 180)
 
 
+def test_what_is_taken_from_a_gold_service_counts_by_its_own_tier_whoever_the_patient_is() -> None:
+    evict = EvictReplica(service="talk", replica="talk-1")
+    mine, neighbour = facts(evict), facts(evict, service="score")
+    assert (mine.tier, mine.blast_percent, mine.gold_blast_percent) == ("gold", 33, 33)
+    assert (neighbour.tier, neighbour.blast_percent, neighbour.gold_blast_percent) == ("silver", 33, 33)
+    score = TALKING.model_copy(update={"service": "score"})
+    other = facts(SetReplicas(service="score", replicas=1), deployment=score)
+    assert (other.tier, other.blast_percent, other.gold_blast_percent) == ("gold", 67, 0)
+
+
 def test_more_replicas_cost_money_and_fewer_save_it() -> None:
     assert facts(SetReplicas(service="talk", replicas=5)).money_per_hour == 6.0
     assert facts(SetReplicas(service="talk", replicas=2)).money_per_hour == -3.0
