@@ -1,6 +1,7 @@
 """Rule folders on disk: Cedar rules, their schema, and the examples beside them; the shipped folder by default."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +24,15 @@ class Rulebook:
 
 def read_rulebook(folder: Path | None) -> Rulebook:
     """Read a folder, or the shipped rules; a folder without a schema of its own uses the shipped one. ``RuleError``."""
+    return _shipped() if folder is None else _read(folder)
+
+
+@cache
+def _shipped() -> Rulebook:
+    return _read(None)
+
+
+def _read(folder: Path | None) -> Rulebook:
     files = _files(folder)
     shipped = files if folder is None else _files(None)
     where = str(folder) if folder is not None else "the shipped rules"

@@ -1,6 +1,7 @@
 """The library: playbook files read into values, each error naming file, line and field."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ class LibraryError(ValueError):
     """A file of the library cannot be used; the text is ``file:line: field: what is wrong``, one problem a line."""
 
 
+@cache
 def shipped() -> tuple[Playbook, ...]:
     """Return the playbooks that Prunella brings along."""
     folder = files("playbooks") / "library"

@@ -1,6 +1,6 @@
 """Drills: scenarios by the dozen, scored, with what would have happened without a controller beside."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
@@ -100,9 +100,8 @@ def run_drill(
     ]
     kept = Kept(options.get("kept"))
     found = {task: episode for task in tasks if (episode := kept.of(task.key)) is not None}
-    for task, episode in _played(
-        [task for task in tasks if task not in found], jobs, str(options.get("engine", "processes"))
-    ):
+    left = _shared(task for task in tasks if task not in found)
+    for task, episode in _played(left, jobs, str(options.get("engine", "processes"))):
         found[task] = episode
         kept.add(task.key, episode)
         progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}")
@@ -117,25 +116,42 @@ def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]
     return (guardian, *(each for each in controls if ill or each != CONTROL))
 
 
-def _played(tasks: Sequence[Task], jobs: int, engine: str) -> Iterator[tuple[Task, Episode]]:
+def _shared(tasks: Iterable[Task]) -> list[tuple[Task, ...]]:
+    """Group the episodes of the same scenario and seed, nobody's first: they are compared with the same idle world."""
+    groups: dict[tuple[str, int], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.scenario, task.seed), []).append(task)
+    return [tuple(sorted(group, key=lambda task: task.guardian != CONTROL)) for group in groups.values()]
+
+
+def _played(groups: Sequence[tuple[Task, ...]], jobs: int, engine: str) -> Iterator[tuple[Task, Episode]]:
     if engine == "ray":
-        yield from spread(perform, tasks)
+        for group, episodes in spread(perform_all, groups):
+            yield from zip(group, episodes, strict=True)
     elif jobs == 1:
-        yield from ((task, perform(task)) for task in tasks)
+        yield from (pair for group in groups for pair in zip(group, perform(group), strict=True))
     else:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            waiting = {pool.submit(perform, task): task for task in tasks}
+            waiting = {pool.submit(perform_all, group): group for group in groups}
             for done in as_completed(waiting):
-                yield waiting[done], done.result()
+                yield from zip(waiting[done], done.result(), strict=True)
 
 
-def perform(task: Task) -> Episode:
-    """Play and score one episode; runs in a process of its own where there are several."""
-    from simulator.episode import GUARDIANS, play
+def perform_all(tasks: tuple[Task, ...]) -> list[Episode]:
+    """Play and score a group of episodes; runs in a process of its own where there are several."""
+    return list(perform(tasks))
+
+
+def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
+    """Play and score the episodes of one scenario and seed, one after the other."""
+    from simulator.episode import GUARDIANS, Alone, play
     from simulator.score import score
 
-    scenario = modified(scenario_named(task.scenario), task.modifiers)
-    return score(play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet))
+    first = tasks[0]
+    scenario = modified(scenario_named(first.scenario), first.modifiers)
+    alone = Alone(scenario, first.seed, first.fleet)
+    for task in tasks:
+        yield score(play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet, alone))
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------

@@ -104,11 +104,37 @@ class _Tracked:
         found = self.world.ready()
         self.rows.append([found.get(name, -1) for name in self.world.ledger.services])
 
-    def track(self) -> Track:
+    def track(self, ticks: int) -> Track:
+        """Return the truth of the first so many ticks."""
         ledger = self.world.ledger
-        held = np.stack([ledger.held(name) for name in ledger.services], axis=1)
-        within = np.stack([ledger.within(name) for name in ledger.services], axis=1)
-        return Track(ledger.times.copy(), held, within, np.array(self.rows, dtype=np.int64))
+        held = np.stack([ledger.held(name)[:ticks] for name in ledger.services], axis=1)
+        within = np.stack([ledger.within(name)[:ticks] for name in ledger.services], axis=1)
+        return Track(ledger.times[:ticks].copy(), held, within, np.array(self.rows[:ticks], dtype=np.int64))
+
+
+class Alone:
+    """The world of a scenario and a seed with nobody in it, made when first asked for and never lived twice."""
+
+    def __init__(self, scenario: Scenario, seed: int, fleet: Fleet | None = None) -> None:
+        self._scenario, self._seed, self._fleet = scenario, seed, fleet or demo_fleet()
+        self._tracked: _Tracked | None = None
+
+    def begun(self) -> _Tracked:
+        """Return it before its first tick, for whoever does nothing in it. ``ValueError``: it is past that."""
+        if self._tracked is not None:
+            raise ValueError("this world is under way")
+        self._tracked = self._made()
+        return self._tracked
+
+    def track(self, ticks: int) -> Track:
+        """Return what happens in its first so many ticks."""
+        self._tracked = self._tracked or self._made()
+        while len(self._tracked.rows) < ticks:
+            self._tracked.advance()
+        return self._tracked.track(ticks)
+
+    def _made(self) -> _Tracked:
+        return _Tracked(_world(self._fleet, self._scenario, self._seed))
 
 
 def prunella(world: World, actuator: Actuator) -> Guardian:
@@ -132,9 +158,14 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
     return Crew(kept, hire, world.clock, lasts)
 
 
+def nobody(world: World, actuator: Actuator) -> Guardian:  # noqa: ARG001 - it needs neither
+    """Hire nobody."""
+    return DoNothing()
+
+
 GUARDIANS: dict[str, Hire] = {
     "prunella": prunella,
-    "do_nothing": lambda world, actuator: DoNothing(),  # noqa: ARG005 - it needs neither
+    "do_nothing": nobody,
     "restart_first": lambda world, actuator: SimpleRule(world, actuator, Remedy.RESTART),
     "undo_last_release": lambda world, actuator: SimpleRule(world, actuator, Remedy.UNDO),
     "runbook_by_alert": lambda world, actuator: SimpleRule(world, actuator, Remedy.RUNBOOK),
@@ -142,12 +173,20 @@ GUARDIANS: dict[str, Hire] = {
 
 
 def play(
-    scenario: Scenario, seed: int, hire: Hire, length: timedelta | None = None, fleet: Fleet | None = None
+    scenario: Scenario,
+    seed: int,
+    hire: Hire,
+    length: timedelta | None = None,
+    fleet: Fleet | None = None,
+    alone: Alone | None = None,
 ) -> Record:
-    """Play an episode to its end: healed for good, out of patience, or, where nothing is wrong, after ``length``."""
-    guarded = fleet or demo_fleet()
-    acting = _world(guarded, scenario, seed)
-    tracked, door = _Tracked(acting), Doorkeeper(acting)
+    """Play an episode to its end: healed for good, out of patience, or, where nothing is wrong, after ``length``.
+
+    ``alone`` is the same world without a guardian; several episodes may share it, doing nothing first.
+    """
+    alone = alone or Alone(scenario, seed, fleet)
+    tracked = alone.begun() if hire is nobody else _Tracked(_world(fleet or demo_fleet(), scenario, seed))
+    acting, door = tracked.world, Doorkeeper(tracked.world)
     guardian = hire(acting, door)
     ending = _Ending(acting, scenario, guardian, length)
     while not ending.reached():
@@ -162,8 +201,8 @@ def play(
         seed=seed,
         fleet=acting.fleet,
         happened=happened,
-        acting=tracked.track(),
-        idle=_without(guarded, scenario, seed, len(tracked.rows)) if door.effects else tracked.track(),
+        acting=tracked.track(len(tracked.rows)),
+        idle=(alone if door.effects else tracked).track(len(tracked.rows)),
         effects=tuple(door.effects),
         entries=guardian.journal.entries(),
         totals=_totals(acting),
@@ -172,14 +211,6 @@ def play(
 
 def _world(fleet: Fleet, scenario: Scenario, seed: int) -> World:
     return World(fleet, seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
-
-
-def _without(fleet: Fleet, scenario: Scenario, seed: int, ticks: int) -> Track:
-    """Return what would have happened if nobody had done anything."""
-    idle = _Tracked(_world(fleet, scenario, seed))
-    for _ in range(ticks):
-        idle.advance()
-    return idle.track()
 
 
 def _totals(world: World) -> dict[str, float]:

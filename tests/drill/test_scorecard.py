@@ -1,5 +1,6 @@
 """The page and the file of finished episodes: whole, safe to open, and nothing played twice."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -80,11 +81,12 @@ def test_a_drill_passes_only_when_healed_and_harmless(more: dict[str, Any], good
 def test_a_drill_goes_on_where_it_was_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played: list[Task] = []
 
-    def perform(task: Task) -> dict[str, Any]:
-        if len(played) == 3:
-            raise KeyboardInterrupt
-        played.append(task)
-        return episode(task.scenario, task.seed)
+    def perform(tasks: tuple[Task, ...]) -> Iterator[dict[str, Any]]:
+        for task in tasks:
+            if len(played) == 3:
+                raise KeyboardInterrupt
+            played.append(task)
+            yield episode(task.scenario, task.seed)
 
     monkeypatch.setattr(drill, "perform", perform)
     words: dict[str, Any] = {"kept": tmp_path / "kept.jsonl", "length": timedelta(hours=1)}
