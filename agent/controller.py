@@ -22,6 +22,7 @@ from agent.digest import DIGEST, SUBJECT, Period, digest
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
+from agent.routine import Routine
 from agent.rows import service_row
 from agent.view.digesting import as_markdown, headline
 from config.fleet import Cadence
@@ -61,6 +62,7 @@ class Controller:
         self._problems: tuple[str, ...] = ()
         self._failures: dict[str, int] = {}
         self._untold: set[str] = set()  # closed cases whose summary could not be written
+        self.routine: Routine | None = None  # what is done though nothing is wrong; None: nothing
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="case")
         self._lock = threading.RLock()
         for subject in desk.journal.subjects():
@@ -93,6 +95,7 @@ class Controller:
             self._desk.open_cases = len(open_ids)
             for incident in open_ids:
                 self._take_further(incident)
+            self._follow(calm=not halted)
             self._tell()
             self._reap()
 
@@ -164,6 +167,17 @@ class Controller:
         pauses = self.journal.entries(kinds=(PAUSE,))
         return paused(pauses, case.incident.service, now) is None and not frozen_by(self._desk.freezes, now)
 
+    def _follow(self, *, calm: bool) -> None:
+        """Take the routine a step further; what goes wrong with it touches no case."""
+        if self.routine is None:
+            return
+        sick = [case.incident for case in self._known.values() if case.is_open]
+        ill = {name for incident in sick for name in (incident.service, *incident.related)}
+        try:
+            self.routine.tick(self._desk.look(), ill, calm=calm)
+        except ToolError as error:
+            self._problems = (*self._problems, f"routine: {error}")
+
     def _tell(self) -> None:
         """Write the summary of every closed case that has none: it was given up, or a crash came in between."""
         closed = [key for key, case in self._known.items() if not case.is_open and not case.summary]
@@ -185,6 +199,8 @@ class Controller:
             self._problems = (*self._problems, f"runs that nobody attends to: {error}")
 
     def _is_attended(self, plan: Plan) -> bool:
+        if self.routine is not None and self.routine.attends(plan):
+            return True
         case = self._known.get(plan.incident)
         return case is not None and case.is_open and case.plan is not None and case.plan.id == plan.id
 

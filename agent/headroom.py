@@ -51,13 +51,14 @@ class Remains:
     left: int
     working: int
     ahead: timedelta
+    growth: float = 1.0
 
 
-def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False) -> Headroom:
+def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False, growth: float = 1.0) -> Headroom:
     """Return what is known of a service with ``left`` ready replicas; those that do no work carry nothing.
 
     ``moving``: a sick replica starts again elsewhere. Then it has to hold for as long as a replica takes to load, and
-    an objective that does not hold now is no ground against it.
+    an objective that does not hold now is no ground against it. ``growth``: how many times the load of now is foretold.
     """
     readings, working = readings_of(scene, service), working_of(scene.observation, service.name)
     if len(readings.looked) < LEAST_READINGS or working < 1:
@@ -67,7 +68,7 @@ def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False)
     if left < 1:
         return Headroom(False, f"nothing would be left of {service.name}")
     loading = _loading(scene, service.name)
-    remains = Remains(left, working, loading if moving else max(AHEAD, loading))
+    remains = Remains(left, working, loading if moving else max(AHEAD, loading), growth)
     asked = [each for each in service.objectives if not (moving and _broken(each, service.name, scene.observation))]
     return _carried(readings, remains, asked)
 
@@ -79,7 +80,7 @@ def staged(scene: Scene, service: Service, counts: Sequence[int]) -> tuple[int, 
 
 
 def _carried(readings: Readings, remains: Remains, objectives: Sequence[Objective]) -> Headroom:
-    load = load_ahead(readings.busy, readings.at, remains.ahead.total_seconds())
+    load = load_ahead(readings.busy, readings.at, remains.ahead.total_seconds()).times(remains.growth)
     anew = _anew(readings, load, remains)
     before, after = load.now / remains.working, float(max(load.peak, load.usual + anew) / remains.left)
     again = f" and {anew:.2f} begun anew" if anew >= 0.005 else ""

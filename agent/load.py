@@ -19,6 +19,15 @@ class Load:
     usual: float
     peak: float
 
+    def times(self, growth: float) -> "Load":
+        """Return the load that is foretold to be so many times that of now, or what its own rise makes of it."""
+        if growth <= 1:
+            return self
+        grown = max(self.grown, self.now * growth)
+        return Load(
+            self.now, grown, grown + growth * (self.usual - self.grown), grown + growth * (self.peak - self.grown)
+        )
+
 
 def load_ahead(busy: NDArray[np.float64], at: NDArray[np.float64], ahead: float) -> Load:
     """Return the load until ``ahead`` seconds from the last look. ``busy``: of each look, ``at``: its time, seconds.

@@ -18,12 +18,14 @@ from agent.lookout import Lookout
 from agent.moving import dead
 from agent.observe import Senses
 from agent.recheck import capacity_check
+from agent.routine import Routine
 from agent.rulebook import read_rulebook
 from agent.situate import ready_now
 from agent.standing import Ladder
 from agent.trust import rules_or_none, saver_or_halt, unsound
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
+from config.foresight import ForesightSettings
 from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
 from playbooks.allowance import Limits
 from playbooks.executor import Executor
@@ -75,6 +77,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     memory: Memory | None = None,
     leases: TargetLeases | None = None,
     rules: Rules | None = None,
+    foresight: ForesightSettings | None = None,
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -125,7 +128,10 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     saver = checkpointer if checkpointer is not None else InMemorySaver()
     eyes = settings.eyes if settings else EyesSettings()
     lookout = Lookout(Watch(fleet, cadence, eyes), journal, memory, eyes.save_every)
-    return Controller(desk, lookout, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
+    found = Controller(desk, lookout, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
+    ahead = foresight or (settings.foresight if settings else ForesightSettings())
+    found.routine = Routine(desk, ahead) if ahead.scale else None
+    return found
 
 
 def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:

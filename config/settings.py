@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.duration import Duration
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
+from config.foresight import ForesightSettings
 from config.freeze import Freeze
 from config.frozen import Frozen
 
@@ -329,6 +330,7 @@ class Settings(BaseSettings):
     )
     cadence: Cadence = Cadence()
     eyes: EyesSettings = EyesSettings()
+    foresight: ForesightSettings = ForesightSettings()
     approvals: ApprovalSettings = ApprovalSettings()
     policy: PolicySettings = PolicySettings()
     reasoner: ReasonerSettings | None = Field(

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from agent.casebook import read_cases
 from config.fleet import Fleet
+from config.foresight import ForesightSettings
 from config.load import load_fleet
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, JumpyClock
@@ -137,7 +138,7 @@ class Alone:
         return _Tracked(_world(self._fleet, self._scenario, self._seed))
 
 
-def prunella(world: World, actuator: Actuator) -> Guardian:
+def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Guardian:
     """Hire the production controller, through the world's ports, with the troubles that are its own."""
     from agent.observe import Senses
     from agent.wiring import assemble
@@ -152,7 +153,15 @@ def prunella(world: World, actuator: Actuator) -> Guardian:
 
     def hire(name: str) -> Guardian:
         return assemble(
-            senses, hands, journal, world.fleet, clock, autonomy="act", reasoner=reasoner, owner=f"prunella-{name}"
+            senses,
+            hands,
+            journal,
+            world.fleet,
+            clock,
+            autonomy="act",
+            reasoner=reasoner,
+            owner=f"prunella-{name}",
+            foresight=foresight,
         )
 
     return Crew(kept, hire, world.clock, lasts)
@@ -162,6 +171,8 @@ def nobody(world: World, actuator: Actuator) -> Guardian:  # noqa: ARG001 - it n
     """Hire nobody."""
     return DoNothing()
 
+
+foreseeing: Hire = partial(prunella, foresight=ForesightSettings(scale=True))  # and replicas follow the hours
 
 GUARDIANS: dict[str, Hire] = {
     "prunella": prunella,

@@ -14,16 +14,17 @@ import numpy as np
 
 from simulator.arrivals import DAY, Arrival, counted, month
 from simulator.copies import copies
-from simulator.episode import GUARDIANS, TICK, Doorkeeper, demo_fleet
+from simulator.episode import GUARDIANS, TICK, Doorkeeper, demo_fleet, foreseeing
 from simulator.kept import Kept
 from simulator.oncall import OnCall
 from simulator.world.world import START, World
 from tools.ports import Actuator
 
-US = "prunella"
+US, FORESEEING = "prunella", "foreseeing"  # the same, and replicas follow the hours
+OURS = frozenset((US, FORESEEING))
 NOBODY, PERSON = "nobody", "on_call"
 RULES = ("restart_first", "undo_last_release", "runbook_by_alert")
-EVERYBODY = (US, PERSON, *RULES, NOBODY)
+EVERYBODY = (US, FORESEEING, PERSON, *RULES, NOBODY)
 SAMPLED = 20  # ticks between two looks at the GPUs
 Progress = Callable[[int, int, str], None]
 Result = dict[str, Any]
@@ -71,8 +72,7 @@ def guard(shift: Shift) -> Result:
     world = World(fleet, seed=shift.seed, start=START, scenario=scenario)
     door = Doorkeeper(world)
     guardian = _hired(shift.who)(world, door)
-    ours = shift.who == US
-    person = OnCall(world, arrivals, guardian.journal, guarded=ours, alerts=shift.who != NOBODY)
+    person = OnCall(world, arrivals, guardian.journal, guarded=shift.who in OURS, alerts=shift.who != NOBODY)
     used: list[float] = []
     for tick in range(round(shift.days * DAY / TICK)):
         world.advance(TICK)
@@ -84,7 +84,7 @@ def guard(shift: Shift) -> Result:
 
 
 def _hired(who: str) -> Callable[[World, Actuator], Any]:
-    return GUARDIANS[who if who in GUARDIANS else "do_nothing"]
+    return foreseeing if who == FORESEEING else GUARDIANS[who if who in GUARDIANS else "do_nothing"]
 
 
 def _done(world: World) -> int:
@@ -119,7 +119,7 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result
 def compared(found: dict[str, Result]) -> Result:
     """Return how the others' downtime compares with ours; None where the question does not arise."""
     ours = found.get(US)
-    others = {who: result for who, result in found.items() if who not in (US, NOBODY)}
+    others = {who: result for who, result in found.items() if who not in (*OURS, NOBODY)}
     if ours is None or not others:
         return {}
     best = min(others, key=lambda who: float(others[who]["degraded_minutes"]))
@@ -129,6 +129,18 @@ def compared(found: dict[str, Result]) -> Result:
         "degraded_ratio": _ratio(others[best]["degraded_minutes"], ours["degraded_minutes"]),
         "needing_a_person": _ratio(ours["paged"], ours["faults"]),
         "utilisation_ratio": _ratio(ours["utilisation"], found.get(NOBODY, others[best])["utilisation"]),
+    } | _foreseen(found, found.get(NOBODY, others[best]))
+
+
+def _foreseen(found: dict[str, Result], static: Result) -> Result:
+    """Return what it brings, and costs, that replicas follow the hours."""
+    ours, ahead = found[US], found.get(FORESEEING)
+    if ahead is None:
+        return {}
+    return {
+        "foreseeing_utilisation_ratio": _ratio(ahead["utilisation"], static["utilisation"]),
+        "foreseeing_money_ratio": _ratio(ahead["money"], ours["money"]),
+        "foreseeing_degraded_ratio": _ratio(ahead["degraded_minutes"], ours["degraded_minutes"]),
     }
 
 
