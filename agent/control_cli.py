@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.options import AsJson, By, Config, SomeConfig, SomeJournal
-from agent.terminal import fail, now, open_named, open_records, person, put_json, somebody, told, wiring
+from agent.terminal import fail, meant, now, open_named, open_records, person, put_json, somebody, told, wiring
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -118,7 +118,7 @@ def _known(service: str, settings: "Settings") -> None:
     """Refuse a service that the fleet has not: a pause of nothing would look like protection."""
     names = [each.name for each in settings.fleet.services]
     if service not in names:
-        fail(f"the fleet has no service {service!r}; it has {', '.join(names)}")
+        fail(f"the fleet has no service {service!r}{meant(service, names)}; it has {', '.join(names)}")
 
 
 def _length(text: str) -> timedelta:

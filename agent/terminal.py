@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,18 @@ def fail(message: str, code: int = WRONG_USE) -> NoReturn:
     for line in message.splitlines() or [message]:
         typer.echo(f"prunella: {line}", err=True)
     raise typer.Exit(code)
+
+
+def meant(name: str, there: Iterable[str]) -> str:
+    """Return what to add to a refusal of a name: the nearest one there is; empty where none is near.
+
+    >>> meant("kv_cache_saturaton", ["kv_cache_saturation"])
+    ' (did you mean kv_cache_saturation?)'
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, list(there), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def person(by: str) -> str:

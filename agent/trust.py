@@ -25,12 +25,14 @@ from tools.audit import CHECKPOINT
 from tools.errors import Malformed
 from tools.journal import Entry, Journal
 
+INJECTION = "DRILL"
+"""What a drill against the real cluster did to it: for the record. No case, and no rule, ever reads it."""
 KNOWN = frozenset(
     (
         *READERS,
         *OF_RUNS,
         *(approvals.KIND, breaker.KIND, controls.KIND, CHECKPOINT),
-        *(ORDER, REVIEW, DRILL, DIGEST, DEPARTURE, NOTICED),
+        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED),
     )
 )
 """Every kind of entry that this version writes. Another one means something that it cannot weigh."""

@@ -198,6 +198,8 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     update["checkpoints"] = _absolute(settings.checkpoints, base)
     update["eyes"] = settings.eyes.model_copy(update={"state": _absolute(settings.eyes.state, base)})
     update["logs"] = tuple(_placed_log(log, base) for log in settings.logs)
+    if (drills := settings.drills) is not None:
+        update["drills"] = drills.model_copy(update={"kubeconfig": _absolute(drills.kubeconfig, base)})
     update["halt_file"] = _absolute(settings.halt_file, base)
     return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace)})
 

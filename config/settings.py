@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.drills import DrillSettings
 from config.duration import Duration
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
@@ -295,7 +296,9 @@ class Settings(BaseSettings):
     )
 
     environment: str = Field(
-        default="production", min_length=1, description="name of this fleet as people know it; shown, never interpreted"
+        default="production",
+        min_length=1,
+        description="name of this fleet as people know it; shown. In staging alone faults may be put in (drills)",
     )
     autonomy: Literal["watch", "ask", "act"] = Field(
         default="watch",
@@ -336,6 +339,7 @@ class Settings(BaseSettings):
     reasoner: ReasonerSettings | None = Field(
         default=None, description="left out: no language model is asked, and a template writes the summaries"
     )
+    drills: DrillSettings | None = Field(default=None, description="left out: no fault is ever put into this cluster")
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

@@ -16,16 +16,10 @@ import typer
 
 from agent.cli import TRY, app
 from agent.options import AsJson, Headless
-from agent.terminal import NOT_WELL, counted, demo_journal, fail, put_json, told, wiring
+from agent.terminal import NOT_WELL, demo_journal, fail, meant, put_json, told, wiring
+from simulator import drill_options as opt
 
 __all__ = ["app", "main"]
-
-
-class Engine(StrEnum):
-    """What plays the episodes of a drill."""
-
-    processes = "processes"
-    ray = "ray"
 
 
 class LabVerb(StrEnum):
@@ -38,15 +32,6 @@ class LabVerb(StrEnum):
     down = "down"
 
 
-def _length(text: str) -> float:
-    from config.duration import parse_duration
-
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
 @app.command(rich_help_panel=TRY, epilog="Example: prunella demo --scenario bad_rollout_errors --speed 120")
 def demo(
     scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
@@ -57,7 +42,7 @@ def demo(
     length: Annotated[
         float | None,
         typer.Option(
-            "--for", parser=_length, metavar="DURATION", help="Simulated time, such as 30m; else until healed."
+            "--for", parser=opt.length, metavar="DURATION", help="Simulated time, such as 30m; else until healed."
         ),
     ] = None,
     headless: Headless = False,
@@ -90,7 +75,10 @@ def _demo(scenario: str, seed: int) -> Any:
 
     known = load_scenarios()
     if scenario and scenario not in known:
-        raise typer.BadParameter(f"no scenario {scenario!r}; there are {', '.join(known)}", param_hint="--scenario")
+        near = meant(scenario, known)
+        raise typer.BadParameter(
+            f"no scenario {scenario!r}{near}; there are {', '.join(known)}", param_hint="--scenario"
+        )
     made = importlib.import_module("simulator.demo").Demo
     return made(scenario, seed) if scenario else made(seed=seed)
 
@@ -109,77 +97,45 @@ def _fresh_journal() -> Any:
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella drill --suite first --seeds 5 --json build/drill.json")
 def drill(  # noqa: PLR0913, PLR0917 - each is an option
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Scenarios.", show_default=False)] = None,
-    suite: Annotated[str | None, typer.Option(help="A named set of scenarios.", show_default=False)] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 0, 1, ...")] = 1,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    length: Annotated[
-        float | None,
-        typer.Option("--for", parser=_length, metavar="DURATION", help="Simulated time of a quiet run; else 7d."),
-    ] = None,
-    as_json: Annotated[
-        str | None,
-        typer.Option("--json", metavar="FILE", help="Write every episode there; - prints it.", show_default=False),
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with plots.", show_default=False)
-    ] = None,
-    beside: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Let this baseline play the same faults; may be repeated.", show_default=False
-        ),
-    ] = None,
-    modifier: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="What else is the matter, such as red_herring; may be repeated."),
-    ] = None,
-    days: Annotated[
-        float, typer.Option(min=0.01, help="Length of --suite month, whose seed is --seeds less 1.")
-    ] = 30.0,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Keep finished episodes there, and do not play them again.", show_default=False
-        ),
-    ] = None,
-    engine: Annotated[Engine, typer.Option(help="What plays the episodes: processes here, or a Ray cluster.")] = (
-        Engine.processes
-    ),
-    record: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write every episode there as a story.", show_default=False)
-    ] = None,
-    fleet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Drill the services of this file.", show_default=False)
-    ] = None,
-    listing: Annotated[bool, typer.Option("--list", help="Say what there is, and run nothing.")] = False,
+    ids: opt.Ids = None,
+    suite: opt.Suite = None,
+    seeds: opt.Seeds = 1,
+    jobs: opt.Jobs = 1,
+    length: opt.Length = None,
+    as_json: opt.JsonFile = None,
+    html: opt.Html = None,
+    beside: opt.Beside = None,
+    modifier: opt.Modifier = None,
+    days: opt.Days = 30.0,
+    resume: opt.Resume = None,
+    engine: opt.EngineOption = opt.Engine.processes,
+    record: opt.Record = None,
+    fleet: opt.FleetFile = None,
+    listing: opt.Listing = False,
+    against: opt.Against = None,
+    service: opt.Patient = "",
+    ttl: opt.Ttl = "10m",  # type: ignore[assignment]
+    approve: opt.Approve = "",
+    by: opt.Who = "",
+    revert: opt.Revert = False,
 ) -> None:
     """Drill the controller on simulated faults and score it; 1 when anything was not healed or not safe."""
     with told():
-        from simulator.drill_cli import Wanted, read_fleet, replayed, shown, write_json
+        from datetime import timedelta
 
-        backend = importlib.import_module("simulator.drill")
-        known = backend.listing()
-        if listing:
-            from simulator.scorecard_view import names
+        from simulator.drill_cli import Wanted, drilled, read_fleet
+        from simulator.staging_cli import Asked, at_large
 
-            write_json(known, as_json) if as_json else names(known)
-            return
-        if stories := [name for name in ids or () if name.endswith(".story")]:
-            raise typer.Exit(0 if replayed(stories) else NOT_WELL)
-        others, besides = tuple(beside or ()), tuple(modifier or ())
-        asked = (tuple(ids or ()), suite, seeds, jobs, days, length, others, besides)
-        wanted = Wanted(*asked, read_fleet(fleet), engine.value)
-        wanted.check(known)
-        if record is not None:
-            wanted.record(record, known)
-            return
-        try:
-            with counted("drilling") as progress:
-                result = wanted.play(backend, progress, resume)
-        except ModuleNotFoundError as error:
-            fail(f"{error.name} is not installed: pip install 'prunella[ray]'")
-        well = shown(result, as_json, html)
+        named, lasts = tuple(ids or ()), timedelta(seconds=ttl)
+        if against is not None:
+            well = at_large(Asked(against, named, service, lasts, approve, by, revert, listing, as_json))
+        else:
+            if service or approve or revert:
+                fail("--service, --approve and --revert go with --against")
+            others, besides = tuple(beside or ()), tuple(modifier or ())
+            asked = (named, suite, seeds, jobs, days, length, others, besides)
+            wanted = Wanted(*asked, read_fleet(fleet), engine.value)
+            well = drilled(wanted, resume, record, (listing, as_json, html))
     raise typer.Exit(0 if well else NOT_WELL)
 
 
@@ -187,7 +143,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
 def twin(  # noqa: PLR0913, PLR0917 - each is an option
     scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
     after: Annotated[
-        float, typer.Option(parser=_length, metavar="DURATION", help="Simulated time before it goes wrong.")
+        float, typer.Option(parser=opt.length, metavar="DURATION", help="Simulated time before it goes wrong.")
     ] = "10m",  # type: ignore[assignment]
     speed: Annotated[float, typer.Option(min=0.1, max=120, help="Simulated seconds per second.")] = 1.0,
     tick: Annotated[float, typer.Option(min=1, max=60, help="Simulated seconds between two scrapes.")] = 15.0,
@@ -196,7 +152,7 @@ def twin(  # noqa: PLR0913, PLR0917 - each is an option
     folder: Annotated[Path, typer.Option(help="Where kubeconfig and prunella.yaml are written.")] = Path("twin"),
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same weather.")] = 1,
     length: Annotated[
-        float | None, typer.Option("--for", parser=_length, metavar="DURATION", help="Then leave; else Ctrl-C.")
+        float | None, typer.Option("--for", parser=opt.length, metavar="DURATION", help="Then leave; else Ctrl-C.")
     ] = None,
 ) -> None:
     """Serve a simulated fleet behind real interfaces: Prometheus and Kubernetes APIs, model servers, vendors."""
@@ -272,7 +228,7 @@ def _lab_break(folder: Path, fault: str | None, as_json: bool) -> None:
     from simulator.lab.breaks import break_
 
     if fault is None or fault not in _breaks():
-        fail(f"break what? There are {', '.join(_breaks())}")
+        fail(f"break what? There are {', '.join(_breaks())}{meant(fault or '', _breaks())}")
     done = break_(folder, fault)
     put_json(asdict(done)) if as_json else typer.echo(f"{done.id}: {done.target}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from agent.terminal import fail, put_json
+from agent.terminal import counted, fail, meant, put_json
 
 MONTH = "month"  # the suite that is no set of scenarios
 
@@ -42,7 +42,7 @@ class Wanted:
             ("modifier", self.modifiers, known["with"]),
         ):
             if unknown := sorted(set(names) - set(options)):
-                fail(f"no {kind} {', '.join(unknown)}; there are {', '.join(options)}")
+                fail(f"no {kind} {', '.join(unknown)}{meant(unknown[0], options)}; there are {', '.join(options)}")
 
     def play(self, backend: Any, progress: Any, resume: Path | None) -> dict[str, Any]:
         """Run it."""
@@ -140,15 +140,40 @@ def shown(result: dict[str, Any], as_json: str | None, html: Path | None) -> boo
 
 def known_or_fail(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:
     """Refuse what does not exist, and nothing at all: an empty selection is never everything."""
+    suites = (*known["suites"], MONTH)
     if not ids and suite is None:
-        fail(
-            f"drill what? Give scenarios, or --suite {' or '.join((*known['suites'], MONTH))}; drill --list shows them"
-        )
+        fail(f"drill what? Give scenarios, or --suite {' or '.join(suites)}; drill --list shows them")
     scenarios = {*known["faults"], *known["modifiers"]}
     if unknown := sorted(set(ids) - scenarios):
-        fail(f"no scenario {', '.join(unknown)}; prunella drill --list shows them")
-    if suite is not None and suite not in known["suites"]:
-        fail(f"no suite {suite!r}; there are {', '.join((*known['suites'], MONTH))}")
+        near = meant(unknown[0], scenarios)
+        fail(f"no scenario {', '.join(unknown)}{near}; prunella drill --list shows them")
+    if suite is not None and suite not in suites:
+        fail(f"no suite {suite!r}{meant(suite, suites)}; there are {', '.join(suites)}")
+
+
+def drilled(
+    wanted: Wanted, resume: Path | None, record: Path | None, out: tuple[bool, str | None, Path | None]
+) -> bool:
+    """Do what a drill in the simulator was asked for; ``out``: list only, JSON, HTML. True when all is well."""
+    backend = importlib.import_module("simulator.drill")
+    known, (listing, as_json, html) = backend.listing(), out
+    if listing:
+        from simulator.scorecard_view import names
+
+        write_json(known, as_json) if as_json else names(known)
+        return True
+    if stories := [name for name in wanted.ids if name.endswith(".story")]:
+        return replayed(stories)
+    wanted.check(known)
+    if record is not None:
+        wanted.record(record, known)
+        return True
+    try:
+        with counted("drilling") as progress:
+            result = wanted.play(backend, progress, resume)
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'prunella[ray]'")
+    return shown(result, as_json, html)
 
 
 def write_json(value: dict[str, Any], where: str) -> None:

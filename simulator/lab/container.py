@@ -55,6 +55,7 @@ class ContainerSpec:
     readiness: Probe | None = None
     liveness: Probe | None = None
     pre_stop: list[str] = field(default_factory=list)
+    ends: bool = False  # may end well, as the pods of Jobs do
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Container(threading.Thread):
     def run(self) -> None:
         """Keep the container going until `stop`, then end it."""
         while not self._asked.wait(TICK_S):
+            if self.state.pid is None and self.state.ended:
+                continue
             if self.state.pid is None:
                 self._start_if_due()
             elif not self._collect(self.state.pid):
@@ -119,6 +122,9 @@ class Container(threading.Thread):
         code = reap(pid)
         if code is None:
             return False
+        if code == 0 and self.spec.ends:
+            self.state = replace(self.state, pid=None, ready=False, waiting="", exit_code=0, ended=True)
+            return True
         # One that ran well for long starts afresh; a first crash is repeated at once, as kubelets do.
         steady = time.time() - self.state.started_at > STEADY_S
         self._start_at = time.monotonic() + (0.0 if steady or not self.state.restarts else self._backoff())

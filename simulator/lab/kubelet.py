@@ -34,7 +34,7 @@ from simulator.lab.pod_status import (
     service_of,
 )
 from simulator.lab.processes import ProcessBook, python_env
-from simulator.lab.rest import ApiError, Json, KubeApi
+from simulator.lab.rest import ApiError, Json, KubeApi, write_kubeconfig
 
 TICK_S = 0.4
 HEARTBEAT_S = 5.0
@@ -137,7 +137,7 @@ class Kubelet:
         if local is None:
             if deleted:
                 self._api.delete(self._path(pod), grace_s=0)
-            else:
+            elif pod["status"].get("phase") not in ("Succeeded", "Failed"):
                 self._pods[key] = self._start(pod)
             return
         local.pod = pod
@@ -151,10 +151,21 @@ class Kubelet:
         address = self._addresses.next({local.address for local in self._pods.values()})
         folder = self._run_dir / "pods" / pod["metadata"]["name"]
         folder.mkdir(parents=True, exist_ok=True)
-        container = Container(container_spec(pod, address, folder, python_env()), self._book)
+        container = Container(container_spec(pod, address, folder, self._environment(pod, folder)), self._book)
         container.start()
         now = datetime.now(UTC)
         return LocalPod(pod, address, container, now, now)
+
+    def _environment(self, pod: Json, folder: Path) -> dict[str, str]:
+        """Give a pod the rights of its own service account, where it has one, as a kubeconfig: KUBECONFIG names it."""
+        account = pod["spec"].get("serviceAccountName", "default")
+        if account == "default":
+            return python_env()
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/serviceaccounts/{account}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = self._api.post(path, request)["status"]["token"]
+        config = write_kubeconfig(folder / "kubeconfig", self._api.url, Path(self._api.ca_file), token)
+        return python_env({"KUBECONFIG": str(config)})
 
     def _drop(self, key: str) -> None:
         """Forget a pod whose object is gone, after its process is."""

@@ -251,10 +251,13 @@ def _serves_budgets(api: KubeApi) -> bool:
     return any(found["name"] == "poddisruptionbudgets" for found in api.get("/apis/policy/v1")["resources"])
 
 
-def controller_kubeconfig(api: KubeApi, plane: ControlPlane, run_dir: Path) -> Path:
-    """A kubeconfig with a token of the controller's ServiceAccount, good for a day."""
+CONTROLLER = "/api/v1/namespaces/prunella/serviceaccounts/prunella/token"
+
+
+def controller_kubeconfig(api: KubeApi, plane: ControlPlane, run_dir: Path, account: str = CONTROLLER) -> Path:
+    """A kubeconfig with a token of the controller's ServiceAccount, or another's, good for a day."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}}
-    token = api.post("/api/v1/namespaces/prunella/serviceaccounts/prunella/token", request)["status"]["token"]
+    token = api.post(account, request)["status"]["token"]
     return write_kubeconfig(run_dir / "controller.kubeconfig", plane.url, plane.ca_file, token, NAMESPACE)
 
 

@@ -74,7 +74,7 @@ def pod_status(pod: Json, address: str, state: ContainerState, began: datetime, 
     container = pod["spec"]["containers"][0]
     return {
         "status": {
-            "phase": "Running" if state.pid is not None or state.restarts else "Pending",
+            "phase": _phase(pod, state),
             "podIP": address,
             "podIPs": [{"ip": address}],
             "hostIP": "127.0.0.1",
@@ -94,6 +94,17 @@ def pod_status(pod: Json, address: str, state: ContainerState, began: datetime, 
             ],
         }
     }
+
+
+def _phase(pod: Json, state: ContainerState) -> str:
+    if state.ended and state.exit_code == 0 and may_end(pod):
+        return "Succeeded"
+    return "Running" if state.pid is not None or state.restarts else "Pending"
+
+
+def may_end(pod: Json) -> bool:
+    """Whether a pod's container is done once it ends well, as those of Jobs are."""
+    return pod["spec"].get("restartPolicy") in {"OnFailure", "Never"}
 
 
 def container_state(state: ContainerState) -> Json:
@@ -130,6 +141,7 @@ def container_spec(pod: Json, address: str, folder: Path, base_env: Mapping[str,
         readiness=probe_of(container.get("readinessProbe"), address),
         liveness=probe_of(container.get("livenessProbe"), address),
         pre_stop=list(hook.get("command", [])),
+        ends=may_end(pod),
     )
 
 

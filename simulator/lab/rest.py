@@ -29,7 +29,7 @@ class KubeApi:
     """A session with one API server as one user. Not for sharing between threads."""
 
     def __init__(self, url: str, ca_file: str, token: str) -> None:
-        self._url = url
+        self.url, self.ca_file = url, ca_file
         self._session = requests.Session()
         # A proxy of the machine's environment must not stand between us and the loopback.
         self._session.trust_env = False
@@ -100,7 +100,7 @@ class KubeApi:
     ) -> Json:
         try:
             answer = self._session.request(
-                method, self._url + path, params=params, json=body, headers={"Content-Type": content}, timeout=TIMEOUT_S
+                method, self.url + path, params=params, json=body, headers={"Content-Type": content}, timeout=TIMEOUT_S
             )
         except requests.RequestException as error:
             raise ApiError(0, str(error)) from error

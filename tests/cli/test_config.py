@@ -35,7 +35,12 @@ def wrong(tmp_path: Path, text: str) -> list[str]:
 def test_the_example_is_complete_and_loads() -> None:
     settings = load(ROOT / "config" / "example.yaml")
     assert [service.name for service in settings.fleet.services] == ["chat", "fraud", "translate"]
-    given = settings.model_fields_set | {"reasoner", "registry", "logs"}  # shown as comments: left out is its default
+    given = settings.model_fields_set | {
+        "reasoner",
+        "registry",
+        "logs",
+        "drills",
+    }  # shown as comments: left out is its default
     assert given == set(Settings.model_fields)
 
 

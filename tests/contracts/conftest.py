@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,21 +14,19 @@ import pytest
 from config.fleet import Fleet, Service, ServiceKind
 from config.load import load_fleet
 from config.settings import ClusterSettings
-from simulator.lab.binaries import LabError
-from simulator.lab.processes import ProcessBook, held, python_env
 from simulator.lab.rest import Json
 from simulator.lab.rest import KubeApi as AdminApi
-from simulator.lab.servers import ControlPlane, free_port, start_control_plane, wait_until
+from simulator.lab.servers import ControlPlane, wait_until
 from simulator.twin.serve import served, write_kubeconfig
 from simulator.twin.twin import Twin
 from simulator.world.world import World
+from tests.plane import NAMESPACE, standing_plane
 from tools.live.clock import SystemClock
 from tools.live.kube_actuator import KubernetesActuator
 from tools.live.kube_api import KubeApi
 from tools.live.kubernetes import KubernetesCluster
 from tools.ports import Actuator, Cluster
 
-NAMESPACE = "serving"
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 FLEET = Fleet(
     services=(
@@ -171,34 +167,8 @@ class RealStage(Stage):
 @pytest.fixture(scope="session")
 def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """A control plane and a kubelet, for the whole session; skips with the reason, but never under CI=true."""
-    run_dir: Path = tmp_path_factory.mktemp("plane")
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(run_dir))
-            plane = start_control_plane(run_dir)
-        except LabError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(str(error))
-        argv = [sys.executable, "-m", "simulator.lab.kubelet", "--kubeconfig", str(plane.kubelet_kubeconfig)]
-        argv += ["--run-dir", str(run_dir), "--metrics-port", str(free_port())]
-        ProcessBook(run_dir).start("kubelet", argv, python_env())
-        admin = stack.enter_context(AdminApi.from_kubeconfig(plane.admin_kubeconfig))
-        admin.ensure("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
-        wait_until(lambda: _there(admin, account), "a service account")
-        wait_until(lambda: len(admin.items("/api/v1/nodes")) > 0, "a node")
-        yield RealCluster(plane, admin)
-
-
-def _there(admin: AdminApi, path: str) -> bool:
-    from simulator.lab.rest import ApiError
-
-    try:
-        admin.get(path)
-    except ApiError:
-        return False
-    return True
+    with standing_plane(tmp_path_factory.mktemp("plane")) as plane:
+        yield RealCluster(plane.control, plane.admin)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.lab.rest import Json
-from tests.contracts.conftest import APPS, FLEET, NAMESPACE, RealCluster, RealStage
+from tests.contracts.conftest import APPS, FLEET, RealCluster, RealStage
+from tests.plane import NAMESPACE
 from tools.action import EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable
 from tools.errors import Absent, Ambiguous, Refused, Transient
 from tools.live.clock import SystemClock

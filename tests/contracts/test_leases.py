@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.conftest import FLEET, NAMESPACE, WIRED, RealCluster, TwinStage
+from tests.contracts.conftest import FLEET, WIRED, RealCluster, TwinStage
+from tests.plane import NAMESPACE
 from tools.errors import Malformed, Refused
 from tools.lease import Hold, TargetLeases
 from tools.live.kube_lease import KubernetesLeases, lease_name

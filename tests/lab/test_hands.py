@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,13 @@ from typing import Any
 import pytest
 
 from simulator.lab import audit
-from simulator.lab.binaries import LabError
 from simulator.lab.lab import apply, controller_kubeconfig, manifests
-from simulator.lab.processes import ProcessBook, Running, alive, held, python_env, running
-from simulator.lab.rest import ApiError, Json, KubeApi
-from simulator.lab.servers import ControlPlane, free_port, start_control_plane, wait_until
-from tests.contracts.conftest import APPS, NAMESPACE, deployment
+from simulator.lab.processes import ProcessBook, Running, alive, python_env, running
+from simulator.lab.rest import Json, KubeApi
+from simulator.lab.servers import ControlPlane, wait_until
+from tests.contracts.conftest import APPS, deployment
 from tests.lab.hands import Order, ShiftedClock, ordered
+from tests.plane import NAMESPACE, standing_plane, there
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 REPLICAS = 2
@@ -106,7 +105,7 @@ class Theatre:
 
     def server_back(self, command: list[str]) -> None:
         ProcessBook(self.run_dir).start("kube-apiserver", command)
-        wait_until(lambda: _there(self.admin, f"{APPS}/chat"), "an answer of the API server")
+        wait_until(lambda: there(self.admin, f"{APPS}/chat"), "an answer of the API server")
 
     # -- what the API server says ----------------------------------------------------------------------------------
     def chat(self) -> Json:
@@ -170,26 +169,12 @@ def _changes_more_than_notes(write: audit.Write) -> bool:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     run_dir = tmp_path_factory.mktemp("hands")
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(run_dir))
-            plane = start_control_plane(run_dir)
-        except LabError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(str(error))
-        argv = [sys.executable, "-m", "simulator.lab.kubelet", "--kubeconfig", str(plane.kubelet_kubeconfig)]
-        argv += ["--run-dir", str(run_dir), "--metrics-port", str(free_port())]
-        ProcessBook(run_dir).start("kubelet", argv, python_env())
-        admin = stack.enter_context(KubeApi.from_kubeconfig(plane.admin_kubeconfig))
-        admin.ensure("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    with standing_plane(run_dir) as plane, _forks(run_dir) as forks:
+        admin = plane.admin
         for item in manifests("rbac.yaml"):
             apply(admin, item)
-        wait_until(lambda: _there(admin, f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"), "an account")
-        kubeconfig = controller_kubeconfig(admin, plane, run_dir)
-        wait_until(lambda: len(admin.items("/api/v1/nodes")) > 0, "a node")
-        forks = stack.enter_context(_forks(run_dir))
-        made = Theatre(run_dir, plane, admin, kubeconfig, forks)
+        kubeconfig = controller_kubeconfig(admin, plane.control, run_dir)
+        made = Theatre(run_dir, plane.control, admin, kubeconfig, forks)
         admin.post(APPS, deployment("chat", "a", REPLICAS))
         made.settle()
         second = deployment("chat", "b", REPLICAS)
@@ -205,14 +190,6 @@ def _forks(run_dir: Path) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "tests.lab.hands"]
         pipe = subprocess.PIPE
         return subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log, text=True, env=python_env())
-
-
-def _there(admin: KubeApi, path: str) -> bool:
-    try:
-        admin.get(path)
-    except ApiError:
-        return False
-    return True
 
 
 @pytest.fixture

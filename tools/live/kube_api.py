@@ -29,8 +29,8 @@ class Conflict(Refused):
 class KubeApi:
     """A session with one API server. May be shared by threads."""
 
-    def __init__(self, settings: ClusterSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ClusterSettings, manager: str = MANAGER) -> None:
+        self._settings, self._manager = settings, manager
         seconds = settings.timeout.total_seconds()
         self._timeout = (min(3.0, seconds), seconds)
         self._lock = threading.Lock()
@@ -86,7 +86,7 @@ class KubeApi:
 
         Never tried again here; ``Ambiguous`` when the reply is lost and it was no dry run.
         """
-        query = {"fieldManager": MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        query = {"fieldManager": self._manager, **({"dryRun": "All"} if dry_run else {})}
         return self._send("PATCH", path, query, body, f"application/{kind}-patch+json")
 
     def post(self, path: str, body: Json, *, dry_run: bool = False, effect: bool = True) -> Json:
@@ -96,7 +96,7 @@ class KubeApi:
 
     def put(self, path: str, body: Json) -> Json:
         """Replace an object. ``Conflict`` when its resourceVersion is not the one in the body; never tried again."""
-        return self._send("PUT", path, {"fieldManager": MANAGER}, body)
+        return self._send("PUT", path, {"fieldManager": self._manager}, body)
 
     # -- one exchange ----------------------------------------------------------------------------------------------
     def _send(

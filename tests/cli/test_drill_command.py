@@ -1,0 +1,37 @@
+"""``prunella drill`` refuses what it must: production, options of another drill, names that are not there."""
+
+from pathlib import Path
+
+import yaml
+
+from agent.terminal import meant
+from simulator.staging.faults import FAULTS
+from tests.cli.conftest import Run
+
+SERVICE = {"name": "chat", "kind": "language", "environment": "staging", "namespace": "serving"}
+DRILLS = {"services": ["chat"], "namespaces": ["serving"], "approvers": ["dana"], "reverter_image": "x"}
+PRODUCTION = {
+    "environment": "production",
+    "fleet": {"services": [SERVICE]},
+    "metrics": {"url": "http://127.0.0.1:9"},
+    "drills": DRILLS,
+}
+
+
+def test_the_command_refuses_production_and_slips_of_the_pen(prunella: Run, tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(yaml.safe_dump(PRODUCTION))
+    done = prunella("drill", "oom_kill", "--against", str(file), "--service", "chat")
+    assert done.exit_code == 1
+    assert "faults are put into staging alone" in done.stderr
+    assert prunella("drill", "oom_kill", "--service", "chat").exit_code == 2
+    listed = prunella("drill", "--against", str(file), "--list")
+    assert listed.exit_code == 0
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == set(FAULTS)
+
+
+def test_what_was_probably_meant_is_said(prunella: Run) -> None:
+    assert "did you mean kv_cache_saturation?" in prunella("drill", "kv_cache_saturaton").stderr
+    assert "did you mean public?" in prunella("drill", "--suite", "publik").stderr
+    assert "did you mean red_herring?" in prunella("drill", "oom_kill", "--modifier", "red_hering").stderr
+    assert meant("quite other", ["kv_cache_saturation"]) == ""
