@@ -1,7 +1,7 @@
 """A process that carries out one plan on a durable journal and a file-backed world, to be killed at any moment.
 
-``python -m tests.playbooks.kill9_driver FOLDER PLAYBOOK``. Time runs ``SPEED`` times faster than the wall, and goes on
-while nobody runs. The world is a database of its own; it never de-duplicates, so what is done twice is seen twice.
+``python -m tests.playbooks.kill9_driver FOLDER PLAYBOOK``. Time runs ``SPEED`` times faster than the wall while a process
+runs; its successor begins ``GAP`` after the last word of the dead, however long the machine took to start it. The world is a database of its own; it never de-duplicates, so what is done twice is seen twice.
 """
 
 import json
@@ -19,6 +19,7 @@ from tools.action import Action, Operation, Preimage, Receipt
 from tools.live.journal import SqlJournal
 
 SPEED = 250.0
+GAP = timedelta(minutes=3)  # a lease lapses in it
 MANY: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
     **BINDINGS,
     "failover_node": {"node": "n1", "service": "chat", "replicas": tuple(f"chat/r-{n}" for n in range(8))},
@@ -32,14 +33,14 @@ def plan_for(playbook: str) -> Plan:
 
 
 class FastClock(FakeClock):
-    """Wall time since the folder was made, ``SPEED`` times faster."""
+    """Wall time since it was made, ``SPEED`` times faster, from a given instant on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, start: datetime) -> None:
         super().__init__()
-        self._since = (folder / "since").stat().st_mtime
+        self._start, self._since = start, time.monotonic()
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=(time.time() - self._since) * SPEED)
+        return self._start + timedelta(seconds=(time.monotonic() - self._since) * SPEED)
 
 
 class FileWorld(FakeWorld):
@@ -91,8 +92,9 @@ class FileWorld(FakeWorld):
 def main(folder: Path, playbook: str) -> None:
     """Carry the plan out to its end, and write down how it ended."""
     plan = plan_for(playbook)
-    clock = FastClock(folder)
     journal = SqlJournal(f"sqlite:///{folder / 'journal.sqlite'}")
+    said = [entry.at for entry in journal.entries()]
+    clock = FastClock(max(said) + GAP if said else START)
     executor = Executor(FileWorld(folder / "world.sqlite", clock), journal, clock, holds, f"pid-{time.time_ns()}")
     (folder / "ready").touch()
     while True:
