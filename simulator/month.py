@@ -104,6 +104,7 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result
         "good_requests": round(good),
         "availability": round(good / asked, 7),
         "availability_but_for_health": round(1 - max(0.0, asked - good - usual) / asked, 7),
+        "availability_after_retry": round(1 - float(ledger.lost_after_retry.sum()) / asked, 7),
         "degraded_minutes": round(float(bad.sum()), 1),
         "degraded_minutes_of_models": round(float(bad[models].sum()), 1),
         "service_minutes": held.size * TICK / 60,

@@ -1,6 +1,7 @@
 """A drill's result on the terminal. Renders values and decides nothing but the exit code."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.text import Text
 from agent.view.style import BAD, GOOD, QUIET
 
 Json = Mapping[str, Any]
+SHARES = ("availability", "availability_but_for_health", "availability_after_retry")
 PAPER = 120  # columns of a file or a pipe
 
 
@@ -42,8 +44,9 @@ def calendar(result: Json) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     heads = (
         "who",
-        "good requests",
+        "good",
         "but for health",
+        "after a retry",
         "degraded min",
         "of models",
         "faults",
@@ -54,7 +57,7 @@ def calendar(result: Json) -> None:
     for head in heads:
         table.add_column(head, justify="left" if head == "who" else "right", no_wrap=True)
     for who, each in result["shifts"].items():
-        shares = (f"{each[name]:.4%}" for name in ("availability", "availability_but_for_health"))
+        shares = (f"{each.get(name, nan):.4%}" for name in SHARES)
         counts = ("degraded_minutes", "degraded_minutes_of_models", "faults", "paged", "utilisation", "actions")
         table.add_row(who, *shares, *(f"{each[name]:g}" for name in counts))
     console = paper()

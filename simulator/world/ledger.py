@@ -44,6 +44,7 @@ class Ledger:
         self.requests = np.zeros(count)  # answered, well or badly
         self.good_requests = np.zeros(count)
         self.failed_requests = np.zeros(count)
+        self.lost_after_retry = np.zeros(count)  # had every client tried a second time; the load of that is left out
         self.money = np.zeros(count)
         self.tokens = np.zeros(count)
         self.spend = np.zeros(count)  # money per hour now

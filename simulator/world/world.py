@@ -194,6 +194,7 @@ class World:
         ledger.requests += last.finished + last.failed
         ledger.good_requests += last.fast * right
         ledger.failed_requests += last.failed
+        ledger.lost_after_retry += last.failed * last.errors + last.finished - last.fast * right
         ledger.arrived += self._arrivals
         ledger.tokens += last.tokens
         calls = tally(body.vendors.service, body.vendors.money, len(body.index))

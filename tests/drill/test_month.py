@@ -143,6 +143,17 @@ def test_a_node_taken_out_of_service_comes_back_within_a_day() -> None:
     assert world.body.pods.machines[2].schedulable
 
 
+def test_a_second_try_leaves_of_chance_errors_their_square() -> None:
+    world = World(demo_fleet(), seed=1)
+    for _ in range(40):
+        world.advance(TICK)
+    ledger = world.ledger
+    late = ledger.requests - ledger.failed_requests - ledger.good_requests  # a second try does not help those
+    chance = ledger.lost_after_retry - late
+    assert np.all(chance <= 0.02 * ledger.failed_requests)
+    assert chance.sum() > 0
+
+
 def test_comparison_is_with_the_best_of_the_others() -> None:
     def result(bad: float, minutes: float, paged: int = 2) -> dict[str, float]:
         return {
