@@ -42,6 +42,7 @@ class Case(Frozen):
     approval: Approval | None = None
     execution: Execution | None = None
     outcome: Outcome | None = None
+    barred: tuple[str, ...] = ()  # plans that ended at a refused first look: they are no attempts
     summary: str = ""
     timeline: tuple[TimelineItem, ...] = ()
 
@@ -175,9 +176,14 @@ def _approval(case: Case, body: Json) -> tuple[Update, str]:
 
 
 def _executed(case: Case, body: Json) -> tuple[Update, str]:
-    del case
     execution = Execution.model_validate(body)
-    return {"execution": execution, "phase": "acting"}, f"{execution.state} {execution.reason}".strip()
+    again = not execution.barred or execution.plan in case.barred
+    barred = case.barred if again else (*case.barred, execution.plan)
+    return {
+        "execution": execution,
+        "phase": "acting",
+        "barred": barred,
+    }, f"{execution.state} {execution.reason}".strip()
 
 
 def _verifying(case: Case, body: Json) -> tuple[Update, str]:

@@ -40,11 +40,15 @@ def propose(
     """
     reasons: list[str] = []
     tried = {plan.playbook for plan in case.plans if plan.attempt < attempt}
+    barred = {plan.playbook for plan in case.plans if plan.id in case.barred}
     for hypothesis in _likely(case):
         facts = find(hypothesis)
         for playbook in _curing(hypothesis.fault, playbooks):
             if playbook.id in tried:
                 reasons.append(f"{playbook.id} was tried and did not help")
+                continue
+            if playbook.id in barred:
+                reasons.append(f"{playbook.id} was not tried, for a look at what it would change was refused")
                 continue
             if lacks := tuple(_lacks(playbook, facts)):
                 reasons += [f"{playbook.id}: {text}" for _, text in lacks]
@@ -84,7 +88,7 @@ def _bound(
         plan = bind(
             playbook,
             incident=case.incident.id,
-            plan_id=f"{case.incident.id}-plan-{attempt}",
+            plan_id=_name(case, attempt),
             at=now,
             service=facts.service,
             fault=hypothesis.fault,
@@ -95,6 +99,12 @@ def _bound(
     except ValueError as error:
         return Proposal(None, (str(error),))
     return Proposal(plan)
+
+
+def _name(case: Case, attempt: int) -> str:
+    """Return the id of a new plan: a barred one was the same attempt, and keeps its name."""
+    again = f"-{len(case.barred) + 1}" if case.barred else ""
+    return f"{case.incident.id}-plan-{attempt}{again}"
 
 
 def predicted(case: Case, playbook: Playbook, service: str) -> str:

@@ -50,8 +50,11 @@ def leading(diagnosis: Diagnosis | None) -> tuple[str, ...] | None:
 
 
 def attempts(case: Case) -> int:
-    """Return how many attempts were made; a plan that a person changed is the same attempt as it was before."""
-    return len({plan.attempt for plan in case.plans})
+    """Return how many attempts were made; a plan that a person changed is the same attempt as it was before.
+
+    One that ended at a refused look was none: nothing was done, and it was not the playbook that failed.
+    """
+    return len({plan.attempt for plan in case.plans if plan.id not in case.barred})
 
 
 def revision(journal: Journal, plan: Plan) -> Approval | None:

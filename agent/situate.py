@@ -109,12 +109,14 @@ def _owned(owners: Sequence[str], plan: Plan) -> bool:
 
 def _runs(case: Case, plan: Plan, now: datetime, journal: Journal) -> set[str]:
     """Return the earlier plans of this incident, and those that were run lately against the same fault elsewhere."""
-    entries = journal.entries(kinds=("PLAN", "RUN_PLANNED"))
+    entries = journal.entries(kinds=("PLAN", "RUN_PLANNED", "EXECUTION"))
+    barred = {entry.body["plan"] for entry in entries if entry.kind == "EXECUTION" and entry.body.get("barred")}
     run = {entry.body["plan"] for entry in entries if entry.kind == "RUN_PLANNED" and entry.at > now - DAY}
     made = [entry.body for entry in entries if entry.kind == "PLAN"]
     again = {body["id"] for body in made if (body["service"], body["fault"]) == (plan.service, plan.fault)}
     # What a person changed was never run under its old name: it is the same attempt.
-    return ({each.id for each in case.plans if each.attempt != plan.attempt} | (again & run)) - {plan.id}
+    here = {each.id for each in case.plans if each.attempt != plan.attempt}
+    return (here | (again & run)) - {plan.id} - barred
 
 
 def _count(recent: Sequence[Entry], service: str) -> int:

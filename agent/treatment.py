@@ -53,6 +53,10 @@ class Treatment(Round):
                 desk.authority.revoke(plan.id)
                 desk.write(case.incident.id, "VERIFYING", {"text": f"{plan.playbook} is done; proving recovery"})
                 return {"go": "verify"}
+            case "failed" if execution.barred:
+                desk.authority.forget(plan.id)
+                self.outcome(case, "error", _barred(plan, execution))
+                return {"go": "begin"}
             case "failed" | "undone":
                 desk.authority.forget(plan.id)
                 verdict = "undone" if execution.state == "undone" else "not_recovered"  # what did nothing harmed nobody
@@ -99,6 +103,12 @@ class Treatment(Round):
         desk.authority.forget(plan.id)
         self.outcome(case, "not_recovered", f"{plan.playbook} did not help within {plan.verification.deadline}")
         return {"go": "begin"}
+
+
+def _barred(plan: Plan, execution: Execution) -> str:
+    """Return in plain words that a playbook could not be tried."""
+    said = f"{plan.playbook} was not tried and nothing was done: the first look was refused, {execution.reason}"
+    return f"{said}. Where rights are missing, prunella doctor names them"
 
 
 def _grant(desk: Desk, case: Case, answer: Approval | None) -> None:

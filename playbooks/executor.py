@@ -125,6 +125,8 @@ class Executor:
             before = self._actuator.preimage(now.action)
         except Transient as error:
             return self._later(error)
+        except Refused as error:
+            return self._settle(plan, now, "failed", str(error), barred=True)
         except ToolError as error:
             return self._settle(plan, now, "failed", str(error))
         match self._ledger.intend(plan, now, before.state, before.inverse):

@@ -121,3 +121,4 @@ class Execution(Frozen):
     steps: tuple[StepRecord, ...] = ()
     resume_at: datetime | None = None
     reason: str = ""
+    barred: bool = False  # it ended at a refused first look: nothing was done, and it says nothing of the playbook

@@ -46,6 +46,7 @@ class Leg:
     tries: int = 0  # that failed and may be repeated
     retry_at: datetime | None = None
     detail: str = ""
+    barred: bool = False  # the first look at its target was refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ def _settled(entry: Entry, leg: Leg | None) -> Leg:
         tries=body.get("tries", known.tries),
         retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
         detail=body.get("detail", ""),
+        barred=body.get("barred", False),
     )
 
 
@@ -183,6 +185,7 @@ def execution(
         steps=tuple(_record(run, step.id) for step in plan.steps if step.id in run.steps),
         resume_at=None if run.end else resume_at,
         reason=run.reason if run.end else reason,
+        barred=run.end == "failed" and bool(run.steps) and all(leg.barred for leg in run.steps.values()),
     )
 
 

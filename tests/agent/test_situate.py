@@ -6,6 +6,7 @@ import pytest
 
 from agent.casebook import Case
 from agent.situate import situate
+from playbooks.plan import Execution
 from policies.decision import Situation
 from tests.agent.handmade import (
     START,
@@ -139,6 +140,10 @@ def test_earlier_runs_against_the_same_fault_are_counted_for_a_day() -> None:
     ran("one", hours=3)
     ran("two", hours=23)
     assert facts(journal=journal).attempts == 2
+    barred = Execution(plan="two", incident="inc-two", at=START, state="failed", barred=True)
+    journal.append("inc-two", "EXECUTION", barred.model_dump(mode="json"), START)
+    assert facts(journal=journal).attempts == 1  # a look was refused: nothing was tried
+    ran("three", hours=1)
     earlier = plan(fault="kv_cache_saturation").model_copy(update={"id": "here", "attempt": 2})
     assert facts(journal=journal, case=CASE.model_copy(update={"plans": (earlier, plan())})).attempts == 3
 

@@ -8,11 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.progress import attempts
 from config.settings import Settings
 from playbooks.plan import Plan
 from policies.approvals import answer, modify
 from tests.agent.play import ONSET, Play, asked, closed, planned
 from tools.action import Action, Operation, Preimage, Receipt
+from tools.errors import Refused
 from tools.live.journal import SqlJournal
 
 pytestmark = pytest.mark.slow
@@ -213,6 +215,24 @@ def test_who_only_watches_never_touches_the_actuator(scenario: str) -> None:
     assert (play.deeds, play.case.phase) == (0, "escalated")
     assert play.case.plan is not None  # what it would have done is on record
     assert not {"STEP_INTENT", "RUN_PLANNED"} & set(play.kinds())
+
+
+class Forbidding(Untouchable):
+    """An API server whose role lets nobody look at what a plan would change."""
+
+    def preimage(self, action: Action) -> Preimage:
+        raise Refused("Kubernetes answers 403: deployments.apps is forbidden")
+
+
+def test_a_look_that_rights_do_not_allow_is_no_attempt_and_is_told_in_plain_words() -> None:
+    play = Play("bad_rollout_errors")
+    play.actuator = Forbidding(play)
+    play.until(closed)
+    assert (play.deeds, play.case.phase, attempts(play.case)) == (0, "escalated", 0)
+    said = [item.text for item in play.case.timeline if item.kind == "OUTCOME"]
+    assert said[0].startswith("error: rollback_release was not tried and nothing was done: the first look was refused")
+    assert "403" in said[0]
+    assert "no plan: rollback_release was not tried" in said[-1]
 
 
 def freeze(play: Play, **more: Any) -> Settings:

@@ -96,6 +96,7 @@ class FakeWorld:
         self.receipts: dict[str, Receipt] = {}
         self.epoch = 0
         self.refuses: dict[str, Exception] = {}  # by verb
+        self.hides: dict[str, Exception] = {}  # by verb, from a look
         self.lookups_fail = False
         self.before_apply: Callable[[], None] | None = None
 
@@ -105,6 +106,8 @@ class FakeWorld:
 
     def preimage(self, action: Action) -> Preimage:
         self.faults.point(f"preimage {action.verb}")
+        if action.verb in self.hides:
+            raise self.hides[action.verb]
         if isinstance(action, TrainModel):
             return Preimage(state={})
         key = _key(action)

@@ -150,6 +150,26 @@ def test_a_refused_first_step_leaves_nothing_to_undo() -> None:
     assert (execution.state, stage.world.effects) == ("failed", [])
 
 
+def test_a_refused_first_look_is_no_attempt_of_the_playbook() -> None:
+    stage = _stage()
+    stage.world.hides["restore_revision"] = Refused("Kubernetes answers 403: deployments is forbidden")
+    execution = stage.finish(plan_of("rollback_release"))
+    assert (execution.state, execution.barred, stage.world.effects) == ("failed", True, [])
+    assert "403" in execution.reason
+    assert "STEP_INTENT" not in _kinds(stage.journal)
+
+
+def test_a_look_that_is_refused_after_something_was_done_is_one() -> None:
+    stage = _stage()
+    stage.world.hides["evict_replica"] = Refused("Kubernetes answers 403: pods is forbidden")
+    execution = stage.finish(plan_of("failover_node"))
+    assert (execution.state, execution.barred) == ("undone", False)
+    assert stage.world.state == first_state()
+    gone = _stage()
+    gone.world.hides["restore_revision"] = Absent("gone")
+    assert not gone.finish(plan_of("rollback_release")).barred
+
+
 def test_transient_failures_are_retried_a_bounded_number_of_times_without_sleeping() -> None:
     stage = _stage()
     stage.faults.replies = dict.fromkeys(range(1, 100), "transient")
