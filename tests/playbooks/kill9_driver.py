@@ -1,7 +1,8 @@
 """A process that carries out one plan on a durable journal and a file-backed world, to be killed at any moment.
 
-``python -m tests.playbooks.kill9_driver FOLDER PLAYBOOK``. Time runs ``SPEED`` times faster than the wall while a process
-runs; its successor begins ``GAP`` after the last word of the dead, however long the machine took to start it. The world is a database of its own; it never de-duplicates, so what is done twice is seen twice.
+``python -m tests.playbooks.kill9_driver FOLDER PLAYBOOK``. Waits are ``SPEED`` times shorter than they say; a successor
+begins ``GAP`` after the last word of the dead. So nothing depends on how fast the machine is. The world is a database
+of its own; it never de-duplicates, so what is done twice is seen twice.
 """
 
 import json
@@ -33,14 +34,20 @@ def plan_for(playbook: str) -> Plan:
 
 
 class FastClock(FakeClock):
-    """Wall time since it was made, ``SPEED`` times faster, from a given instant on."""
+    """Wall time from a given instant on, and more for whoever waits."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__()
         self._start, self._since = start, time.monotonic()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=(time.monotonic() - self._since) * SPEED)
+        return self._start + timedelta(seconds=time.monotonic() - self._since)
+
+    def wait(self, until: datetime) -> None:
+        """Sleep for a small part of the time that is left, and find all of it gone."""
+        left = max(0.0, (until - self.now()).total_seconds())
+        time.sleep(left / SPEED)
+        self._start += timedelta(seconds=left)
 
 
 class FileWorld(FakeWorld):
@@ -101,7 +108,7 @@ def main(folder: Path, playbook: str) -> None:
         execution = executor.advance(plan)
         if execution.state != "holding" or execution.resume_at is None:
             break
-        time.sleep(max(0.0, (execution.resume_at - clock.now()).total_seconds() / SPEED))
+        clock.wait(execution.resume_at)
     (folder / "end.json").write_text(json.dumps({"state": execution.state, "reason": execution.reason}))
 
 
