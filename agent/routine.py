@@ -27,6 +27,7 @@ from policies.windows import frozen_by, restrain
 from tools.errors import Ambiguous, Refused, ToolError, Transient
 
 PREFIX = "routine-"
+FORESEEN, GIVEN_UP = "FORESEEN", "GIVEN_UP"
 EVERY = timedelta(minutes=4)  # between two that are begun: a morning's worth goes one after the other
 AT_ONCE = 2  # under way: scaling for an incident finds a place beside them
 TOUCHED = 2  # services acted on within the breaker's window, at which none is begun: those places are for incidents
@@ -126,7 +127,7 @@ class Routine:
         if not desk.journal.claim(plan.incident, "routine", scene.now):
             return False
         told = {"service": need.service, "before": need.before, "after": need.after, "text": need.text}
-        desk.write(plan.incident, "FORESEEN", told)
+        desk.write(plan.incident, FORESEEN, told)
         desk.write(plan.incident, "PLAN", plan.model_dump(mode="json"))
         desk.write(plan.incident, "SITUATION", situation.model_dump(mode="json"))
         desk.write(plan.incident, "DECISION", decision.model_dump(mode="json"))
@@ -163,7 +164,7 @@ class Routine:
         """Take a routine a step further; what takes away is turned round where its service falls ill."""
         desk, service = self._desk, scene.fleet.service(plan.service)
         proving = desk.since(plan.incident, "VERIFYING")
-        given_up = desk.since(plan.incident, "GIVEN_UP") is not None
+        given_up = desk.since(plan.incident, GIVEN_UP) is not None
         back = plan.fault == NOT_NEEDED
         hurt = plan.service in ill or (proving and standing(scene.observation, service, quality=False) == "broken")
         try:
@@ -221,7 +222,7 @@ class Routine:
         if desk.executor is None:
             raise RuntimeError("no executor at the desk")
         if not again:
-            desk.write(plan.incident, "GIVEN_UP", {"text": why})
+            desk.write(plan.incident, GIVEN_UP, {"text": why})
         recall(desk, plan)
         execution = desk.executor.undo(plan, why)
         if execution.state not in ("running", "holding"):
@@ -239,7 +240,7 @@ class Routine:
     def _recall(self) -> None:
         """Fold the journal: what is under way, what was given back, who rests."""
         plans: dict[str, Plan] = {}
-        for entry in self._desk.journal.entries(kinds=("FORESEEN", "PLAN", "OUTCOME")):
+        for entry in self._desk.journal.entries(kinds=(FORESEEN, "PLAN", "OUTCOME")):
             if not entry.subject.startswith(PREFIX):
                 continue
             if entry.kind == "PLAN":

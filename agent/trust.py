@@ -12,9 +12,11 @@ from agent.casebook import READERS
 from agent.casebook import fold as fold_case
 from agent.digest import DIGEST
 from agent.lookout import DEPARTURE, NOTICED
+from agent.routine import FORESEEN, GIVEN_UP
 from agent.rulebook import RuleError, read_rulebook, shipped_schema
 from agent.standing import DRILL, ORDER, REVIEW, Evidence
 from agent.standing import KINDS as OF_AUTONOMY
+from agent.usual import KIND as LOAD
 from playbooks.lease import read as read_lease
 from playbooks.reaper import unended
 from playbooks.run import KINDS as OF_RUNS
@@ -32,7 +34,7 @@ KNOWN = frozenset(
         *READERS,
         *OF_RUNS,
         *(approvals.KIND, breaker.KIND, controls.KIND, CHECKPOINT),
-        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED),
+        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, FORESEEN, GIVEN_UP, LOAD),
     )
 )
 """Every kind of entry that this version writes. Another one means something that it cannot weigh."""

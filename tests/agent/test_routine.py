@@ -11,6 +11,7 @@ from agent.controller import Controller
 from agent.foresee import NEEDED_SOON, NOT_NEEDED, shortage, spare
 from agent.observe import Senses
 from agent.routine import PREFIX
+from agent.trust import unsound
 from agent.usual import KIND, SUBJECT
 from agent.wiring import assemble
 from config.foresight import ForesightSettings
@@ -113,6 +114,7 @@ def test_an_evening_gives_back_what_the_night_does_not_need_and_a_morning_brings
     assert all(night[name] >= max(floors[name], before[name] - 1) for name in night)
     assert set(fleet.ends().values()) == {"recovered"}
     fleet.world.clock.at += DAWN
+    assert unsound(fleet.journal) == ""  # another process may begin from this journal
     fleet.hire()  # anew: the journal knows what was there before
     fleet.live(100)
     assert fleet.wanted()["chat"] == before["chat"]

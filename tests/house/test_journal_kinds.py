@@ -1,0 +1,59 @@
+"""Every kind of entry that is written is one that the next process knows: else it would start halted."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.trust import KNOWN
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("agent", "playbooks", "policies", "tools", "simulator/staging")
+WRITERS = {"append", "append_if", "write"}  # (subject, kind, body, ...)
+
+
+def _written(path: Path) -> Iterator[tuple[int, ast.expr]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
+            if len(node.args) >= 3:
+                yield node.lineno, node.args[1]
+
+
+def _said(kind: ast.expr, module: str) -> list[str]:
+    """The kinds that an expression can stand for; none: it is handed in from elsewhere."""
+    match kind:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.JoinedStr(values=[ast.FormattedValue(), ast.Constant(value=str(tail))]):
+            return [f"{head}{tail}" for head in ("STEP", "COMPENSATE")]
+        case ast.Name(id=name):
+            value = getattr(importlib.import_module(module), name, None)
+            return [value] if isinstance(value, str) else []
+        case ast.Attribute(value=ast.Name(id=owner), attr=name):
+            value = getattr(getattr(importlib.import_module(module), owner, None), name, None)
+            return [value] if isinstance(value, str) else []
+        case _:
+            return []
+
+
+def _found() -> Iterator[tuple[str, int, str]]:
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for line, kind in _written(path):
+                for said in _said(kind, module):
+                    yield module, line, said
+
+
+FOUND = sorted(_found())
+
+
+def test_the_search_finds_what_is_written() -> None:
+    assert {"INCIDENT", "STEP_INTENT", "LOAD", "FORESEEN", "DRILL", "OUTCOME"} <= {kind for _, _, kind in FOUND}
+
+
+@pytest.mark.parametrize(("module", "line", "kind"), FOUND)
+def test_a_kind_that_is_written_is_known_at_the_next_start(module: str, line: int, kind: str) -> None:
+    assert kind in KNOWN, f"{module}:{line} writes {kind}: agent/trust.py must know it"
