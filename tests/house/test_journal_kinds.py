@@ -16,9 +16,9 @@ WRITERS = {"append", "append_if", "write"}  # (subject, kind, body, ...)
 
 def _written(path: Path) -> Iterator[tuple[int, ast.expr]]:
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
-            if len(node.args) >= 3:
-                yield node.lineno, node.args[1]
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name), args=[_, kind, _, *_]) if name in WRITERS:
+                yield node.lineno, kind
 
 
 def _said(kind: ast.expr, module: str) -> list[str]:
