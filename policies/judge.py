@@ -229,7 +229,7 @@ class _Account:
             for rule in answer.rules
             if rule.effect == "forbid"
         ]
-        said = (*broken, *forbids, *self._lacking(answer))
+        said = (*broken, *forbids, *(self._lacking(answer) if answer.question == "act" or not forbids else ()))
         return said or (Reason(rule="default-deny", text=f"no rule lets {self.plan.playbook} pass"),)
 
     def _lacking(self, answer: Answer) -> tuple[Reason, ...]:
@@ -274,7 +274,12 @@ def _weigh(
         return Verdict.ALLOW, _distinct(account.allowed(act))
     if propose.allowed:
         return Verdict.ASK, _distinct([*account.blocked(act), *account.allowed(propose)])
-    return Verdict.DENY, _distinct([*account.blocked(propose), *account.blocked(act)])
+    # What may not even be proposed is not told what it lacks to be done alone, unless nothing else stands against it.
+    return Verdict.DENY, _distinct(account.blocked(propose) if propose.rules else _both(account, propose, act))
+
+
+def _both(account: _Account, propose: Answer, act: Answer) -> tuple[Reason, ...]:
+    return (*account.blocked(propose), *account.blocked(act))
 
 
 def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
