@@ -9,7 +9,7 @@ from config.frozen import Frozen
 
 Severity = Literal["low", "medium", "high", "critical"]
 BLIND = "NO DATA"  # how the text of evidence begins that was looked for and did not come, but may yet
-AnalystField = Literal["serving", "hardware", "quality", "cost", "changes", "marks"]
+AnalystField = Literal["serving", "hardware", "quality", "cost", "changes", "marks", "rows"]
 
 
 class Anomaly(Frozen):

@@ -7,6 +7,7 @@ what goes wrong with a whole tick is the scheduler's event, and the next tick is
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,7 +87,10 @@ class Controller:
             except ToolError as error:
                 self._problems = (*halted, f"cannot observe: {error}")
                 return
-            self._problems = (*halted, *filter(None, (self._lookout.problem,)), *seen.problems)
+            if (inspector := self._desk.inspector) is not None:
+                seen = replace(seen, remarks=inspector.remarks)
+            unread = inspector.problems if inspector is not None else ()
+            self._problems = (*halted, *filter(None, (self._lookout.problem,)), *unread, *seen.problems)
             self._history.append(seen)
             now = seen.at
             self._desk.scene = Scene(self._desk.fleet, seen, tuple(self._history), self._desk.senses, now)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from agent.analysts import changes, cost, hardware, marks, quality, serving
+from agent.analysts import changes, cost, hardware, marks, quality, rows, serving
 from agent.bindings import bindings_for, subject_of
 from agent.case import BLIND, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
@@ -31,6 +31,7 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "cost": cost.examine,
     "changes": changes.examine,
     "marks": marks.examine,
+    "rows": rows.examine,
 }
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from agent.brief import facts
 from agent.case import Evidence, Outcome
 from agent.casebook import Case, read_case
+from agent.inspector import Inspector
 from agent.observe import Scene, Senses
 from agent.standing import Ladder
 from config.fleet import Fleet
@@ -48,6 +49,7 @@ class Desk:
     asked: tuple[tuple[str, timedelta], ...] = ()  # roles, one after the other, and how long each
     freezes: tuple[Freeze, ...] = ()
     brake: Callable[[], str] = lambda: ""  # why nothing at all may be changed
+    inspector: Inspector | None = None  # None: no log is read beside the ticks
     open_cases: int = 0
     scene: Scene | None = None
     executor: Executor | None = None

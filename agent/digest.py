@@ -7,7 +7,8 @@ from typing import Literal
 from agent.case import Anomaly
 from agent.casebook import Case, read_cases
 from agent.creeping import TREND
-from agent.lookout import BESIDE, departures
+from agent.lookout import BESIDE, departures, remarks_of
+from agent.remarks import Remark, widest
 from config.frozen import Frozen
 from policies.approvals import KIND, pending
 from tools.journal import Journal
@@ -65,6 +66,7 @@ class Digest(Frozen):
     before: int  # incidents of the period before
     unusual: tuple[Unusual, ...]  # strangest first; those of incidents apart
     beside_incidents: int  # departures of services while they were ill
+    remarks: tuple[Remark, ...] = ()  # what inference logs show, the newest of each; what is upstream first
 
     @property
     def open_ones(self) -> tuple[Told, ...]:
@@ -96,6 +98,7 @@ def digest(journal: Journal, period: Period, until: datetime) -> Digest:
         before=len(before),
         unusual=_unusual(alone),
         beside_incidents=len(found) - len(alone),
+        remarks=widest(tuple({one.key: one for one in remarks_of(journal, since, until)}.values())),
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agent.drift.compare import compare
-from agent.drift.constraints import enforce, from_yaml, propose, to_yaml
+from agent.drift.constraints import enforce, propose, read_rules, to_yaml
 from agent.drift.finding import DriftReport
 from agent.drift.headline import headline
 from agent.drift.importance import explained, read_importance
@@ -27,9 +27,7 @@ def look(
     kept = None
     if rules is not None:
         try:
-            kept = from_yaml(rules.read_text(), str(rules))
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"cannot read {rules}: {error}")
+            kept = read_rules(rules)
         except ToolError as error:
             fail(str(error))
     report = compare(reference, current, importance=weights(reference, importance) if importance else None)

@@ -2,7 +2,7 @@
 
 ::
 
-    analysts (six, in parallel) > diagnostician > planner > judge > approve > act > verify > report
+    analysts (seven, in parallel) > diagnostician > planner > judge > approve > act > verify > report
           ^                            |              |                                |
           +---------- wait <-----------+--------------+------------- next round <------+
 

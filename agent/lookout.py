@@ -1,16 +1,20 @@
 """The lookout: the watch, what it learned kept across restarts, and departures written down for digests."""
 
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from agent.case import Anomaly, Incident
 from agent.detect import Watch
 from agent.observe import Observation
+from agent.remarks import Remark
 from tools.errors import ToolError
 from tools.journal import Journal
 from tools.ports import Memory
 
 SUBJECT, DEPARTURE, NOTICED = "eyes", "DEPARTURE", "NOTICED"
+LOGS, REMARK = "logs", "REMARK"
+AGAIN = timedelta(hours=24)  # until what an inference log still shows is written down again
+NEVER = datetime.min.replace(tzinfo=UTC)
 BESIDE = timedelta(minutes=30)  # before an incident's first sign, within which a departure belongs beside it
 MOST_BESIDE = 5
 STORM = 50  # departures of one tick, of which no more are written down
@@ -23,6 +27,7 @@ class Lookout:
         self._watch, self._journal, self._memory, self._every = watch, journal, memory, every
         self._saved_at: datetime | None = None
         self._lately: deque[Anomaly] = deque(maxlen=1000)
+        self._remarked = {one.key: one.at for one in remarks_of(journal, NEVER, datetime.max.replace(tzinfo=UTC))}
         self.problem = self._remember()
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
@@ -32,11 +37,19 @@ class Lookout:
         for departure in told:
             self._journal.append(SUBJECT, DEPARTURE, departure.model_dump(mode="json"), seen.at)
         self._lately += told
+        self._remark(seen)
         self._saved_at = self._saved_at or seen.at
         if seen.at - self._saved_at >= self._every:
             self._saved_at = seen.at
             self.save()
         return alarms
+
+    def _remark(self, seen: Observation) -> None:
+        """Write down what inference logs show: each thing once a day, for as long as it stands."""
+        for remark in (one for found in seen.remarks.values() for one in found):
+            if seen.at - self._remarked.get(remark.key, NEVER) >= AGAIN:
+                self._remarked[remark.key] = seen.at
+                self._journal.append(LOGS, REMARK, remark.model_dump(mode="json"), seen.at)
 
     def note_beside(self, incident: Incident) -> None:
         """Write down, in the story of a new incident, what else left its past when it began."""
@@ -90,3 +103,9 @@ def departures(journal: Journal, since: datetime, until: datetime) -> tuple[Anom
     """Return what was written down in [since, until)."""
     entries = journal.entries(subject=SUBJECT, kinds=(DEPARTURE,))
     return tuple(Anomaly.model_validate(entry.body) for entry in entries if since <= entry.at < until)
+
+
+def remarks_of(journal: Journal, since: datetime, until: datetime) -> tuple[Remark, ...]:
+    """Return what was written down about inference logs in [since, until)."""
+    entries = journal.entries(subject=LOGS, kinds=(REMARK,))
+    return tuple(Remark.model_validate(entry.body) for entry in entries if since <= entry.at < until)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from agent.lateness import Lateness
+from agent.remarks import Remark
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import SIGNALS
 from tools.clock import Clock
@@ -59,6 +60,7 @@ class Observation:
     quality: Mapping[str, QualityReading] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     places: Mapping[SeriesKey, int] = field(default_factory=dict)
+    remarks: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)  # of inference logs, by service
 
     def value(self, signal: str, entity: str) -> float | None:
         """Return a reading; None for NO DATA."""

@@ -14,6 +14,7 @@ from agent.desk import Desk, Remembering
 from agent.detect import Watch
 from agent.doctor import Check, Reach, State
 from agent.guards import checker, still_needed
+from agent.inspector import Inspector
 from agent.lookout import Lookout
 from agent.moving import dead
 from agent.observe import Senses
@@ -78,6 +79,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     leases: TargetLeases | None = None,
     rules: Rules | None = None,
     foresight: ForesightSettings | None = None,
+    inspector: Inspector | None = None,
 ) -> Controller:
     """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
     from langgraph.checkpoint.memory import InMemorySaver
@@ -101,6 +103,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         autonomy=autonomy,
         freezes=freezes,
         brake=brake,
+        inspector=inspector,
     )
     gate = Gate(
         inner,
@@ -168,8 +171,9 @@ def build(settings: Settings) -> Daemon:
         memory=FileMemory(settings.eyes.state),
         leases=leases,
         rules=rules,
+        inspector=(inspector := inspector_of(settings, clock)),
     )
-    return Daemon(controller, settings.cadence, settings.eyes, _chores(senses.registry))
+    return Daemon(controller, settings.cadence, settings.eyes, _chores(senses.registry, inspector))
 
 
 def journal_or_halt(settings: Settings) -> tuple[Journal, str]:
@@ -222,10 +226,27 @@ def _log(settings: Settings) -> InferenceLog:
     return TableLog(settings.logs)
 
 
-def _chores(registry: Registry) -> tuple[Chore, ...]:
-    """Return what is to be done beside every tick: a registry that keeps no history is watched."""
+def inspector_of(settings: Settings, clock: Clock) -> Inspector | None:
+    """Return who goes through the inference logs; None where there are none. Rules that cannot be read raise."""
+    from agent.drift.constraints import ConstraintsError, read_rules
+    from config.load import ConfigError
+    from tools.live.log import TableLog
+
+    if not settings.logs:
+        return None
+    try:
+        rules = {log.service: read_rules(log.rules) for log in settings.logs if log.rules is not None}
+    except ConstraintsError as error:
+        raise ConfigError((f"logs: {error}",)) from error
+    tables = TableLog(settings.logs)
+    return Inspector(tables, tables, settings.logs, clock, settings.cadence.logs, rules)
+
+
+def _chores(registry: Registry, inspector: Inspector | None) -> tuple[Chore, ...]:
+    """Return what is to be done beside every tick: a registry that keeps no history is watched, and so are logs."""
     look = getattr(registry, "look", None)
-    return () if look is None else (Chore("registry", look),)
+    watched = () if look is None else (Chore("registry", look),)
+    return watched if inspector is None else (*watched, Chore("logs", inspector.look))
 
 
 def live_actuator(settings: Settings, api: "KubeApi", clock: Clock, leases: TargetLeases | None = None) -> Actuator:

@@ -95,3 +95,8 @@ class Cadence(Frozen):
     quality: Duration = Field(
         default=timedelta(minutes=5), gt=timedelta(0), description="between two looks at inference logs"
     )
+    logs: Duration = Field(
+        default=timedelta(minutes=10),
+        gt=timedelta(0),
+        description="between two inspections of inference logs: rules, skew, groups, measures",
+    )

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.fleet import Fleet
-from config.settings import LogTable, Settings
+from config.logs import LogTable
+from config.settings import Settings
 
 Place = tuple[str | int, ...]
 _LARGEST = 4_000_000  # bytes; a configuration is written by a person
@@ -206,9 +207,9 @@ def _anchored(settings: Settings, base: Path) -> Settings:
 
 def _placed_log(log: LogTable, base: Path) -> LogTable:
     """Make the paths of a log absolute; the address of an engine is none."""
-    found = {name: getattr(log, name) for name in ("rows", "reference")}
+    found = {name: getattr(log, name) for name in ("rows", "reference", "recomputed")}
     paths = {name: str(base / Path(text).expanduser()) for name, text in found.items() if text and "://" not in text}
-    return log.model_copy(update=paths)
+    return log.model_copy(update={**paths, "rules": _absolute(log.rules, base)})
 
 
 def _placed(fleet: Fleet, namespace: str) -> Fleet:

@@ -19,6 +19,7 @@ from config.fleet import Cadence, Fleet
 from config.foresight import ForesightSettings
 from config.freeze import Freeze
 from config.frozen import Frozen
+from config.logs import LogTable
 
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
@@ -119,28 +120,6 @@ class RegistrySettings(Frozen):
         gt=timedelta(0),
         description="seconds for one call; an unanswered change is waited for twice as long, since it may come true",
     )
-
-
-class LogTable(Frozen):
-    """The inference log of one service: one row per answer. Instants without a zone are UTC."""
-
-    service: str = Field(description="a service of the fleet")
-    rows: str = Field(
-        min_length=1,
-        description="Parquet file, folder or glob, CSV file, or URL#TABLE of an engine that Ibis speaks to",
-    )
-    at: str = Field(
-        default="at", description="column with the instant of the answer: a timestamp, or seconds since 1970"
-    )
-    features: tuple[str, ...] = Field(
-        default=(),
-        description="columns of the model's inputs; empty: every numeric one that is named nowhere else here",
-    )
-    score: str = Field(default="score", description="column with the predicted probability")
-    label: str = Field(default="label", description="column with the truth, 0 or 1, null until it is known")
-    version: str = Field(default="version", description="column with the model version that answered; may be missing")
-    reference: str = Field(default="", description="rows it was accepted on; empty: inputs are not compared")
-    most: int = Field(default=50_000, ge=100, description="rows read at one look: the newest of the window")
 
 
 class JournalSettings(Frozen):

@@ -11,6 +11,7 @@ from tools.action import Action, Operation, Preimage, Receipt
 from tools.change import Change
 from tools.records import Comparison, InferenceWindow, ModelState, Probe, Split
 from tools.signal import Frame, SignalSpec
+from tools.tables import Column, Table
 from tools.topology import Topology
 
 
@@ -66,6 +67,22 @@ class InferenceLog(Protocol):
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on; ``Absent`` when none were kept."""
+        ...
+
+
+class LogTables(Protocol):
+    """Reads inference logs as tables, with all of their columns, inside the engines where they lie."""
+
+    def rows(self, service: str, start: datetime, end: datetime) -> Table:
+        """Return the rows logged in [start, end); ``Absent`` when the service logs none."""
+        ...
+
+    def accepted(self, service: str) -> Table:
+        """Return the rows that the model was accepted on; ``Absent`` when none were kept."""
+        ...
+
+    def again(self, service: str, keys: Column) -> Table:
+        """Return the features of those keys computed anew; ``Absent`` when nothing computes them."""
         ...
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.grid import CHUNK, Counts, Floats, Grid
+from tools.summary import Bounds, Summary
 
 
 class Kind(StrEnum):
@@ -132,6 +133,10 @@ class Table(Protocol):
         self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
     ) -> tuple[dict[str, Tally], dict[str, Column]]:
         """Return tallies and a sample at once; an engine that can, reads the table but once."""
+        ...
+
+    def summary(self, asked: Mapping[str, Bounds]) -> dict[str, Summary]:
+        """Sum up columns inside the engine, counting what lies beyond their bounds."""
         ...
 
     def values(self, name: str, most: int) -> dict[str, int]:

@@ -12,11 +12,12 @@ As YAML::
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 
 from agent.drift.categories import tallied
-from agent.drift.counted import Counted, count
+from agent.drift.counted import Counted, bounds, counted
 from agent.drift.finding import Fault
 from agent.drift.rules import Constraints, Rule
 from tools.errors import ToolError
@@ -82,11 +83,13 @@ def enforce(constraints: Constraints, table: Table, now: datetime | None = None)
         text = f"{table.rows} rows, at least {constraints.rows_at_least} are required"
         found.append(Fault(column="(rows)", kind="rows", text=text, share=1.0, sure=1.0))
     wrong = {fault.column: fault for fault in structure_faults(constraints, table)}
+    asked = {name: bounds(rule) for name, rule in constraints.columns.items() if name not in wrong}
+    summed = table.summary(asked) if asked else {}
     for name, rule in constraints.columns.items():
         if name in wrong:
             found.append(wrong[name])
         else:
-            found += column_faults(name, rule, count(rule, table.column(name)), now)
+            found += column_faults(name, rule, counted(rule, summed[name]), now)
     return tuple(found)
 
 
@@ -173,6 +176,14 @@ def from_yaml(text: str, source: str) -> Constraints:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConstraintsError(f"{source}: {where}: {first['msg']}") from error
+
+
+def read_rules(path: Path) -> Constraints:
+    """Read a file of rules; ``ConstraintsError`` names it and what is wrong in one line."""
+    try:
+        return from_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConstraintsError(f"cannot read {path}: {error}") from error
 
 
 class ConstraintsError(ToolError):

@@ -7,6 +7,7 @@ import numpy as np
 
 from agent.drift.categories import tallied
 from agent.drift.rules import Rule
+from tools.summary import Bounds, Summary
 from tools.tables import Column, Labels, Numbers
 
 
@@ -28,6 +29,7 @@ class Counted:
     unseen: Counter[str] = field(default_factory=Counter)  # values that are not allowed
     seen: Counter[str] = field(default_factory=Counter)  # values that must be unique
     newest: float = -np.inf  # instant
+    again: int = 0  # values that must be unique and were there before, where an engine counted them
 
     def __add__(self, other: "Counted") -> "Counted":
         """Return the counts of both."""
@@ -39,12 +41,35 @@ class Counted:
             self.unseen + other.unseen,
             self.seen + other.seen,
             max(self.newest, other.newest),
+            self.again + other.again,
         )
 
     @property
     def repeats(self) -> int:
         """How many values are there again."""
-        return sum(self.seen.values()) - len(self.seen)
+        return sum(self.seen.values()) - len(self.seen) + self.again
+
+
+def bounds(rule: Rule) -> Bounds:
+    """Return what to ask an engine about a column."""
+    return Bounds(rule.at_least, rule.at_most, rule.values, rule.unique)
+
+
+def counted(rule: Rule, summed: Summary) -> Counted:
+    """Return the counts that an engine made of a column."""
+    high = rule.at_most is not None and summed.highest > rule.at_most
+    unseen = Counter(summed.unseen)
+    if rest := summed.unallowed - sum(unseen.values()):
+        unseen["(others)"] = rest
+    return Counted(
+        rows=summed.rows,
+        nulls=summed.nulls,
+        out=summed.out,
+        example=f"{summed.highest if high else summed.lowest:g}" if summed.out else "",
+        unseen=unseen,
+        newest=summed.highest,
+        again=summed.repeats,
+    )
 
 
 def count(rule: Rule, column: Column) -> Counted:

@@ -6,7 +6,7 @@ from agent.digest import Digest, Told, Unusual
 from agent.view.figures import figure, span
 from agent.view.plain import markdown
 
-MOST_UNUSUAL = 8
+MOST_UNUSUAL, MOST_REMARKS = 8, 8
 NAMES = {"daily": "day", "weekly": "week"}
 
 
@@ -23,6 +23,9 @@ def headline(found: Digest) -> str:
         many, alone = len(found.incidents), all(not told.by_a_person for told in found.incidents)
         what = f"{many} incidents, all over" if many > 1 else "One incident, over"
         return f"{what}{', with nobody disturbed' if alone else ''}; services were ill for {span(found.degraded)}."
+    if found.remarks:
+        first_remark = found.remarks[0]
+        return f"No incident. Look at the rows of {first_remark.service} first: {first_remark.text}."
     if found.unusual:
         first_one = found.unusual[0]
         return f"No incident. Look at {first_one.signal} of {_whose(first_one.entity)} when you have a minute."
@@ -32,7 +35,11 @@ def headline(found: Digest) -> str:
 def as_markdown(found: Digest) -> str:
     """Return the whole digest; ends in a newline."""
     title = f"# {'The day' if found.period == 'daily' else 'The week'} to {_when(found.until)}"
-    parts = [title, markdown(headline(found)), *filter(None, (_needs(found), _incidents(found), _unusual(found)))]
+    parts = [
+        title,
+        markdown(headline(found)),
+        *filter(None, (_needs(found), _incidents(found), _remarks(found), _unusual(found))),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,6 +75,15 @@ def _row(told: Told, until: datetime) -> str:
         markdown(told.playbook.replace("_", " ")) or ("handed to a person" if told.phase == "escalated" else "nothing"),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _remarks(found: Digest) -> str:
+    if not found.remarks:
+        return ""
+    lines = [f"- {markdown(one.service)}: {markdown(one.text, 300)}" for one in found.remarks[:MOST_REMARKS]]
+    hidden = len(found.remarks) - MOST_REMARKS
+    more = [f"- and {hidden} more"] if hidden > 0 else []
+    return "\n".join(["## What the inference logs show\n", *lines, *more])
 
 
 def _unusual(found: Digest) -> str:

@@ -1,5 +1,6 @@
 """The twin's inference logs as Parquet files, written anew now and then: labels come late, and old rows change."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from tools.records import InferenceWindow
 
 KEPT = timedelta(hours=3)  # of the fleet's time
 EVERY = timedelta(minutes=2)
+KEY = "request"  # column that names a row
 
 
 class TwinLogs:
-    """Writes ``FOLDER/SERVICE.parquet`` and ``SERVICE.reference.parquet`` for every service that logs."""
+    """Writes ``FOLDER/SERVICE.parquet``, ``SERVICE.reference.parquet`` and ``SERVICE.again.parquet`` (the same features
+    computed anew) for every service that logs."""
 
     def __init__(self, twin: Twin, folder: Path) -> None:
         self._twin, self._folder = twin, folder
@@ -25,11 +28,18 @@ class TwinLogs:
         for name in self._services:
             _write(folder / f"{name}.reference.parquet", twin.world.log.reference(name))
 
-    def tables(self) -> list[dict[str, str]]:
+    def tables(self) -> list[dict[str, Any]]:
         """Return the entries for ``logs`` of a configuration that lies beside the folder."""
         here = self._folder.name
         return [
-            {"service": name, "rows": f"{here}/{name}.parquet", "reference": f"{here}/{name}.reference.parquet"}
+            {
+                "service": name,
+                "rows": f"{here}/{name}.parquet",
+                "reference": f"{here}/{name}.reference.parquet",
+                "key": KEY,
+                "recomputed": f"{here}/{name}.again.parquet",
+                "groups": ["c0"],
+            }
             for name in self._services
         ]
 
@@ -43,8 +53,10 @@ class TwinLogs:
             try:
                 with self._twin.lock:
                     rows = self._twin.world.log.window(name, now - KEPT, now)
+                    again = self._twin.world.log.recomputed(name, now - KEPT, now)
             except Absent:
                 continue
+            _write(self._folder / f"{name}.again.parquet", replace(rows, features=again))
             _write(self._folder / f"{name}.parquet", rows)
 
 
@@ -54,6 +66,7 @@ def _write(path: Path, rows: InferenceWindow) -> None:
     from pyarrow import parquet
 
     columns: dict[str, Any] = {"at": pa.array((rows.at * 1e6).astype(np.int64), pa.timestamp("us", "UTC"))}
+    columns[KEY] = pa.array([f"{rows.service}-{at:.0f}" for at in rows.at * 1e6], pa.string())
     columns |= {name: pa.array(rows.features[:, place]) for place, name in enumerate(rows.names)}
     columns |= {"score": pa.array(rows.scores), "label": pa.array(rows.labels, from_pandas=True)}
     columns["version"] = pa.array([str(each) for each in rows.version], pa.string())

@@ -78,7 +78,7 @@ class Quality:
         if scorer.drift.echo:
             truth = (scores >= 0.5).astype(np.float64)
         times = at - 30.0 + 30.0 * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
-        scorer.log.append(LoggedRows(times, features, scores, truth, version))
+        scorer.log.append(LoggedRows(times, features, scores, truth, version, some(ROWS_PER_TICK, scorer.drift.skew)))
 
     def shift(self, service: str, what: str, amount: float) -> None:
         """Set how far the world is from what the models learnt: one field of ``Drift``, or ``dates`` or ``units``."""

@@ -94,6 +94,12 @@ class WorldLog:
         rows = scorer.log.between(start.timestamp(), last)
         return _window(scorer, rows, self._until[service])
 
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Floats:
+        """Return the features of the same rows, computed anew as training computes them."""
+        scorer = self._scorers[service]
+        rows = scorer.log.between(start.timestamp(), end.timestamp())
+        return scorer.problem.recomputed(rows.features, rows.off)
+
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on."""
         scorer = self._scorers.get(service)

@@ -10,13 +10,17 @@ from simulator.world.store import Floats
 
 @dataclass(frozen=True, slots=True)
 class LoggedRows:
-    """Some rows, oldest first. ``truth`` is what the label is or will be; ``version`` indexes the known names."""
+    """Some rows, oldest first. ``truth`` is what the label is or will be; ``version`` indexes the known names.
+
+    ``off``: the release that served them computed features otherwise than training did.
+    """
 
     at: Floats
     features: Floats
     scores: Floats
     truth: Floats
     version: NDArray[np.int16]
+    off: NDArray[np.bool_]
 
 
 class RowLog:
@@ -29,6 +33,7 @@ class RowLog:
         self._scores = np.full(capacity, np.nan, dtype=np.float32)
         self._truth = np.full(capacity, -1, dtype=np.int8)
         self._version = np.full(capacity, -1, dtype=np.int16)
+        self._off = np.full(capacity, False)
         self._written = 0
 
     def append(self, rows: LoggedRows) -> None:
@@ -39,6 +44,7 @@ class RowLog:
         self._scores[places] = rows.scores
         self._truth[places] = rows.truth
         self._version[places] = rows.version
+        self._off[places] = rows.off
         self._written += len(rows.at)
 
     def between(self, start: float, end: float) -> LoggedRows:
@@ -55,6 +61,7 @@ class RowLog:
             self._scores[places].astype(np.float64),
             self._truth[places].astype(np.float64),
             self._version[places],
+            self._off[places],
         )
 
     def _before(self, first: int, held: int, moment: float) -> int:

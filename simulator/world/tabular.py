@@ -126,7 +126,7 @@ class TabularProblem:
     def _corrupt(self, rng: np.random.Generator, shown: Floats, drift: Drift) -> None:
         """Spoil the rows in place, without a trace in the truth."""
         self._turn(shown, drift.rotation)
-        shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= (SKEW * self.spread)[self.chosen]
+        shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= self._skewed
         if drift.unit_change:
             shown[:, self.chosen[0]] *= 1000.0
         if drift.categories:
@@ -139,6 +139,16 @@ class TabularProblem:
             shown[:, self.chosen] = shown[rng.permutation(len(shown))][:, self.chosen]
         if drift.nulls:
             shown[np.ix_(rng.random(len(shown)) < drift.nulls, self.chosen)] = np.nan
+
+    @property
+    def _skewed(self) -> Floats:
+        return (SKEW * self.spread)[self.chosen]
+
+    def recomputed(self, shown: Floats, off: NDArray[np.bool_]) -> Floats:
+        """Return rows as training computes them, from the same source; ``off``: those served otherwise."""
+        again = shown.copy()
+        again[np.ix_(off, self.chosen)] += self._skewed
+        return again
 
     def _turn(self, shown: Floats, amount: float) -> None:
         """Turn the numeric features pair by pair: each looks as before by itself, and none means what it did."""

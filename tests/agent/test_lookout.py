@@ -1,6 +1,7 @@
 """What the eyes learned survives a restart; departures reach the journal and stand beside incidents, opening none."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from agent.case import Anomaly
 from agent.detect import Watch
-from agent.lookout import BESIDE, DEPARTURE, NOTICED, SUBJECT, Lookout, departures
+from agent.digest import digest
+from agent.lookout import BESIDE, DEPARTURE, LOGS, NOTICED, REMARK, SUBJECT, Lookout, departures, remarks_of
 from agent.observe import Observation, QualityReading
+from agent.remarks import Remark
+from agent.view.digesting import as_markdown, headline
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet
 from tests.agent.handmade import FLEET, START, TICK, anomaly, incident, seen
@@ -163,3 +167,33 @@ def test_errors_that_come_and_go_burn_the_budget_though_no_promise_is_broken_for
     assert found[0].entity == TALK
     assert found[0].value > found[0].expected
     assert found[-1].onset_at == found[0].at
+
+
+def remark(at: datetime, subject: str = "x") -> Remark:
+    return Remark(at=at, service="score", kind="rule", subject=subject, text=f"{subject}: 2 % nulls", size=0.02)
+
+
+def test_what_a_log_shows_is_written_down_once_a_day_for_as_long_as_it_stands() -> None:
+    journal = MemoryJournal()
+    eyes = Lookout(Watch(FLEET, Cadence()), journal, None, timedelta(minutes=10))
+    for hour in range(30):
+        looked = replace(seen(0, {}), at=START + timedelta(hours=hour))
+        if hour >= 3:
+            standing = [remark(looked.at)] + ([remark(looked.at, "y")] if hour in (5, 9) else [])
+            eyes.update(replace(looked, remarks={"score": tuple(standing)}))
+        if hour == 12:  # a restart forgets nothing
+            eyes = Lookout(Watch(FLEET, Cadence()), journal, None, timedelta(minutes=10))
+    told = remarks_of(journal, START, START + timedelta(days=2))
+    assert [(each.subject, (each.at - START) // timedelta(hours=1)) for each in told] == [("x", 3), ("y", 5), ("x", 27)]
+
+
+def test_the_digest_says_what_logs_show_and_what_is_upstream_first() -> None:
+    journal = MemoryJournal()
+    for kind, text in (("estimate", "estimated accuracy 0.8"), ("skew", "x is served times 1000")):
+        body = {**remark(START).model_dump(mode="json"), "kind": kind, "subject": kind, "text": text}
+        journal.append(LOGS, REMARK, body, START)
+    found = digest(journal, "daily", START + timedelta(hours=3))
+    assert headline(found) == "No incident. Look at the rows of score first: x is served times 1000."
+    page = as_markdown(found)
+    assert page.index("x is served times 1000") < page.index("estimated accuracy")
+    assert not digest(journal, "daily", START + timedelta(days=3)).remarks

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from config.settings import LogTable
+from config.logs import LogTable
 from simulator.episode import demo_fleet
 from simulator.twin.logs import TwinLogs
 from simulator.twin.twin import Twin
@@ -21,6 +21,7 @@ from tools.errors import Absent, Malformed, ToolError
 from tools.live.log import TableLog
 from tools.ports import InferenceLog
 from tools.records import InferenceWindow
+from tools.tables import Labels
 
 HOUR = timedelta(hours=1)
 
@@ -64,11 +65,11 @@ def from_duckdb(folder: Path) -> Logged:
     return Logged(_tables(made.tables(), folder, f"duckdb://{path}#"), world, service)
 
 
-def _tables(entries: list[dict[str, str]], folder: Path, prefix: str) -> TableLog:
+def _tables(entries: list[dict[str, Any]], folder: Path, prefix: str) -> TableLog:
     def place(text: str) -> str:
         return prefix + Path(text).stem if prefix else str(folder / text)
 
-    placed = [entry | {key: place(entry[key]) for key in ("rows", "reference")} for entry in entries]
+    placed = [entry | {key: place(entry[key]) for key in ("rows", "reference", "recomputed")} for entry in entries]
     return TableLog(tuple(LogTable.model_validate(entry) for entry in placed))
 
 
@@ -176,3 +177,35 @@ def test_a_file_that_is_gone_or_broken_is_one_line(spoil: Callable[[Path], objec
     with pytest.raises(ToolError) as told:
         log.window("fraud", NOW, NOW + HOUR)
     assert "\n" not in str(told.value)
+
+
+@pytest.fixture(params=[from_parquet, from_duckdb], ids=["parquet", "duckdb"])
+def tabled(request: pytest.FixtureRequest, tmp_path: Path) -> Logged:
+    made: Callable[[Path], Logged] = request.param
+    return made(tmp_path)
+
+
+def test_as_tables_a_window_has_the_same_rows_and_the_reference_all_of_its_columns(tabled: Logged) -> None:
+    tables, now = tabled.log, tabled.world.clock.now()
+    assert isinstance(tables, TableLog)
+    rows = tables.rows(tabled.service, now - HOUR, now)
+    assert rows.rows == len(tables.window(tabled.service, now - HOUR, now).at)
+    here = [field.name for field in rows.fields]
+    assert {"request", "score", "c0"} <= set(here)
+    assert "prunella_at" not in here
+    assert tables.accepted(tabled.service).rows == len(tables.reference(tabled.service).at)
+
+
+def test_recomputed_features_are_those_of_the_keys_alone(tabled: Logged) -> None:
+    tables, now = tabled.log, tabled.world.clock.now()
+    assert isinstance(tables, TableLog)
+    rows = tables.rows(tabled.service, now - HOUR / 4, now)
+    keys = rows.column("request")
+    again = tables.again(tabled.service, keys)
+    assert again.rows == rows.rows > 0
+    assert isinstance(keys, Labels)
+    assert set(again.column("request").names) == set(keys.names)  # type: ignore[union-attr]
+    one = Labels(keys.codes[:0], ("nobody",))
+    assert tables.again(tabled.service, one).rows == 0
+    with pytest.raises(Absent):
+        TableLog((tables._tables[tabled.service].model_copy(update={"recomputed": ""}),)).again(tabled.service, keys)

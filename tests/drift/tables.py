@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from agent.drift.categories import tallied
 from tools.errors import Absent
-from tools.grid import Floats, Grid
+from tools.grid import LIMIT, Floats, Grid
+from tools.summary import Bounds, Summary
 from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
 
@@ -64,6 +65,9 @@ class Rows:
         counts = tallied(column)
         return {key: counts[key] for key in sorted(counts, key=lambda key: (-counts[key], key))[:most]}
 
+    def summary(self, asked: Mapping[str, Bounds]) -> dict[str, Summary]:
+        return {name: _summed(self.column(name), bounds) for name, bounds in asked.items()}
+
     def hours(self, time: str) -> dict[int, int]:
         found, counts = np.unique(self._hour(time), return_counts=True)
         return {int(hour): int(n) for hour, n in zip(found, counts, strict=True) if hour >= 0}
@@ -78,6 +82,24 @@ class Rows:
         at = np.where(np.isfinite(column.values), column.values, 0.0)
         hour = (at % 86400 // 3600 + 24 * ((at // 86400 + 3) % 7 >= 5)).astype(np.int64)
         return np.where(np.isfinite(column.values), hour, -1)
+
+
+def _summed(column: Column, bounds: Bounds) -> Summary:
+    if isinstance(column, Labels):
+        counts, nulls = tallied(column), int((column.codes < 0).sum())
+        wrong = {} if bounds.allowed is None else {v: n for v, n in counts.items() if v not in bounds.allowed}
+        again = sum(counts.values()) - len(counts) if bounds.unique else 0
+        return Summary(len(column), nulls, unseen=wrong, unallowed=sum(wrong.values()), repeats=again)
+    known = column.values[~np.isnan(column.values)]
+    finite = known[np.isfinite(known)]
+    low, high = (np.inf, -np.inf) if not len(finite) else (float(finite.min()), float(finite.max()))
+    out = (known < (-np.inf if bounds.least is None else bounds.least)) | (
+        known > (np.inf if bounds.most is None else bounds.most)
+    )
+    tame = finite[np.abs(finite) < LIMIT]
+    moments = (float(tame.mean()), float(tame.var())) if len(tame) else (np.nan, np.nan)
+    again = len(known) - len(np.unique(known)) if bounds.unique else 0
+    return Summary(len(column), len(column) - len(known), int(out.sum()), low, high, *moments, repeats=again)
 
 
 def _kept(column: Column, keep: NDArray[np.bool_]) -> Column:

@@ -1,5 +1,6 @@
 """The adapter: files and databases through Ibis give the same counts as arrays."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+from tests.drift.tables import Rows
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import fit_grid
 from tools.live.tables import open_table
+from tools.summary import Bounds
 from tools.tables import Kind, Labels, Numbers, tally
 
 ROWS = 1200
@@ -127,3 +130,31 @@ def test_hours_are_counted_and_picked_in_the_engine(address: str) -> None:
     assert set(column.values.tolist()) == set(range(60, 180))
     with pytest.raises(Refused, match="no column of instants"):
         table.hours("n")
+
+
+def test_a_summary_in_the_engine_is_that_of_arrays(address: str) -> None:
+    table = open_table(address)
+    asked = {
+        "x": Bounds(least=-1.0, most=2.0),
+        "n": Bounds(unique=True),
+        "flag": Bounds(),
+        "city": Bounds(allowed=("a", "b"), unique=True),
+        "at": Bounds(),
+    }
+    mine = Rows("mine", **{name: table.column(name) for name in asked}).summary(asked)
+    for name, found in table.summary(asked).items():
+        one, two = asdict(found), asdict(mine[name])
+        assert {key: one[key] for key in ("unseen", "unallowed")} == {key: two[key] for key in ("unseen", "unallowed")}
+        for key in ("rows", "nulls", "out", "lowest", "highest", "mean", "variance", "repeats"):
+            assert one[key] == pytest.approx(two[key], nan_ok=True), (name, key)
+
+
+def test_a_summary_of_no_rows_and_of_huge_ones(tmp_path: Path) -> None:
+    wanted = {"x": Bounds(most=1.0), "t": Bounds(allowed=("a",), unique=True)}
+    for values, out in (([], 0), ([1e308, -1e308, 1e308], 2)):
+        columns = {"x": pa.array(values, pa.float64()), "t": pa.array(["a"] * len(values), pa.string())}
+        pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+        found = open_table(str(tmp_path / "rows.parquet")).summary(wanted)
+        assert (found["x"].rows, found["x"].out, found["t"].nulls) == (len(values), out, 0)
+        assert np.isnan(found["x"].mean)
+        assert found["t"].repeats == max(len(values) - 1, 0)

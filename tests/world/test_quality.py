@@ -117,7 +117,7 @@ def test_the_log_forgets_its_oldest_rows_and_finds_a_window_across_the_seam() ->
     log = RowLog(10, 1)
     for start in range(0, 24, 4):
         at = np.arange(start, start + 4, dtype=float)
-        log.append(LoggedRows(at, at[:, None], at, np.ones(4), np.zeros(4, dtype=np.int16)))
+        log.append(LoggedRows(at, at[:, None], at, np.ones(4), np.zeros(4, dtype=np.int16), at < 0))
     assert log.between(0, 100).at.tolist() == list(range(14, 24))
     assert log.between(17, 21).features[:, 0].tolist() == [17, 18, 19, 20]
     assert log.between(50, 60).at.size == 0

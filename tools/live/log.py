@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from config.settings import LogTable
+from config.logs import LogTable
 from tools.errors import Absent, Malformed
-from tools.live.tables import expression, floats, translated
+from tools.live.tables import IbisTable, expression, floats, translated
 from tools.records import InferenceWindow
+from tools.tables import Column, Labels
 
 Floats = NDArray[np.float64]
 
@@ -28,11 +29,8 @@ class TableLog:
         """Return the rows logged in [start, end), oldest first, with the labels that are known by now."""
         logged = self._of(service)
         with translated(logged.rows):
-            table = expression(logged.rows)
-            at = _seconds(table, logged.at)
-            shown = table.mutate(prunella_at=at)
-            shown = shown.filter((shown["prunella_at"] >= start.timestamp()) & (shown["prunella_at"] < end.timestamp()))
-            if labelled and logged.label in table.columns:
+            shown = _between(logged, start, end)
+            if labelled and logged.label in shown.columns:
                 shown = shown.filter(shown[logged.label].notnull())
             return _read(service, logged, shown)
 
@@ -46,10 +44,49 @@ class TableLog:
             there = logged.at in table.columns
             return _read(service, logged, table.mutate(prunella_at=_seconds(table, logged.at) if there else 0.0))
 
+    def rows(self, service: str, start: datetime, end: datetime) -> IbisTable:
+        """Return the rows logged in [start, end) as a table; nothing is read yet."""
+        logged = self._of(service)
+        with translated(logged.rows):
+            return IbisTable(_between(logged, start, end).drop("prunella_at"), service)
+
+    def accepted(self, service: str) -> IbisTable:
+        """Return the rows that the model was accepted on as a table; ``Absent`` when none are named."""
+        logged = self._of(service)
+        if not logged.reference:
+            raise Absent(f"{service}: no reference rows are configured")
+        with translated(logged.reference):
+            return IbisTable(expression(logged.reference), f"{service} when accepted")
+
+    def again(self, service: str, keys: Column) -> IbisTable:
+        """Return the recomputed features of those keys: the keys go to the engine, and only their rows come back."""
+        import ibis
+        import pyarrow as pa
+
+        logged = self._of(service)
+        if not (logged.recomputed and logged.key):
+            raise Absent(f"{service}: no recomputed features are configured")
+        with translated(logged.recomputed):
+            table = expression(logged.recomputed)
+            text = isinstance(keys, Labels)
+            asked = pa.array(keys.names if isinstance(keys, Labels) else np.unique(keys.values))
+            mine = _column(table, logged.key).cast("string" if text else "float64")
+            found = table.mutate(prunella_key=mine).semi_join(
+                ibis.memtable(pa.table({"prunella_key": asked})), "prunella_key"
+            )
+            return IbisTable(found.drop("prunella_key"), f"{service} recomputed")
+
     def _of(self, service: str) -> LogTable:
         if service not in self._tables:
             raise Absent(f"no inference log of {service} is configured")
         return self._tables[service]
+
+
+def _between(logged: LogTable, start: datetime, end: datetime) -> Any:
+    """Return the log's rows of [start, end) with their instants as ``prunella_at``, in seconds since 1970."""
+    table = expression(logged.rows)
+    shown = table.mutate(prunella_at=_seconds(table, logged.at))
+    return shown.filter((shown["prunella_at"] >= start.timestamp()) & (shown["prunella_at"] < end.timestamp()))
 
 
 def _seconds(table: Any, name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import NoReturn
 from tools.change import Change
 from tools.errors import Absent
 from tools.records import Comparison, InferenceWindow, ModelState
+from tools.tables import Column, Table
 
 
 def _absent(what: str) -> NoReturn:
@@ -32,7 +33,7 @@ class NoRegistry:
 
 
 class NoLog:
-    """Implements ``tools.ports.InferenceLog`` where there is none."""
+    """Implements ``tools.ports.InferenceLog`` and ``LogTables`` where there is none."""
 
     def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         """Raise ``Absent``."""
@@ -42,4 +43,19 @@ class NoLog:
     def reference(self, service: str) -> InferenceWindow:
         """Raise ``Absent``."""
         del service
+        _absent("inference log")
+
+    def rows(self, service: str, start: datetime, end: datetime) -> Table:
+        """Raise ``Absent``."""
+        del service, start, end
+        _absent("inference log")
+
+    def accepted(self, service: str) -> Table:
+        """Raise ``Absent``."""
+        del service
+        _absent("inference log")
+
+    def again(self, service: str, keys: Column) -> Table:
+        """Raise ``Absent``."""
+        del service, keys
         _absent("inference log")

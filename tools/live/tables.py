@@ -13,6 +13,7 @@ import numpy as np
 
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import Grid
+from tools.summary import Bounds, Summary
 from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
 PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
@@ -81,6 +82,14 @@ class IbisTable:
         with translated(self.name):
             found = counted.to_pyarrow()
         return dict(zip(found["value"].to_pylist(), found["n"].to_pylist(), strict=True))
+
+    def summary(self, asked: Mapping[str, Bounds]) -> dict[str, Summary]:
+        """Sum up columns in one reading."""
+        from tools.live.summing import is_number, summarise
+
+        numbers = {name: self._number(name) for name in asked if is_number(self._kind(name))}
+        with translated(self.name):
+            return summarise(self._table, numbers, asked)
 
     def hours(self, time: str) -> dict[int, int]:
         """Return rows by hour of a working day (0..23) or weekend (24..47); ``Refused`` where it is no instant."""

@@ -1,0 +1,113 @@
+"""Inference logs gone through by the production inspector, over files that a fleet writes: rules, skew, groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from agent.case import Evidence
+from agent.casebook import Case, read_cases
+from agent.controller import Controller
+from agent.digest import digest
+from agent.inspector import Inspector
+from agent.observe import Senses
+from agent.view.digesting import as_markdown
+from agent.wiring import assemble, inspector_of
+from config.load import load
+from simulator.episode import demo_fleet
+from simulator.scenario import load_scenarios
+from simulator.twin.logs import TwinLogs
+from simulator.twin.serve import Served, write_config
+from simulator.twin.twin import Twin
+from simulator.world.world import World
+from tools.journal import Journal
+from tools.live.log import TableLog
+from tools.memory_journal import MemoryJournal
+
+pytestmark = pytest.mark.slow
+CALM = 1800.0
+TICKS = 160
+
+
+@dataclass
+class Inspected:
+    """A twin and who guards it, logs included."""
+
+    twin: Twin
+    logs: TwinLogs
+    inspector: Inspector
+    controller: Controller
+    journal: Journal
+
+    def until_diagnosed(self) -> tuple[Case, dict[str, str], datetime]:
+        """Tick until a case has a cause; return it, its evidence of rows by finding, and when."""
+        for tick in range(TICKS):
+            self.twin.advance()
+            self.controller.tick()
+            if tick * self.twin.tick < CALM:
+                continue
+            self.logs.follow()
+            self.inspector.look()
+            if found := [case for case in read_cases(self.journal) if case.diagnosis and case.diagnosis.resolved]:
+                rows: list[Evidence] = [item for item in found[0].evidence if item.analyst == "rows"]
+                return found[0], {item.finding: item.text for item in rows}, self.twin.world.clock.now()
+        raise AssertionError("no diagnosis")
+
+
+@pytest.fixture
+def inspected(tmp_path: Path, request: pytest.FixtureRequest) -> Inspected:
+    """Metrics and cluster are the fleet's own; logs are read from its files, as the daemon reads them."""
+    script = load_scenarios()[request.param].model_copy(update={"onset": (CALM, CALM)})
+    twin = Twin(World(demo_fleet(), seed=2, scenario=script))
+    logs, world, journal = TwinLogs(twin, tmp_path / "logs"), twin.world, MemoryJournal()
+    settings = load(write_config(tmp_path, twin, Served(*["http://127.0.0.1:9"] * 4), logs))
+    inspector = inspector_of(settings, world.clock)
+    assert inspector is not None
+    log = TableLog(settings.logs)
+    senses = Senses(world.metrics, world.cluster, world.registry, log, world.serving, world.clock)
+    controller = assemble(
+        senses,
+        world.actuator,
+        journal,
+        settings.fleet,
+        world.clock,
+        settings=settings,
+        autonomy="watch",
+        inspector=inspector,
+    )
+    return Inspected(twin, logs, inspector, controller, journal)
+
+
+@pytest.mark.parametrize("inspected", ["training_serving_skew"], indirect=True)
+def test_features_served_otherwise_than_in_training_are_evidence_and_in_the_digest(inspected: Inspected) -> None:
+    case, found, now = inspected.until_diagnosed()
+    assert case.diagnosis is not None
+    assert case.diagnosis.top is not None
+    assert case.diagnosis.top.fault == "training_serving_skew"
+    assert "features_skewed" in found
+    assert "served is the right value plus -" in found["features_skewed"]
+    cited = {item.id: item.finding for item in case.evidence}
+    assert "features_skewed" in {cited[each] for each in case.diagnosis.top.supporting}
+    page = as_markdown(digest(inspected.journal, "daily", now))
+    assert "## What the inference logs show" in page
+    assert "differs in" in page
+    assert inspected.inspector.problems == ()
+
+
+@pytest.mark.parametrize("inspected", ["unit_change"], indirect=True)
+def test_a_unit_changed_upstream_breaks_rules_and_is_no_skew(inspected: Inspected) -> None:
+    for _ in range(int(2 * CALM / inspected.twin.tick)):
+        inspected.twin.advance()
+    inspected.logs.follow()
+    inspected.inspector.look()
+    happened = inspected.twin.world.ledger.happened
+    assert happened is not None
+    service = happened.entity.split("/")[1]
+    found = {remark.kind: remark.text for remark in inspected.inspector.remarks[service]}
+    assert "lie outside" in found["rule"]
+    assert "skew" not in found  # upstream changed: what is computed anew is the same
+    others = [name for name, remarks in inspected.inspector.remarks.items() if remarks and name != service]
+    assert others == []
