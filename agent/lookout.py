@@ -13,6 +13,7 @@ from tools.ports import Memory
 
 SUBJECT, DEPARTURE, NOTICED = "eyes", "DEPARTURE", "NOTICED"
 LOGS, REMARK = "logs", "REMARK"
+KEY = ("service", "kind", "subject")  # what makes two remarks the same one
 AGAIN = timedelta(hours=24)  # until what an inference log still shows is written down again
 NEVER = datetime.min.replace(tzinfo=UTC)
 BESIDE = timedelta(minutes=30)  # before an incident's first sign, within which a departure belongs beside it
@@ -27,7 +28,8 @@ class Lookout:
         self._watch, self._journal, self._memory, self._every = watch, journal, memory, every
         self._saved_at: datetime | None = None
         self._lately: deque[Anomaly] = deque(maxlen=1000)
-        self._remarked = {one.key: one.at for one in remarks_of(journal, NEVER, datetime.max.replace(tzinfo=UTC))}
+        written = journal.entries(subject=LOGS, kinds=(REMARK,))
+        self._remarked = {tuple(entry.body.get(part) for part in KEY): entry.at for entry in written}
         self.problem = self._remember()
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:

@@ -60,7 +60,7 @@ class Pen:
     service: str
     at: datetime
 
-    def write(self, kind: Kind, subject: str, text: str, size: float) -> Remark:
+    def note(self, kind: Kind, subject: str, text: str, size: float) -> Remark:
         """Return a remark."""
         return Remark(at=self.at, service=self.service, kind=kind, subject=subject, text=text, size=float(size))
 
@@ -84,7 +84,7 @@ def rule_remarks(pen: Pen, rules: Constraints, rows: Table, hidden: float = 0.0)
         return
     told = [one for one in enforce(rules, rows, pen.at) if not hidden or _surely(one.share, rows.rows) > hidden]
     for fault in told[:MOST_RULES]:
-        yield pen.write("rule", f"{fault.column} {fault.kind}", f"{fault.column}: {fault.text}", fault.share)
+        yield pen.note("rule", f"{fault.column} {fault.kind}", f"{fault.column}: {fault.text}", fault.share)
 
 
 def _surely(share: float, rows: int) -> float:
@@ -97,7 +97,7 @@ def skew_remarks(pen: Pen, logged: Keyed, again: Keyed) -> Iterator[Remark]:
     """Yield every feature that was served otherwise than it is computed anew."""
     for fault in skew(*logged, *again):
         if fault.kind == "skew" or fault.share > LOST:
-            yield pen.write("skew", fault.column, f"{fault.column} {fault.text}", fault.share)
+            yield pen.note("skew", fault.column, f"{fault.column} {fault.text}", fault.share)
 
 
 def group_remarks(pen: Pen, name: str, now: Grouped, then: Grouped | None) -> Iterator[Remark]:
@@ -106,7 +106,7 @@ def group_remarks(pen: Pen, name: str, now: Grouped, then: Grouped | None) -> It
         before = {gap.group: gap for gap in _gaps(then, index)} if then else {}
         worse = [gap for gap in _gaps(now, index) if gap.high < 0 and gap.gap <= -APART and not _usual(gap, before)]
         if worse:
-            yield pen.write("group", f"{name}, {what}", _of_group(name, what, worse[0]), -worse[0].gap)
+            yield pen.note("group", f"{name}, {what}", _of_group(name, what, worse[0]), -worse[0].gap)
 
 
 def _of_group(name: str, what: str, gap: Gap) -> str:
@@ -157,14 +157,14 @@ def measure_remarks(pen: Pen, measure: Measure, now: Summary, past: Mapping[str,
     mean = f"{measure.column} is {now.mean:.4g} on average of {now.rows - now.nulls} answers"
     if over:
         text = f"{mean} ({now.mean - half:.4g} to {now.mean + half:.4g}), limit {measure.limit:g}"
-        yield pen.write("measure", measure.column, text, abs(now.mean - (measure.limit or 0.0)))
+        yield pen.note("measure", measure.column, text, abs(now.mean - (measure.limit or 0.0)))
         return
     known = {name: one for name, one in past.items() if one.rows - one.nulls >= FEW}
     effects = [_effect(one, now) for one in known.values()]
     if not effects or not all(_is_worse(measure, effect) for effect in effects):
         return
     said = ", ".join(f"{name} {one.mean:.4g}" for name, one in known.items())
-    yield pen.write("measure", measure.column, f"{mean}, {said}", min(abs(effect) for effect in effects))
+    yield pen.note("measure", measure.column, f"{mean}, {said}", min(abs(effect) for effect in effects))
 
 
 def _error(one: Summary) -> float:
@@ -205,7 +205,7 @@ def score_remarks(pen: Pen, now: InferenceWindow, then: InferenceWindow) -> Iter
                 f"the same inputs are answered rightly {found.by_concept:+.1%} as often "
                 f"({found.by_concept_low:+.1%} to {found.by_concept_high:+.1%}): what is right has changed"
             )
-            yield pen.write("concept", "accuracy", text, -found.by_concept)
+            yield pen.note("concept", "accuracy", text, -found.by_concept)
 
 
 def _calibration(pen: Pen, now: InferenceWindow, then: InferenceWindow) -> Iterator[Remark]:
@@ -218,14 +218,14 @@ def _calibration(pen: Pen, now: InferenceWindow, then: InferenceWindow) -> Itera
             f"scores promise {two.lean:+.1%} beside what comes true ({two.lean_low:+.1%} to {two.lean_high:+.1%}), "
             f"{one.lean:+.1%} when accepted; calibration error {two.error:.3f}, was {one.error:.3f}"
         )
-        yield pen.write("calibration", "score", text, abs(two.lean - one.lean))
+        yield pen.note("calibration", "score", text, abs(two.lean - one.lean))
 
 
 def estimate_remarks(pen: Pen, now: InferenceWindow, then: InferenceWindow) -> Iterator[Remark]:
     """Yield where answers whose labels are still to come are surely worse by what is known of their inputs."""
     found = estimate(_scored(then), _scored(now))
     if found.worse and found.high is not None and found.value is not None and found.before - found.high >= WORSE / 2:
-        yield pen.write("estimate", "accuracy", f"estimated accuracy {found.text}", found.before - found.value)
+        yield pen.note("estimate", "accuracy", f"estimated accuracy {found.text}", found.before - found.value)
 
 
 def _scored(rows: InferenceWindow, kept: NDArray[np.bool_] | None = None) -> Scored:

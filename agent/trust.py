@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agent.casebook import READERS
 from agent.casebook import fold as fold_case
 from agent.digest import DIGEST
-from agent.lookout import DEPARTURE, NOTICED
+from agent.lookout import DEPARTURE, NOTICED, REMARK
 from agent.routine import FORESEEN, GIVEN_UP
 from agent.rulebook import RuleError, read_rulebook, shipped_schema
 from agent.standing import DRILL, ORDER, REVIEW, Evidence
@@ -34,7 +34,7 @@ KNOWN = frozenset(
         *READERS,
         *OF_RUNS,
         *(approvals.KIND, breaker.KIND, controls.KIND, CHECKPOINT),
-        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, FORESEEN, GIVEN_UP, LOAD),
+        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, REMARK, FORESEEN, GIVEN_UP, LOAD),
     )
 )
 """Every kind of entry that this version writes. Another one means something that it cannot weigh."""
