@@ -45,6 +45,7 @@ class _Watched:
     repaired_at: datetime | None = None  # when the repair will be done
     felt: bool = False
     settled: bool = False  # well again, without anybody's repair
+    champion: str = ""  # version of the model that served when it came
     closed: bool = False
 
 
@@ -91,6 +92,7 @@ class OnCall:
 
     def _attend(self, watched: _Watched, now: datetime, told: Iterable[str]) -> None:
         well = all(self.world.ledger.objectives_hold(name) for name in watched.patients)
+        watched.champion = watched.champion or self._champion(watched.arrival.service)
         watched.bad_since = None if well else watched.bad_since or now
         watched.well_since = (watched.well_since or now) if well else None
         watched.felt = watched.felt or not well
@@ -101,8 +103,22 @@ class OnCall:
             watched.repaired_at = now + self._takes(watched.arrival, now)
         done = watched.repaired_at is not None and now >= watched.repaired_at
         if done or now - watched.at >= UNNOTICED:
-            self.world.mend(watched.arrival.numbers)
+            if done or not self._relearnt(watched):
+                self.world.mend(watched.arrival.numbers)
             watched.closed = True
+
+    def _relearnt(self, watched: _Watched) -> bool:
+        """Whether another model has answered a change of the world for good: there is nothing left to repair.
+
+        A repair takes a cause away. Of a drift the cause is the world, which does not go back because a day is over: to
+        take it away from under a model that has learnt it would be a second drift.
+        """
+        replaced = self._champion(watched.arrival.service) != watched.champion
+        return watched.arrival.kind == "drift" and watched.settled and replaced and watched.well_since is not None
+
+    def _champion(self, service: str) -> str:
+        model = self.world.fleet.service(service).model
+        return self.world.body.quality.alias(model, "champion") if model else ""
 
     def _rings(self, watched: _Watched, now: datetime, told: Iterable[str]) -> bool:
         if self.guarded and watched.arrival.service in told:

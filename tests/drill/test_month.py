@@ -131,6 +131,31 @@ def test_a_drift_ends_when_it_is_repaired() -> None:
     assert world.body.quality.accuracy("fraud") > ill + 0.1
 
 
+@pytest.mark.parametrize("relearnt", [True, False])
+def test_the_world_does_not_go_back_under_a_model_that_has_learnt_it(
+    relearnt: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = alone("concept_drift", "fraud")
+    person = OnCall(world, (Arrival("drift", "concept_drift", "fraud", 1800.0, (0,)),), MemoryJournal(), guarded=True)
+    monkeypatch.setattr(world.ledger, "objectives_hold", lambda _: False)
+    for _ in range(70):
+        world.advance(TICK)
+        person.tick()
+    ill = world.body.quality.accuracy("fraud")
+    if relearnt:
+        world.body.quality.set_alias("fraud", "champion", "1")  # another model, whatever it has learnt
+    monkeypatch.setattr(world.ledger, "objectives_hold", lambda _: True)
+    for _ in range(40):
+        world.clock.at += timedelta(seconds=TICK)
+        person.tick()
+    world.clock.at += UNNOTICED
+    person.tick()
+    monkeypatch.undo()
+    world.body.quality.set_alias("fraud", "champion", "2")
+    world.advance(TICK)
+    assert (world.body.quality.accuracy("fraud") > ill + 0.03) is not relearnt
+
+
 def test_a_node_taken_out_of_service_comes_back_within_a_day() -> None:
     world = World(demo_fleet(), seed=1)
     tickets = Tickets(world.body, seconds=600.0)
