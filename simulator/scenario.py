@@ -32,7 +32,7 @@ PARAMS = {  # by what changes; the rest take ``amount``
     "scale": frozenset({"add"}),
     "release": _EFFECT,
     "promote": frozenset({"bias", "days", "mislabelled", "rows"}),
-    "ail": _EFFECT | {"traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
+    "ail": _EFFECT | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),
 }
 

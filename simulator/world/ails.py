@@ -87,3 +87,4 @@ def _fall(ail: Ail, row: int, rows: Rows) -> None:
     rows.slow[row] *= 1 + level * (values.get("slow", 1.0) - 1)
     rows.output[row] *= 1 + level * (values.get("output", 1.0) - 1)
     rows.prompt[row] *= 1 + level * (values.get("prompt", 1.0) - 1)
+    rows.prefix[row] *= 1 + level * (values.get("prefix", 1.0) - 1)

@@ -2,7 +2,8 @@
 
 A decoding step takes ``t0 + t1 * batch`` seconds, stretched by the share of time that prefill takes, so throughput
 grows with the batch and saturates. The batch is bounded by the KV blocks that its requests hold; beyond that requests
-wait, and those that wait longer than the client's patience fail.
+wait, and those that wait longer than the client's patience fail. What of a prompt is in the replica's prefix cache need
+not be prefilled; what prompts grow by is found as often as the rest of them.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from config.fleet import Service, ServiceKind
 from simulator.world.flow import Load, Result, lognormal_share
+from simulator.world.prefixes import PrefixCaches
 from simulator.world.profile import CLIENT_LIMIT, profile_of
 from simulator.world.rows import Rows
 from simulator.world.store import Floats, Store, Variant
@@ -25,6 +27,7 @@ Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
 LIMIT = CLIENT_LIMIT[ServiceKind.LANGUAGE]
 KIND = "language"
+PREFIX = ("prefix_cache_queries_total", "prefix_cache_hits_total")  # both in tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Constants:
     step_per_request: Floats
     kv_tokens: Floats
     max_batch: Floats
+    prompt: Floats
+    reuse: Floats
+    families: Floats
+    affinity: Floats
 
 
 def _constants(services: tuple[Service, ...]) -> Constants:
@@ -44,7 +51,7 @@ def _constants(services: tuple[Service, ...]) -> Constants:
     def column(name: str) -> Floats:
         return np.array([getattr(p, name) for p in profiles], dtype=np.float64)
 
-    names = ("prefill", "step", "step_per_request", "kv_tokens", "max_batch")
+    names = ("prefill", "step", "step_per_request", "kv_tokens", "max_batch", "prompt", "reuse", "families", "affinity")
     return Constants(*(column(name) for name in names))
 
 
@@ -54,6 +61,7 @@ class _Flow:
     failed: Floats  # expired in the queue, or died with the engine
     rate: Floats  # started per second
     offered: Floats
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +106,16 @@ class _Speed:
         return out
 
 
-def _speed(c: Constants, s: Places, prompt: Floats, output: Floats, slow: Floats) -> _Speed:
+def _speed(
+    c: Constants, s: Places, prompt: Floats, output: Floats, slow: Floats, found: Floats | None = None
+) -> _Speed:
+    """Return the speed of every row; ``found``: share of prompt tokens in its prefix cache, None: as usual."""
     held = prompt + output / 2
     max_batch = np.maximum(1.0, np.minimum(c.max_batch[s], c.kv_tokens[s] / held))
     step, more = c.step[s] * slow, c.step_per_request[s] * slow
-    prefill = prompt / c.prefill[s] * slow
+    # The profile's prefill is that of a warm cache: what is not found costs what finding it saved.
+    anew = 1.0 if found is None else (1.0 - found) / (1.0 - c.reuse[s])
+    prefill = prompt / c.prefill[s] * slow * anew
     decode = max_batch / (output * (step + more * max_batch))
     most = decode / (1.0 + decode * prefill)
     return _Speed(prompt, output, prefill, step, more, held, c.kv_tokens[s], max_batch, most)
@@ -117,7 +130,7 @@ def _declare(store: Store) -> None:
     add("vllm:request_success_total", *((("finished_reason", r),) for r in reasons))
     for name in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "num_preemptions_total"):
         add(f"vllm:{name}")
-    for name in ("prompt_tokens_total", "generation_tokens_total", "iteration_tokens_total_count"):
+    for name in ("prompt_tokens_total", "generation_tokens_total", "iteration_tokens_total_count", *PREFIX):
         add(f"vllm:{name}")
     store.add_histogram("vllm:time_to_first_token_seconds", "pod", TTFT_EDGES, KIND)
     store.add_histogram("vllm:e2e_request_latency_seconds", "pod", E2E_EDGES, KIND)
@@ -132,6 +145,9 @@ class Engines:
         self.services = services
         self.constants = _constants(services)
         self.mask = np.array([service.kind is ServiceKind.LANGUAGE for service in services])
+        c = self.constants
+        self.prefixes = PrefixCaches(rows, c.families, c.reuse, c.affinity)
+        self.found = np.zeros(rows)  # share of this tick's prompt tokens that were in the cache
         self.waiting = np.zeros(rows)
         self.running = np.zeros(rows)
         self.util = np.zeros(rows)  # share of capacity used
@@ -150,11 +166,22 @@ class Engines:
         output = np.maximum(load.output[s] * rows.output, 1.0)
         clock = rows.clocked(load.clock)
         slow = rows.slow * load.slow[s] / clock
-        speed = _speed(c, s, prompt, output, slow)
         arriving = np.where(mine, load.arrivals[s] * rows.share, 0.0)
+        self.found = self._found(rows, arriving, prompt, output)
+        speed = _speed(c, s, prompt, output, slow, self.found)
         dead = rows.crashing & mine
         flow = self._serve(load, arriving, speed, rows.hung, dead)
         return self._report(load, rows, flow, speed, mine)
+
+    def _found(self, rows: Rows, arriving: Floats, prompt: Floats, output: Floats) -> Floats:
+        """Look this tick's prompts up. Running requests come first; what they leave of the memory is the cache's."""
+        c, s = self.constants, rows.service
+        one = np.maximum(c.reuse[s] * c.prompt[s], 1.0)  # tokens of a shared prefix: templates do not grow with prompts
+        left = c.kv_tokens[s] - self.running * (prompt + output / 2)
+        pinned = np.minimum(self.running, c.families[s]) * one  # in use: not to be evicted
+        mates = rows.sum(rows.ready.astype(float))[s]
+        found = self.prefixes.look_up(s, arriving, np.maximum(left, np.minimum(pinned, c.kv_tokens[s])) / one, mates)
+        return found * rows.prefix
 
     def _serve(self, load: Load, arriving: Floats, speed: "_Speed", hung: Bools, dead: Bools) -> "_Flow":
         """Move requests through queue and batch. Every request is conserved."""
@@ -174,7 +201,7 @@ class Engines:
         finished = self.running - stuck - gone + started - batch
         self.waiting = waiting + stuck
         self.running = batch
-        return _Flow(finished, expired + gone, rate, offered)
+        return _Flow(finished, expired + gone, rate, offered, seconds)
 
     def _report(self, load: Load, rows: Rows, flow: "_Flow", speed: "_Speed", mine: Bools) -> Result:
         s = rows.service
@@ -221,6 +248,9 @@ class Engines:
         success[:, 2] += flow.failed
         success[:, 3] += errors
         views["vllm:prompt_tokens_total"][:, 0] += good * speed.prompt
+        asked = flow.rate * flow.seconds * speed.prompt  # looked up when a request is scheduled
+        views["vllm:prefix_cache_queries_total"][:, 0] += asked
+        views["vllm:prefix_cache_hits_total"][:, 0] += asked * self.found
         views["vllm:generation_tokens_total"][:, 0] += good * speed.output
         steps = np.where(self.running > 0, 30.0 / np.maximum(speed.token_time(flow.rate), 1e-3), 0.0)
         views["vllm:iteration_tokens_total_count"][:, 0] += steps
@@ -238,6 +268,7 @@ class Engines:
 
     def removed(self, row: int, service: int, heirs: list[int]) -> None:
         """Empty a row: heirs take over what waits and runs; without heirs it is lost."""
+        self.prefixes.emptied(row)
         left = self.waiting[row] + self.running[row]
         self.waiting[row] = self.running[row] = 0.0
         if heirs:

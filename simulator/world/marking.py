@@ -15,8 +15,6 @@ AXES: dict[Scope, Axis] = {"service": "service", "replica": "pod", "node": "node
 REST = {  # what a series reads, or counts in a second, when nothing is wrong; 0 for the rest
     "container_cpu_cfs_periods_total": 10.0,
     "container_cpu_cfs_throttled_periods_total": 0.2,
-    "vllm:prefix_cache_queries_total": 1000.0,
-    "vllm:prefix_cache_hits_total": 420.0,
     "vllm:request_prompt_tokens_bucket": 0.97,
     "vllm:request_prompt_tokens_count": 1.0,
     "process_cpu_seconds_total": 0.35,

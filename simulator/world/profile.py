@@ -14,7 +14,10 @@ class Profile:
     # language
     prompt: float = 0.0  # tokens of a mean prompt
     output: float = 0.0  # tokens of a mean answer
-    prefill: float = 9000.0  # prompt tokens per second and GPU
+    prefill: float = 9000.0  # prompt tokens per second and GPU, while the prefixes of prompts are found in the cache
+    reuse: float = 0.8  # share of a prompt that is a prefix which other prompts have too
+    families: int = 16  # so many such prefixes
+    affinity: float = 0.0  # 1: the balancer sends a prefix always to the same replica; 0: round robin
     step: float = 0.018  # seconds of a decoding step at batch 0
     step_per_request: float = 0.00025  # seconds that one more request in the batch adds to a step
     kv_tokens: float = 60_000.0  # tokens that the KV cache holds

@@ -25,6 +25,7 @@ class Rows:
         self.slow = np.ones(rows)
         self.output = np.ones(rows)
         self.prompt = np.ones(rows)
+        self.prefix = np.ones(rows)  # share of the shared prefixes that are still what they were
         self.share: Floats = np.zeros(rows)
 
     def refresh(self, pods: Pods, tick: int) -> None:
@@ -50,6 +51,7 @@ class Rows:
         self.slow[row] = effect.slow if effect else 1.0
         self.output[row] = effect.output if effect else 1.0
         self.prompt[row] = effect.prompt if effect else 1.0
+        self.prefix[row] = 1.0
 
     def rebalance(self) -> None:
         """Divide each service's traffic evenly over its ready replicas."""

@@ -3,7 +3,7 @@
 Queues: Erlang's C formula (M/M/c) and Pollaczek and Khinchine's (M/D/1). Engines: tokens per second rise almost in
 proportion to a small batch and flatten for a large one, and latency is flat in the load up to a knee, as measured by
 Yu et al. (Orca, OSDI 2022), Kwon et al. (PagedAttention, SOSP 2023) and Agrawal et al. (Sarathi-Serve, OSDI 2024).
-Prefix hits are no mechanism here: a share at rest, which faults change; nothing is claimed about their shape.
+Prefix caches have a page of their own: test_prefixes.py.
 """
 
 import math
