@@ -31,6 +31,7 @@ PARAMS = {  # by what changes; the rest take ``amount``
     "restart": frozenset({"seconds"}),
     "scale": frozenset({"add"}),
     "release": _EFFECT,
+    "autoscaler": frozenset({"target", "low", "high"}),
     "promote": frozenset({"bias", "days", "mislabelled", "rows"}),
     "ail": _EFFECT | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),

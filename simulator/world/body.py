@@ -6,6 +6,7 @@ import numpy as np
 
 from config.fleet import Fleet
 from simulator.world.ails import Ail
+from simulator.world.autoscaler import Autoscaler, Measured
 from simulator.world.couple import Coupling
 from simulator.world.engines import Engines
 from simulator.world.events import Changes
@@ -91,6 +92,7 @@ class Body:
         self.changes = Changes(start)
         self.knobs = Knobs(len(services), routes)
         self.ails: list[Ail] = []
+        self.autoscalers: dict[str, Autoscaler] = {}  # by service
         self.failing = np.zeros(len(services))  # share of answers that failed in the last tick
         self.quality = Quality(fleet, self.streams, self.clock, self.changes)
         self._come_alive(start)
@@ -121,6 +123,19 @@ class Body:
         heirs = [row for row in mates if row != pod.row] if graceful and not pod.hung else []
         self.engines.removed(pod.row, self.index[pod.service], heirs)
         self.scoring.removed(pod.row, self.index[pod.service], heirs)
+
+    def autoscale(self) -> None:
+        """Let every autoscaler look at the load of its service's pods, and ask for replicas; the quota may say no."""
+        now = self.clock.at
+        for name, scaler in self.autoscalers.items():
+            workload, pods = self.pods.workloads[name], self.pods.of(name)
+            util = self.engines.util + self.scoring.util  # a row is of one kind
+            seen = [Measured(float(util[pod.row]), pod.ready) for pod in pods]
+            before, wanted = workload.wanted, scaler.decide(now, workload.wanted, seen)
+            if wanted != before:
+                workload.wanted = wanted
+                words = f"New size: {wanted}; reason: load {'above' if wanted > before else 'below'} target"
+                self.changes.add(now, "scale", f"service/{name}", "hpa", (str(before), str(wanted)), words)
 
     def restart(self, pod: Pod, seconds: float) -> None:
         """Restart the container in place, drained first: its own counters begin again."""

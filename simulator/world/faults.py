@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from simulator.world.ails import Ail
+from simulator.world.autoscaler import Autoscaler
 from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.events import Kind
@@ -16,41 +17,10 @@ from simulator.world.ledger import Happened
 from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
-from simulator.world.script import Scenario
+from simulator.world.script import DRIFTS, ONCE, ROUTES, Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
-_LASTING = (
-    "traffic",
-    "prompt",
-    "output",
-    "slow",
-    "errors",
-    "concept",
-    "covariate",
-    "dates",
-    "nulls",
-    "noise",
-    "bursts",
-)
 _SERVED = frozenset(("skew", "outdated"))  # what replicas do to rows and answers
-_ROUTE = ("vendor_errors", "vendor_slow")
-_DRIFTS = (
-    "concept",
-    "covariate",
-    "dates",
-    "nulls",
-    "units",
-    "unparsed",
-    "categories",
-    "swap",
-    "stale",
-    "lag",
-    "prior",
-    "rotation",
-    "segment",
-    "echo",
-)
-_ELSEWHERE = ("own", "gap", "label_delay", "heat", "ail", "price", *_DRIFTS)  # lasting too
 
 
 class Stage:
@@ -86,7 +56,7 @@ class Stage:
             }
             at = self.onset + timedelta(seconds=mutation.at)
             cue = Cue(mutation, service, values, at, next_at=at)
-            if mutation.what in _ROUTE or mutation.carrier == "vendor":
+            if mutation.what in ROUTES or mutation.carrier == "vendor":
                 vendor = self._body.services[service].vendors[0]
                 cue.route = self._body.vendors.row(service, vendor)
                 self.names.setdefault("vendor", vendor)  # of the first: the truth is about that one
@@ -115,7 +85,7 @@ class Stage:
         self._body.knobs.reset()
         self._body.ails.clear()
         for cue in self._cues:
-            if cue.mutation.what in (*_LASTING, *_ROUTE, *_ELSEWHERE):
+            if cue.mutation.what not in ONCE:
                 self._hold(cue, now)
             elif cue.next_at is not None and now >= cue.next_at:
                 self._once(cue, now)
@@ -132,7 +102,7 @@ class Stage:
         level = cue.level(now)
         if level <= 0 and cue.gpu < 0 and not cue.on:
             return
-        cue.on = level > 0 and cue.mutation.what in _DRIFTS  # a drift stays where it is until it is turned back
+        cue.on = level > 0 and cue.mutation.what in DRIFTS  # a drift stays where it is until it is turned back
         if cue.service:
             cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
         special: dict[str, Callable[[Cue, float], None]] = {
@@ -142,6 +112,7 @@ class Stage:
             "vendor_slow": self._vendor,
             "own": lambda cue, _: self._body.knobs.own.add(cue.mutation.text),
             "gap": lambda cue, _: self._body.knobs.gaps.add(cue.mutation.text),
+            "autoscaler": self._autoscaler,
         }
         if cue.mutation.also:
             self.beside.add(cue.service)
@@ -154,7 +125,7 @@ class Stage:
             knobs.label_delay[cue.service] = 1 + level * (cue.values["factor"] - 1)
         elif what in ("noise", "bursts", "price"):
             setattr(knobs, what, getattr(knobs, what) * (1 + level * (cue.values["factor"] - 1)))
-        elif what in _DRIFTS:
+        elif what in DRIFTS:
             body.quality.shift(cue.service, what, level * cue.values["amount"])
         elif what == "errors":
             knobs.errors[body.index[cue.service]] += level * cue.values["rate"]
@@ -168,6 +139,15 @@ class Stage:
             knobs.vendor_errors[cue.route] += level * cue.values["rate"]
         else:
             knobs.vendor_slow[cue.route] *= 1 + level * (cue.values["factor"] - 1)
+
+    def _autoscaler(self, cue: Cue, level: float) -> None:
+        """Let somebody else scale the service, from now on."""
+        del level
+        body, workload, values = self._body, self._body.pods.workloads[cue.service], cue.values
+        if cue.service not in body.autoscalers:
+            limits = round(values["low"]), round(values["high"])
+            body.autoscalers[cue.service] = Autoscaler(values["target"], *limits)
+            workload.owners = (*workload.owners, "hpa")
 
     def _ail(self, cue: Cue, level: float) -> None:
         cue.key = cue.key or self._carrier(cue, self._body.clock.now())

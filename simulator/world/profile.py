@@ -24,7 +24,8 @@ class Profile:
     max_batch: float = 128.0
     # tabular and vendor
     base: float = 0.006  # seconds of an unhurried answer
-    capacity: float = 200.0  # answers per second and replica
+    capacity: float = 200.0  # answers per second and replica, in full batches
+    queue_delay: float = 0.0  # seconds that Triton lets a request wait for company; 0: its default
     # how much of a dependency's trouble comes through
     coupling: float = 0.25
     price: float = 0.0  # money per call to a vendor, or per 1000 tokens

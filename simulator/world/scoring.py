@@ -3,6 +3,7 @@
 import numpy as np
 
 from config.fleet import Service, ServiceKind
+from simulator.world.batching import batch_size, gathering, more_per_request
 from simulator.world.flow import Load, Result
 from simulator.world.profile import CLIENT_LIMIT, profile_of
 from simulator.world.rows import Rows
@@ -37,6 +38,8 @@ class Scoring:
         self.util = np.zeros(rows)
         self.lost = np.zeros(len(services))
         self.latency = np.zeros(len(services))  # mean of this tick, seconds
+        self.delay = np.array([p.queue_delay for p in profiles])
+        self.more = more_per_request(self.base, self.capacity)
         self._views = store.views
         for name in _COUNTERS:
             store.add(name, "pod", only=KIND)
@@ -56,13 +59,17 @@ class Scoring:
         expired = np.where(dead, waiting, np.maximum(0.0, waiting - most * LIMIT))
         self.waiting = waiting - expired
         self.util = np.where(most > 0, done / np.maximum(most * load.seconds, 1e-9), 0.0)
+        rate = done / load.seconds
+        batch = batch_size(rate, self.base[s] * slow, self.more[s] * slow, self.delay[s])
         busy = np.clip(self.util, 0.0, 0.98)
         queue = self.base[s] * slow * 0.5 * busy**2 / (1 - busy) + np.where(
             most > 0, self.waiting / np.maximum(most, 1), 0
         )
+        queue = queue + gathering(rate, self.delay[s]) * (1 - busy)  # a busy instance is waited for anyhow
         compute = self.base[s] * slow * np.exp(load.noise * load.jitter)
         share = 1.0 - (1.0 - rows.errors) * (1.0 - load.errors[s])
         errors = np.clip(done * share + np.sqrt(done * share) * 0.5 * load.jitter[::-1], 0.0, done)
+        self._views["nv_inference_exec_count"][:, 0] += (done - errors) / batch
         return self._report(rows, done - errors, errors + expired, queue, compute + load.delay[s])
 
     def _report(self, rows: Rows, good: Floats, bad: Floats, queue: Floats, compute: Floats) -> Result:
@@ -70,7 +77,6 @@ class Scoring:
         views["nv_inference_request_success"][:, 0] += good
         views["nv_inference_request_failure"][:, 0] += bad
         views["nv_inference_count"][:, 0] += good
-        views["nv_inference_exec_count"][:, 0] += good / (1 + 7 * self.util)
         pending = views["nv_inference_pending_request_count"]
         pending[:, 0] = pending[:, 0] * 0.0 + np.round(self.waiting)
         views["nv_inference_request_duration_us"][:, 0] += good * (queue + compute) * 1e6

@@ -1,6 +1,6 @@
 """What happens to a world: scenarios as values. Reading them from files is ``simulator.scenario``'s work."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -8,13 +8,9 @@ from config.frozen import Frozen
 
 Number = float | tuple[float, float]  # a pair is a range: the seed draws from it
 
-What = Literal[
-    # lasting, with a level that onset shapes; on the target service
-    "traffic",
-    "prompt",
-    "output",
-    "slow",
-    "errors",
+# Lasting: they have a level, which onset shapes. On the target service ...
+Turned = Literal["traffic", "prompt", "output", "slow", "errors"]
+Drift = Literal[
     "concept",
     "covariate",
     "dates",
@@ -29,32 +25,18 @@ What = Literal[
     "rotation",
     "segment",
     "echo",
-    # lasting, on the vendor that the target service prefers
-    "vendor_errors",
-    "vendor_slow",
-    # lasting, on the GPU beneath one replica of the target service
-    "heat",
-    # lasting, on its own carrier, with the marks that exporters show of it
-    "ail",
-    # lasting, on the price of every GPU
-    "price",
-    # lasting, on what is measured and known: a metric that text names, and the age of labels
-    "gap",
-    "label_delay",
-    # lasting, on the controller itself: a trouble of simulator.trouble that text names
-    "own",
-    # once
-    "gpu_lost",
-    "hang",
-    "restart",
-    "release",
-    "promote",
-    "scale",
-    "owner",
-    # on measurement, everywhere
-    "noise",
-    "bursts",
 ]
+# ... on the vendor that it prefers, on measurement or prices everywhere ...
+Route = Literal["vendor_errors", "vendor_slow"]
+Everywhere = Literal["noise", "bursts", "price"]
+# ... on the GPU beneath one replica (heat), on a carrier of its own (ail), on the age of labels, on a metric that text
+# names (gap), on the controller itself by a trouble of simulator.trouble that text names (own); who scales besides.
+Elsewhere = Literal["heat", "ail", "label_delay", "gap", "own", "autoscaler"]
+Once = Literal["gpu_lost", "hang", "restart", "release", "promote", "scale", "owner"]
+What = Literal[Turned, Drift, Route, Everywhere, Elsewhere, Once]
+DRIFTS: tuple[str, ...] = get_args(Drift)
+ROUTES: tuple[str, ...] = get_args(Route)
+ONCE: tuple[str, ...] = get_args(Once)
 
 
 Carrier = Literal["replica", "gpu", "node", "zone", "revision", "service", "vendor"]

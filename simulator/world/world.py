@@ -137,6 +137,7 @@ class World:
         body.hardware.price = body.knobs.price
         body.quality.log.late = body.knobs.label_delay
         self._serve(seconds)
+        body.autoscale()
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement())
         body.marking.tick(body.ails, body.pods, body.index, seconds)
