@@ -13,6 +13,7 @@ from agent.approvals_cli import approvals
 from agent.audit_cli import app as records
 from agent.autonomy_cli import app as ladder
 from agent.control_cli import breaker, halt, pause, resume
+from agent.costs_cli import costs
 from agent.detect_cli import detect
 from agent.digest_cli import digest
 from agent.options import AsJson, Config, Headless, SomeConfig, SomeJournal
@@ -42,6 +43,7 @@ app.command(rich_help_panel=LOOK, epilog="Example: prunella approvals approve ap
     approvals
 )
 app.command(rich_help_panel=LOOK, epilog="Example: prunella detect latency.csv --html latency.html")(detect)
+app.command(rich_help_panel=LOOK, epilog="Example: prunella costs --config prunella.yaml --hours 168")(costs)
 app.command(rich_help_panel=LOOK, epilog="Example: prunella digest --weekly --config prunella.yaml")(digest)
 app.add_typer(ladder, rich_help_panel=LOOK)
 app.command(rich_help_panel=GUARD, epilog="Example: prunella pause migration --for 2h --config prunella.yaml")(pause)

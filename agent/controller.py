@@ -15,11 +15,13 @@ import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from agent.bill import COSTS, bill
+from agent.bill import SUBJECT as BILLS
 from agent.case import Anomaly, Outcome
 from agent.casebook import Case, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk, recall
-from agent.digest import DIGEST, SUBJECT, Period, digest
+from agent.digest import DIGEST, LENGTH, SUBJECT, Period, digest
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
@@ -109,10 +111,22 @@ class Controller:
             until = self.now().replace(second=0, microsecond=0)
             if not self.journal.claim(f"digest/{period}/{until:%Y-%m-%d}", "prunella", until):
                 return
+            self._bill(until, period)
             found = digest(self.journal, period, until)
             body = {"period": period, "headline": headline(found), "text": as_markdown(found)}
             self.journal.append(SUBJECT, DIGEST, body, self.now())
         LOG.info("digest", period=period, headline=body["headline"])
+
+    def _bill(self, until: datetime, period: Period) -> None:
+        """Write down what services cost in a period; where nobody measures money, nothing."""
+        desk = self._desk
+        try:
+            found = bill(desk.senses.metrics, desk.fleet, until - LENGTH[period], until)
+        except ToolError as error:
+            LOG.warning("costs unknown", error=str(error))
+            return
+        if found.services:
+            self.journal.append(BILLS, COSTS, found.model_dump(mode="json"), self.now())
 
     def rest(self) -> None:
         """Keep what was learned, before the process ends."""

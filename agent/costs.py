@@ -60,15 +60,16 @@ class CostChange(Frozen):
     before: float
     after: float
     price: float  # money per GPU hour
-    efficiency: float  # GPU hours per token: > 1 is less efficient
-    volume: float  # tokens
+    efficiency: float  # GPU hours per unit of work: > 1 is less efficient
+    volume: float  # tokens; predictions where there are none
     cause: Literal["price", "efficiency", "volume", "nothing", "unknown"]
 
 
 def cost_change(before: Sequence[Spent], after: Sequence[Spent], least: float = 0.05) -> CostChange:
     """Split the change of cost of one service between two equally long runs of windows."""
     service = after[0].service if after else before[0].service if before else ""
-    one, two = _totals(before), _totals(after)
+    tokens = any(one.tokens > 0 for one in (*before, *after))
+    one, two = _totals(before, tokens=tokens), _totals(after, tokens=tokens)
     if min(*one, *two) <= 0:
         return CostChange(
             service=service, before=one[0], after=two[0], price=1, efficiency=1, volume=1, cause="unknown"
@@ -85,11 +86,12 @@ def cost_change(before: Sequence[Spent], after: Sequence[Spent], least: float = 
     )
 
 
-def _totals(windows: Sequence[Spent]) -> tuple[float, float, float]:
+def _totals(windows: Sequence[Spent], *, tokens: bool) -> tuple[float, float, float]:
+    """Return money, GPU hours and work: tokens where there are any, else predictions."""
     return (
         math.fsum(one.cost for one in windows),
         math.fsum(one.gpu_hours for one in windows),
-        math.fsum(one.tokens for one in windows),
+        math.fsum(one.tokens if tokens else one.predictions for one in windows),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from agent.bill import Bill, bill_of
 from agent.case import Anomaly
 from agent.casebook import Case, read_cases
 from agent.creeping import TREND
@@ -66,6 +67,7 @@ class Digest(Frozen):
     before: int  # incidents of the period before
     unusual: tuple[Unusual, ...]  # strangest first; those of incidents apart
     beside_incidents: int  # departures of services while they were ill
+    costs: Bill | None = None  # of the period; None: not known
     remarks: tuple[Remark, ...] = ()  # what inference logs show, the newest of each; what is upstream first
 
     @property
@@ -98,6 +100,7 @@ def digest(journal: Journal, period: Period, until: datetime) -> Digest:
         before=len(before),
         unusual=_unusual(alone),
         beside_incidents=len(found) - len(alone),
+        costs=bill_of(journal, until - since, until),
         remarks=widest(tuple({one.key: one for one in remarks_of(journal, since, until)}.values())),
     )
 

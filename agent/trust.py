@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from agent.bill import COSTS
 from agent.casebook import READERS
 from agent.casebook import fold as fold_case
 from agent.digest import DIGEST
@@ -34,7 +35,7 @@ KNOWN = frozenset(
         *READERS,
         *OF_RUNS,
         *(approvals.KIND, breaker.KIND, controls.KIND, CHECKPOINT),
-        *(ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, REMARK, FORESEEN, GIVEN_UP, LOAD),
+        *(COSTS, ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, REMARK, FORESEEN, GIVEN_UP, LOAD),
     )
 )
 """Every kind of entry that this version writes. Another one means something that it cannot weigh."""

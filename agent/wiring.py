@@ -48,7 +48,7 @@ from tools.errors import Malformed
 from tools.journal import Journal
 from tools.lease import TargetLeases
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator, InferenceLog, Memory, Reasoner, Registry
+from tools.ports import Actuator, InferenceLog, Memory, Metrics, Reasoner, Registry
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
@@ -196,13 +196,19 @@ def halt_file(settings: Settings) -> "HaltFile":
 def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     """Return the read ports of a configuration."""
     from tools.live.kubernetes import KubernetesCluster
-    from tools.live.prometheus import PrometheusMetrics
     from tools.live.serving import HttpServing
 
     cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
-    metrics = PrometheusMetrics(settings.metrics, settings.fleet)
+    metrics = live_metrics(settings)
     serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
     return Senses(metrics, cluster, _registry(settings, clock), _log(settings), serving, clock)
+
+
+def live_metrics(settings: Settings) -> Metrics:
+    """Return the metrics of a configuration alone: no cluster is asked."""
+    from tools.live.prometheus import PrometheusMetrics
+
+    return PrometheusMetrics(settings.metrics, settings.fleet)
 
 
 def _registry(settings: Settings, clock: Clock) -> Registry:

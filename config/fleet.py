@@ -49,6 +49,7 @@ class Service(Frozen):
     depends_on: tuple[str, ...] = Field(default=(), description="services whose faults show here too")
     min_replicas: int = Field(default=2, ge=1, description="floor that no action may cross")
     max_replicas: int = Field(default=8, ge=1, description="ceiling that no action may cross")
+    team: str = Field(default="", description="who pays; what services cost is added up by it")
     hourly_budget: float = Field(default=0.0, ge=0, description="money per hour; 0: none set")
 
     @model_validator(mode="after")

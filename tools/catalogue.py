@@ -222,6 +222,9 @@ SIGNALS: tuple[SignalSpec, ...] = (
     ),
 )
 
+GPUS = SignalSpec("gpus", "service", Gauge(Metric("container_gpu_allocation")), "1", "GPUs allocated", ON_GPU)
+"""Read for bills alone, over hours: no tick looks at it."""
+
 
 def named(name: str) -> tuple[SignalSpec, ...]:
     """Return every spec of a signal (kinds may compute it differently); empty when unknown."""

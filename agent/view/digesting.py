@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from agent.digest import Digest, Told, Unusual
+from agent.view.bill import money
 from agent.view.figures import figure, span
 from agent.view.plain import markdown
 
@@ -38,7 +39,7 @@ def as_markdown(found: Digest) -> str:
     parts = [
         title,
         markdown(headline(found)),
-        *filter(None, (_needs(found), _incidents(found), _remarks(found), _unusual(found))),
+        *filter(None, (_needs(found), _incidents(found), _remarks(found), money(found.costs), _unusual(found))),
     ]
     return "\n\n".join(parts) + "\n"
 

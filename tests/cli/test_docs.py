@@ -20,6 +20,7 @@ COMMANDS = (
     "policy",
     "drift",
     "detect",
+    "costs",
     "digest",
     "audit",
     "replay",

@@ -1,0 +1,27 @@
+"""The command ``prunella costs``: what services cost, per unit of work, and why that changed."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from agent.options import AsJson, Config
+from agent.terminal import NOT_WELL, fail, now, put_json, told, wiring
+
+Hours = Annotated[float, typer.Option("--hours", min=0.1, max=24 * 31, help="Length of the period.")]
+
+
+def costs(config: Config, hours: Hours = 24.0, as_json: AsJson = False) -> None:
+    """Say what each service cost, per thousand tokens and predictions, by team, and why it changed."""
+    with told():
+        from agent.bill import bill
+        from agent.view.bill import money
+        from config.load import load
+
+        settings, until = load(config), now().replace(second=0, microsecond=0)
+        found = bill(wiring().live_metrics(settings), settings.fleet, until - timedelta(hours=hours), until)
+        if not found.services:
+            fail(
+                "no service has a known cost: are container_gpu_allocation and node_gpu_hourly_cost scraped?", NOT_WELL
+            )
+        put_json(found.model_dump(mode="json")) if as_json else typer.echo(money(found))

@@ -1,0 +1,128 @@
+"""Bills: money joined with work from the same metrics as everything else, and why it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from agent.bill import COSTS, SUBJECT, bill, bill_of, spending
+from agent.digest import digest
+from agent.view.bill import money
+from agent.view.digesting import as_markdown
+from config.fleet import Fleet, Service, ServiceKind
+from tools.memory_journal import MemoryJournal
+from tools.signal import Frame, SeriesKey, SignalSpec
+
+NOW = datetime(2026, 3, 11, 7, tzinfo=UTC)
+DAY = timedelta(days=1)
+FLEET = Fleet(
+    services=(
+        Service(name="chat", kind=ServiceKind.LANGUAGE, team="assistants", hourly_budget=5.0),
+        Service(name="fraud", kind=ServiceKind.TABULAR, model="fraud"),
+        Service(name="dark", kind=ServiceKind.LANGUAGE),
+    )
+)
+Told = Callable[[datetime], float]
+
+
+class Bills:
+    """Metrics that are a function of time; a service that has none is not there at all."""
+
+    def __init__(self, **changed: Told) -> None:
+        steady = {
+            "spend chat": 8.0,
+            "gpus chat": 4.0,
+            "prompt_tokens chat": 700.0,
+            "generation_tokens chat": 300.0,
+            "requests chat": 2.0,
+            "gpu_utilisation chat": 60.0,
+            "spend fraud": 2.0,
+            "gpus fraud": 1.0,
+            "requests fraud": 50.0,
+            "gpu_utilisation fraud": 4.0,
+        }
+        self.told: dict[str, Told] = {name: (lambda _, value=value: value) for name, value in steady.items()}  # type: ignore[misc]
+        self.told |= {name.replace("__", " "): each for name, each in changed.items()}
+
+    def read(self, *_: object) -> Frame:
+        raise NotImplementedError
+
+    def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+        names = [name for name in self.told if name.split()[0] == spec.name and self._kind(name) in spec.kinds]
+        keys = tuple(SeriesKey(spec.name, f"service/{name.split()[1]}") for name in names)
+        times = [start + timedelta(seconds=s) for s in np.arange(0, (end - start).total_seconds() + 1e-6, step)]
+        return tuple(Frame(at, keys, np.array([self.told[name](at) for name in names])) for at in times)
+
+    @staticmethod
+    def _kind(name: str) -> ServiceKind:
+        return FLEET.service(name.split()[1]).kind
+
+
+def test_money_is_joined_with_work_by_service_and_team() -> None:
+    found = bill(Bills(), FLEET, NOW - DAY, NOW)
+    chat, fraud = found.services  # nobody knows what dark costs: that is not nought
+    assert (chat.unit.service, chat.unit.cost, chat.team) == ("chat", pytest.approx(192), "assistants")
+    assert chat.unit.per_thousand_tokens == pytest.approx(1000 * 8 / 3600 / 1000)
+    assert fraud.unit.per_thousand_tokens is None
+    assert fraud.unit.per_prediction == pytest.approx(2 / 3600 / 50)
+    assert (chat.unit.wasted, fraud.unit.wasted) == (0, pytest.approx(48))
+    assert found.teams == {"assistants": pytest.approx(192), "(none)": pytest.approx(48)}
+    assert {one.change.cause for one in found.services if one.change} == {"nothing"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause", "said"),
+    [
+        ({"spend__chat": lambda at: 16.0 if at >= NOW - DAY else 8.0}, "price", "a GPU hour costs +100%"),
+        (
+            {
+                "spend__chat": lambda at: 16.0 if at >= NOW - DAY else 8.0,
+                "gpus__chat": lambda at: 8.0 if at >= NOW - DAY else 4.0,
+            },
+            "efficiency",
+            "+100% GPU hours for the same work",
+        ),
+        (
+            {
+                "spend__fraud": lambda at: 4.0 if at >= NOW - DAY else 2.0,
+                "gpus__fraud": lambda at: 2.0 if at >= NOW - DAY else 1.0,
+                "requests__fraud": lambda at: 100.0 if at >= NOW - DAY else 50.0,
+            },
+            "volume",
+            "+100% work",
+        ),
+    ],
+)
+def test_a_dearer_service_is_told_with_the_cause(changed: dict[str, Told], cause: str, said: str) -> None:
+    found = bill(Bills(**changed), FLEET, NOW - DAY, NOW)
+    assert cause in {one.change.cause for one in found.services if one.change}
+    assert said in money(found)
+
+
+def test_a_budget_of_a_month_is_forecast_from_what_was_spent() -> None:
+    (chat, _) = bill(Bills(), FLEET, NOW - DAY, NOW).services
+    assert chat.budget is not None
+    assert chat.budget.forecast == pytest.approx(8 * 720)
+    assert (chat.budget.budget, chat.budget.tier) == (3600, "daily")
+    told = money(bill(Bills(), FLEET, NOW - DAY, NOW))
+    assert "on course for 5,760 (5,760 to 5,760) in thirty days, budget 3,600" in told
+
+
+def test_a_cost_that_was_not_measured_for_most_of_a_period_is_not_made_up() -> None:
+    late = NOW - timedelta(hours=10)
+    holes = Bills(spend__chat=lambda at: 8.0 if at >= late else float("nan"))
+    assert [one.service for one in spending(holes, FLEET, NOW - DAY, NOW)] == ["fraud"]
+    assert [one.unit.service for one in bill(holes, FLEET, NOW - timedelta(hours=8), NOW).services] == ["chat", "fraud"]
+
+
+def test_the_digest_shows_the_bill_of_its_own_period() -> None:
+    journal, found = MemoryJournal(), bill(Bills(), FLEET, NOW - DAY, NOW)
+    journal.append(SUBJECT, COSTS, found.model_dump(mode="json"), NOW)
+    assert bill_of(journal, DAY, NOW) == found
+    page = as_markdown(digest(journal, "daily", NOW))
+    assert "| chat | assistants | 192.00 | 0.002222 | 1.111 |  | +0% |" in page
+    assert "By team: assistants 192.00, (none) 48.00." in page
+    assert "## Money" not in as_markdown(digest(journal, "weekly", NOW))
