@@ -124,13 +124,15 @@ def compared(found: dict[str, Result]) -> Result:
     if ours is None or not others:
         return {}
     best = min(others, key=lambda who: float(others[who]["degraded_minutes"]))
+    static = found.get(NOBODY, others[best])  # the same fleet with nobody who repairs it within the day
     return {
         "best_baseline": best,
         "bad_requests_ratio": _ratio(_lost(others[best]), _lost(ours)),
         "degraded_ratio": _ratio(others[best]["degraded_minutes"], ours["degraded_minutes"]),
+        "degraded_models_ratio": _ratio(ours["degraded_minutes_of_models"], static["degraded_minutes_of_models"]),
         "needing_a_person": _ratio(ours["paged"], ours["faults"]),
-        "utilisation_ratio": _ratio(ours["utilisation"], found.get(NOBODY, others[best])["utilisation"]),
-    } | _foreseen(found, found.get(NOBODY, others[best]))
+        "utilisation_ratio": _ratio(ours["utilisation"], static["utilisation"]),
+    } | _foreseen(found, static)
 
 
 def _foreseen(found: dict[str, Result], static: Result) -> Result:

@@ -9,7 +9,7 @@ from config.fleet import Fleet
 from simulator.arrivals import DAY, MONTH, Arrival, counted, month, shipped_rates
 from simulator.copies import copies
 from simulator.episode import TICK, demo_fleet
-from simulator.month import EVERYBODY, NOBODY, PERSON, US, Shift, compared, guard, run_month
+from simulator.month import EVERYBODY, FORESEEING, NOBODY, PERSON, US, Shift, compared, guard, run_month
 from simulator.oncall import ALERT, UNNOTICED, OnCall
 from simulator.scenario import load_scenarios
 from simulator.world.mend import Tickets
@@ -183,13 +183,17 @@ def test_comparison_is_with_the_best_of_the_others() -> None:
     def result(bad: float, minutes: float, paged: int = 2) -> dict[str, float]:
         return {
             "requests": 100.0, "good_requests": 100.0 - bad, "degraded_minutes": minutes, "paged": paged,
-            "faults": 8, "utilisation": 50.0,
+            "faults": 8, "utilisation": 50.0, "degraded_minutes_of_models": minutes / 2, "money": 7.0,
         }  # fmt: skip
 
     found = {US: result(1, 10), PERSON: result(9, 120), "restart_first": result(5, 200), NOBODY: result(90, 5)}
     summary = compared(found)
     assert (summary["best_baseline"], summary["degraded_ratio"], summary["bad_requests_ratio"]) == (PERSON, 12.0, 9.0)
     assert summary["needing_a_person"] == 0.25
+    assert summary["degraded_models_ratio"] == 2.0  # against nobody
+    ahead = compared({**found, FORESEEING: {**result(2, 15), "utilisation": 65.0, "money": 6.3}})
+    assert (ahead["best_baseline"], ahead["foreseeing_utilisation_ratio"]) == (PERSON, 1.3)
+    assert (ahead["foreseeing_money_ratio"], ahead["foreseeing_degraded_ratio"]) == (0.9, 1.5)
     assert compared({PERSON: result(1, 1)}) == {}
     assert compared({**found, US: result(0, 0)})["degraded_ratio"] is None
 
