@@ -25,7 +25,7 @@ from config.fleet import Objective, Service, ServiceKind
 from tools.buckets import edges_of
 
 MOST_USED = 0.92  # beyond, no approximation of a queue is worth much
-MARGIN = 0.1  # of a time, before a histogram shows it
+MARGIN = 0.05  # of a time, before a histogram shows it
 LEAST_READINGS = 6
 AHEAD = timedelta(minutes=20)  # for which it has to hold: to notice, decide, and have a replica back
 LOADING = timedelta(minutes=3)  # of a replica, where none was seen to load
@@ -67,8 +67,8 @@ def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False,
     left -= ready_of(scene.observation, service.name) - working
     if left < 1:
         return Headroom(False, f"nothing would be left of {service.name}")
-    loading = _loading(scene, service.name)
-    remains = Remains(left, working, loading if moving else max(AHEAD, loading), growth)
+    loads = loading(scene, service.name)
+    remains = Remains(left, working, loads if moving else max(AHEAD, loads), growth)
     asked = [each for each in service.objectives if not (moving and _broken(each, service.name, scene.observation))]
     return _carried(readings, remains, asked)
 
@@ -157,7 +157,7 @@ def _broken(objective: Objective, name: str, seen: Observation) -> bool:
     return value is not None and value > objective.target
 
 
-def _loading(scene: Scene, service: str) -> timedelta:
+def loading(scene: Scene, service: str) -> timedelta:
     """Return how long the newest replicas took to become ready, as far as that was seen."""
     ready: dict[str, timedelta] = {}
     first = scene.history[0].at

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PEAK = 2.75  # standard deviations above the trend: the worst single look within the time ahead
-USUAL = 1.0  # and of the other looks of the window in which the worst one falls
-SURE = 1.0  # standard errors that a rise is above nothing
+PEAK = 4.25  # standard deviations above the trend: the worst of forty looks passes it about once in 150 times
+USUAL = 0.5  # and of the other looks of the window in which the worst one falls
+SURE = 2.0  # standard errors that a rise is above nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from agent.casebook import Case
 from agent.headroom import headroom
 from agent.moving import dead, useless
 from agent.observe import Scene
+from agent.spending import forecast
 from agent.working import ready_beside
 from config.fleet import Service
 from playbooks.plan import Plan
@@ -47,7 +48,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
     """Return the facts that the judge may see about one plan, now; ``freeze`` says which window is open, if any."""
     service = scene.fleet.service(plan.service)
     deployment = scene.observation.topology.deployment(service.name)
-    effect = _effect(plan, scene)
+    effect, spends = _effect(plan, scene), forecast(plan, scene, journal)
     pause = paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now)
     recent = [entry for entry in journal.entries(kinds=("STEP_INTENT",)) if entry.at > scene.now - timedelta(hours=1)]
     return Situation(
@@ -75,6 +76,9 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         capacity_proven=effect.proven,
         capacity=effect.proof,
         budget_burn_percent=_burn(service, scene),
+        budget_cost_percent=spends.cost_percent,
+        budget_left_percent=spends.left_percent,
+        budget_cost=spends.text,
         money_per_hour=_money(plan, scene),
         reversible=plan.undo == "inverse",
     )

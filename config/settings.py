@@ -191,6 +191,9 @@ class CapSettings(Frozen):
     blast_percent: int | None = Field(
         default=None, ge=0, le=100, description="share of a service's ready replicas that may be away at once"
     )
+    budget_cost_percent: int | None = Field(
+        default=None, ge=0, le=100, description="share of a day's error budget that a plan may be forecast to spend"
+    )
     replicas: int | None = Field(default=None, ge=1, description="replicas that may be asked for")
     attempts: int | None = Field(default=None, ge=1, description="runs against one fault of one service in a day")
     train_seconds: float | None = Field(default=None, gt=0, description="length of one training")

@@ -43,6 +43,9 @@ class Caps(Frozen):
     fleet_runs: int = Field(default=4, ge=0, le=20, description="runs in the fleet at once")
     money_per_day: float = Field(default=500.0, ge=0, description="sum of the money bounds of a day's runs")
     blast_percent: int = Field(default=75, ge=0, le=90, description="share of a service's ready replicas away at once")
+    budget_cost_percent: int = Field(
+        default=100, ge=0, le=100, description="share of a day's error budget that a plan may be forecast to spend"
+    )
     floor_margin: int = Field(default=0, ge=0, description="ready replicas above the floor after the worst step")
     steps: int = Field(default=12, ge=1, le=30, description="steps of one plan")
     replicas: int = Field(default=200, ge=1, le=1000, description="replicas that may be asked for")
@@ -107,6 +110,9 @@ def _of_attempts(plan: Plan, situation: Situation, caps: Caps) -> Iterable[Reaso
 
 def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:
     if over := _above("cap-blast", "blast per cent", situation.blast_percent, caps.blast_percent):
+        yield over
+    spends = "per cent of a day's error budget"
+    if over := _above("cap-error-budget", spends, situation.budget_cost_percent, caps.budget_cost_percent):
         yield over
     # Below the floor with nothing taken away, the service was below it before: healing it is not forbidden.
     if situation.blast_percent > 0 and situation.floor_margin < caps.floor_margin:

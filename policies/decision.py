@@ -42,6 +42,13 @@ class Situation(Frozen):
     budget_burn_percent: int = Field(
         default=0, ge=0, description="pace at which the service spends its error budget lately; 100: exactly on budget"
     )
+    budget_cost_percent: int = Field(
+        default=0, ge=0, description="of a day's error budget, that the plan is forecast to spend beyond the incident"
+    )
+    budget_left_percent: int = Field(
+        default=100, ge=0, le=100, description="of that budget, that are left before; 100 where nothing is spent"
+    )
+    budget_cost: str = Field(default="", description="the arithmetic of both, for people; no rule sees it")
     money_per_hour: float = Field(description="extra cost; negative when it saves")
     reversible: bool
 

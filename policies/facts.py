@@ -80,6 +80,8 @@ def _of_effect(situation: Situation) -> Mapping[str, Fact]:
         "load_percent": situation.load_percent,
         "capacity_proven": situation.capacity_proven,
         "budget_burn_percent": situation.budget_burn_percent,
+        "budget_cost_percent": situation.budget_cost_percent,
+        "budget_left_percent": situation.budget_left_percent,
         "money_cents": math.ceil(round(situation.money_per_hour * 100, 6)),
         "reversible": situation.reversible,
     }

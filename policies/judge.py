@@ -154,6 +154,8 @@ def judge(plan: Plan, situation: Situation, rules: Rules, caps: Caps) -> Decisio
         reasons = (*reasons, Reason(rule="freeze-window", text=situation.freeze))
     if situation.capacity:
         reasons = (*reasons, Reason(rule="capacity-proof", text=situation.capacity))
+    if situation.budget_cost:
+        reasons = (*reasons, Reason(rule="error-budget", text=situation.budget_cost))
     return Decision(
         plan_digest=plan.digest(),
         policy_digest=rules.digest,

@@ -33,7 +33,7 @@ def test_an_idle_service_gives_a_replica_back_with_its_arithmetic() -> None:
     assert found.proven
     assert found.text == (
         "talk 3 > 2: 0.90 replicas busy, at worst 0.90 within 1200 s and 0.04 begun anew, so use 30% > 47%, "
-        "at most 92%; ttft_p95 0.5 s, at worst 0.689 s <= 2 s"
+        "at most 92%; ttft_p95 0.5 s, at worst 0.665 s <= 2 s"
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.agent.fleets import Removal, removals
 
-FIRST, FLEETS = 30_000, 1_000
+FIRST, FLEETS = 70_000, 1_000
 Row = Mapping[str, float]
 
 
