@@ -19,7 +19,7 @@ from agent.remarks import (
 )
 from config.logs import LogTable
 from tools.clock import Clock
-from tools.errors import Absent, ToolError
+from tools.errors import Absent, Malformed, ToolError
 from tools.ports import InferenceLog, LogTables
 from tools.summary import Bounds, Summary
 from tools.tables import Kind, Table
@@ -90,6 +90,7 @@ class Inspector:
         if not logged.recomputed:
             return
         rows = self._tables.rows(logged.service, pen.at - DAY, pen.at)
+        _demand(rows, (logged.key, *logged.features))
         if not rows.rows:
             return
         other = {logged.key, logged.at, logged.score, logged.label, logged.version}
@@ -107,8 +108,8 @@ class Inspector:
         """Compare how groups are served, and were when the model was accepted."""
         if not logged.groups:
             return
-        rows = self._tables.rows(logged.service, pen.at - DAY, pen.at)
-        label = logged.label
+        rows, label = self._tables.rows(logged.service, pen.at - DAY, pen.at), logged.label
+        _demand(rows, (*logged.groups, logged.score, label))
         if rows.rows and rows.rows - rows.summary({label: Bounds()})[label].nulls < LABELLED:
             rows = self._tables.rows(logged.service, pen.at - WEEK, pen.at)
         try:
@@ -125,7 +126,9 @@ class Inspector:
         if not logged.measures:
             return
         asked, at = {measure.column: Bounds() for measure in logged.measures}, pen.at
-        now = self._tables.rows(logged.service, at - HOUR, at).summary(asked)
+        lately = self._tables.rows(logged.service, at - HOUR, at)
+        _demand(lately, tuple(asked))
+        now = lately.summary(asked)
         spans = {
             "the day before": (at - DAY - HOUR, at - HOUR),
             "at this hour yesterday": (at - DAY - HOUR, at - DAY),
@@ -157,6 +160,13 @@ class Inspector:
             now = self._log.window(logged.service, pen.at - WEEK, pen.at, labelled=True)
         yield from score_remarks(pen, now, then)
         yield from estimate_remarks(pen, self._log.window(logged.service, pen.at - HOUR, pen.at), then)
+
+
+def _demand(rows: Table, names: tuple[str, ...]) -> None:
+    """Raise ``Malformed`` where a log lacks a column that the settings name: that is no silence."""
+    there = {field.name for field in rows.fields}
+    if lost := [name for name in names if name not in there]:
+        raise Malformed(f"the log has no column {', '.join(map(repr, lost))}")
 
 
 def _grouped(rows: Table, name: str, logged: LogTable) -> Grouped | None:
