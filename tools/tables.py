@@ -33,6 +33,7 @@ class Field:
     name: str
     kind: Kind
     type: str = ""
+    vector: bool = False  # lists of numbers, such as embeddings; their kind is ``other``
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,10 @@ class Table(Protocol):
 
     def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
         """Return the named columns of at most ``rows`` rows drawn at random, the same rows for every column."""
+        ...
+
+    def vectors(self, name: str, rows: int, seed: int) -> Floats:
+        """Return at most ``rows`` vectors drawn at random, shape (n, d); ``Malformed`` where their lengths differ."""
         ...
 
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:

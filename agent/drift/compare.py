@@ -13,6 +13,7 @@ from agent.drift.instants import time_faults
 from agent.drift.judging import judge
 from agent.drift.sampled import look_at_samples
 from agent.drift.texts import text_faults
+from agent.drift.vectors import vector_moves
 from tools.tables import Kind, Numbers, Table
 
 
@@ -29,17 +30,20 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     gathered = gather_all(reference, current, limits)
     moves = judge(gathered, limits, (reference.rows, current.rows), importance)
     looked = look_at_samples(reference, current, moves, gathered, limits)
+    vectors = vector_moves(reference, current, limits, limits.false_alarms / 8)
+    joint = (*looked.joint, *vectors.joint)
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
-    faults = find_faults(reference, current, gathered, moves, limits)
+    notes += vectors.notes
+    faults = [*vectors.faults, *find_faults(reference, current, gathered, moves, limits)]
     return DriftReport(
-        headline=headline(looked.moves, faults, looked.joint, looked.segments, limits),
+        headline=headline(looked.moves, faults, joint, looked.segments, limits),
         reference=Side(name=reference.name, rows=reference.rows),
         current=Side(name=current.name, rows=current.rows),
         limits=limits,
         moves=_worth(looked.moves),
         faults=tuple(faults),
-        joint=looked.joint,
+        joint=joint,
         segments=looked.segments,
         notes=tuple(notes),
     )

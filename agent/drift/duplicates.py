@@ -13,9 +13,9 @@ WORTH = 0.005  # of the rows
 
 
 def row_hashes(table: Table) -> NDArray[np.uint64]:
-    """Return 64 bits per row: equal rows have equal hashes, and others almost surely do not."""
+    """Return 64 bits per row: equal rows have equal hashes, and others almost surely do not. Vectors are left out."""
     total = np.zeros(table.rows, np.uint64)
-    for field in table.fields:
+    for field in (each for each in table.fields if not each.vector):
         total = _mixed(total ^ _bits(table.column(field.name)))
     return total
 

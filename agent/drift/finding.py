@@ -79,6 +79,7 @@ class Joint(Frozen):
     statistic: float
     p: float
     text: str
+    feature: str = ""  # a column of vectors; empty: of all features together
 
 
 class SegmentMove(Frozen):

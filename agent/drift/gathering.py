@@ -53,7 +53,7 @@ def _alike(reference: Table, current: Table, found: Gathered) -> list[Field]:
     """Return the reference's columns that current holds as the same kind of thing; instants are not compared."""
     kinds = {field.name: field.kind for field in current.fields}
     both = [one for one in reference.fields if kinds.get(one.name) is one.kind]
-    found.left_out += [one.name for one in both if one.kind is Kind.other]
+    found.left_out += [one.name for one in both if one.kind is Kind.other and not one.vector]
     return [one for one in both if one.kind not in {Kind.time, Kind.other}]
 
 

@@ -28,7 +28,9 @@ def headline(
         return f"Look at {segments[0].feature} first: {segments[0].text}{others}."
     if any(one.verdict == "moved" for one in joint):
         first_joint = next(one for one in joint if one.verdict == "moved")
-        return f"Look at how features go together: {first_joint.text}."
+        return (
+            f"Look at {first_joint.text if first_joint.feature else 'how features go together: ' + first_joint.text}."
+        )
     if moves and all(move.verdict == "unsure" for move in moves):
         return f"Too few rows to tell: at least {limits.rows} are needed on both sides."
     if any(move.verdict == "slight" for move in moves):

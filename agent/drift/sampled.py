@@ -10,6 +10,7 @@ from agent.drift.gathering import Gathered, clock
 from agent.drift.joint import joint_moves
 from agent.drift.segments import MOST, segment_moves
 from agent.drift.since import since
+from agent.drift.vectors import columns_of_vectors
 from tools.grid import Floats
 from tools.tables import Column, Kind, Labels, Numbers, Table
 
@@ -42,9 +43,10 @@ def look_at_samples(
     one, two = {name: drawn[0][name] for name in features}, drawn[1]
     overall = {move.feature: move.effect for move in moves if move.kind == "number"}
     narrow = {name: column for name, column in one.items() if isinstance(column, Numbers) or len(column.names) <= MOST}
+    spent = limits.false_alarms / (8 if columns_of_vectors(reference, current) else 4)
     return Sampled(
         [_dated(move, one, two, ticks) for move in moves],
-        _joint(narrow, two, limits),
+        _joint(narrow, two, spent, limits.seed),
         segment_moves(narrow, two, overall, limits),
     )
 
@@ -57,12 +59,12 @@ def _dated(move: Move, one: dict[str, Column], two: dict[str, Column], ticks: li
     return move if found is None else move.model_copy(update={"since": f"{np.datetime64(int(found), 's')}Z"})
 
 
-def _joint(one: dict[str, Column], two: dict[str, Column], limits: Limits) -> tuple[Joint, ...]:
+def _joint(one: dict[str, Column], two: dict[str, Column], alpha: float, seed: int) -> tuple[Joint, ...]:
     names = [name for name, column in one.items() if _varies(column)][:JOINT_FEATURES]
     if len(names) < 2:
         return ()
     sides = [_matrix(side, one, names) for side in (one, two)]
-    return joint_moves(sides[0], sides[1], names, limits.false_alarms / 4, limits.seed)
+    return joint_moves(sides[0], sides[1], names, alpha, seed)
 
 
 def _varies(column: Column) -> bool:

@@ -54,6 +54,9 @@ class Rows:
             found[name] = tally(column.values, grid)
         return found
 
+    def vectors(self, name: str, rows: int, seed: int) -> Floats:
+        raise Absent(f"no vectors in {name!r}")
+
     def survey(
         self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
     ) -> tuple[dict[str, Tally], dict[str, Column]]:

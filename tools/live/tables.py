@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tools.errors import Absent, Malformed, Refused, ToolError
-from tools.grid import Grid
+from tools.grid import Floats, Grid
 from tools.summary import Bounds, Summary
 from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
@@ -108,6 +108,17 @@ class IbisTable:
             raise Refused(f"{self.name}: {time} is no column of instants")
         at = self._table[time].cast("timestamp")
         return (at.hour() + (at.day_of_week.index() >= 5).cast("int32") * 24).cast("int32")
+
+    def vectors(self, name: str, rows: int, seed: int) -> Floats:
+        """Draw vectors; null ones are left out."""
+        found = self._table.select(name)
+        found = found.filter(found[name].notnull())
+        if self.rows > 2 * rows:
+            seeded = seed if found.get_backend().name == "duckdb" else None
+            found = found.sample(min(1.0, 1.2 * rows / self.rows), method="row", seed=seeded)
+        with translated(self.name):
+            whole = stacked(found.to_pyarrow()[name])
+        return whole[np.sort(np.random.default_rng(seed).permutation(len(whole))[:rows])]
 
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
         """Count columns on their grids: DuckDB hands over pieces inside this process, other engines only counts."""
@@ -222,7 +233,8 @@ def _field(name: str, kind: Any) -> Field:
         found = Kind.text
     else:
         found = Kind.other
-    return Field(name, found, str(kind).removeprefix("!"))
+    vector = kind.is_array() and kind.value_type.is_numeric()
+    return Field(name, found, str(kind).removeprefix("!"), bool(vector))
 
 
 def _column(read: Any, kind: Kind) -> Column:
@@ -252,6 +264,19 @@ def floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     if isinstance(read, pa.ChunkedArray):
         return np.asarray(read.to_numpy(), np.float64)
     return np.asarray(read.to_numpy(zero_copy_only=False), np.float64)
+
+
+def stacked(read: Any) -> Floats:
+    """Return an Arrow column of lists of numbers as one matrix; ``Malformed`` where their lengths differ."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = read.combine_chunks() if isinstance(read, pa.ChunkedArray) else read
+    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+    if len(lengths) > 1:
+        raise Malformed(f"vectors of {min(lengths)} to {max(lengths)} numbers")
+    values = floats(column.flatten()) if len(column) else np.empty(0)
+    return values.reshape(len(column), -1) if len(column) else np.empty((0, 0))
 
 
 def _binned(read: Any, kind: Kind, grid: Grid) -> Tally:
