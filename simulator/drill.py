@@ -12,6 +12,7 @@ from config.fleet import Fleet
 from simulator.cluster import spread
 from simulator.kept import Kept
 from simulator.modifiers import MODIFIERS, modified
+from simulator.pairs import sampled, split
 from simulator.scenario import load_scenarios, scenario_named
 
 Progress = Callable[[int, int, str], None]
@@ -60,10 +61,11 @@ def listing() -> dict[str, Any]:
     known = load_scenarios()
     faults = [name for name, scenario in known.items() if scenario.truth.fault]
     quiet = [name for name, scenario in known.items() if not scenario.truth.fault]
+    pairs = sampled({name: known[name].layer for name in faults})
     return {
         "faults": faults,
         "modifiers": quiet,
-        "suites": {"first": list(FIRST), "public": faults, "quiet": quiet},
+        "suites": {"first": list(FIRST), "public": faults, "quiet": quiet, "modifiers": pairs},
         "with": list(MODIFIERS),
         "baselines": list(BASELINES),
     }
@@ -77,7 +79,7 @@ def run_drill(
     progress: Progress = lambda done, total, label: None,  # noqa: ARG005 - nobody watches
     **options: Any,
 ) -> dict[str, Any]:
-    """Play every scenario named, and those of the suite, with each seed.
+    """Play every scenario named, and those of the suite, with each seed. ``FAULT+MODIFIER`` names one of both.
 
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
     (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``modifiers``
@@ -93,8 +95,8 @@ def run_drill(
     also = tuple(options.get("modifiers", ()))
     fleet = options.get("fleet")
     tasks = [
-        Task(name, seed, w, length, also, fleet)
-        for name in names
+        Task(name, seed, w, length, (*with_it, *also), fleet)
+        for name, with_it in map(split, names)
         for seed in wanted
         for w in _who(name, guardian, controls)
     ]
@@ -118,9 +120,9 @@ def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]
 
 def _shared(tasks: Iterable[Task]) -> list[tuple[Task, ...]]:
     """Group the episodes of the same scenario and seed, nobody's first: they are compared with the same idle world."""
-    groups: dict[tuple[str, int], list[Task]] = {}
+    groups: dict[tuple[str, tuple[str, ...], int], list[Task]] = {}
     for task in tasks:
-        groups.setdefault((task.scenario, task.seed), []).append(task)
+        groups.setdefault((task.scenario, task.modifiers, task.seed), []).append(task)
     return [tuple(sorted(group, key=lambda task: task.guardian != CONTROL)) for group in groups.values()]
 
 
@@ -151,7 +153,8 @@ def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     scenario = modified(scenario_named(first.scenario), first.modifiers)
     alone = Alone(scenario, first.seed, first.fleet)
     for task in tasks:
-        yield score(play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet, alone))
+        played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet, alone)
+        yield {**score(played), "modifiers": list(task.modifiers)}
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------

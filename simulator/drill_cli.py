@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from agent.terminal import counted, fail, meant, put_json
+from simulator.pairs import split
 
 MONTH = "month"  # the suite that is no set of scenarios
 
@@ -69,9 +70,9 @@ class Wanted:
 
         names = [*self.ids, *(known["suites"].get(self.suite or "", ()))]
         length = None if self.length is None else timedelta(seconds=self.length)
-        for name in names:
+        for name, with_it in map(split, names):
             for seed in range(self.seeds):
-                played = Played(_scenario(name, self.fleet), seed, self.modifiers, length, self.fleet)
+                played = Played(_scenario(name, self.fleet), seed, (*with_it, *self.modifiers), length, self.fleet)
                 write(str(folder / played.name), tell(played))
                 typer.echo(str(folder / played.name))
 
@@ -144,9 +145,11 @@ def known_or_fail(ids: list[str], suite: str | None, known: dict[str, Any]) -> N
     if not ids and suite is None:
         fail(f"drill what? Give scenarios, or --suite {' or '.join(suites)}; drill --list shows them")
     scenarios = {*known["faults"], *known["modifiers"]}
-    if unknown := sorted(set(ids) - scenarios):
-        near = meant(unknown[0], scenarios)
-        fail(f"no scenario {', '.join(unknown)}{near}; prunella drill --list shows them")
+    for name, with_it in map(split, ids):
+        if name not in scenarios:
+            fail(f"no scenario {name}{meant(name, scenarios)}; prunella drill --list shows them")
+        if strange := [each for each in with_it if each not in known["with"]]:
+            fail(f"no modifier {strange[0]}{meant(strange[0], known['with'])}; there are {', '.join(known['with'])}")
     if suite is not None and suite not in suites:
         fail(f"no suite {suite!r}{meant(suite, suites)}; there are {', '.join(suites)}")
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.view.style import BAD, GOOD, QUIET
+from simulator.pairs import label
 
 Json = Mapping[str, Any]
 SHARES = ("availability", "availability_but_for_health", "availability_after_retry")
@@ -31,12 +32,16 @@ def card(result: Json) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "told", "asked", "unsafe"):
         table.add_column(head, justify="left" if head in ("", "scenario") else "right", no_wrap=True)
-    for scenario in dict.fromkeys(episode["scenario"] for episode in result["episodes"]):
-        table.add_row(*_row(scenario, [item for item in result["episodes"] if item["scenario"] == scenario]))
+    for name in dict.fromkeys(_name(episode) for episode in result["episodes"]):
+        table.add_row(*_row(name, [item for item in result["episodes"] if _name(item) == name]))
     console = paper()
     console.print(table)
     for name, value in result["summary"].items():
         console.print(Text(f"{name}  {_figure(value)}"))
+
+
+def _name(episode: Json) -> str:
+    return label(episode["scenario"], episode.get("modifiers", ()))
 
 
 def calendar(result: Json) -> None:
@@ -113,10 +118,11 @@ def _mean(runs: Sequence[Json], key: str) -> str:
 def names(known: Json) -> None:
     """Print what can be drilled."""
     console = Console()
-    for group in ("faults", "modifiers"):
-        console.print(Text(group, style="bold"))
+    groups = {"faults": "faults", "modifiers": "quiet runs", "with": "modifiers: FAULT+MODIFIER, or --modifier NAME"}
+    for group, title in {**groups, "baselines": "baselines: --beside NAME"}.items():
+        console.print(Text(title, style="bold"))
         for name in known[group]:
             console.print(Text(f"  {name}"))
-    console.print(Text("suites", style="bold"))
+    console.print(Text("suites: --suite NAME", style="bold"))
     for name, members in known["suites"].items():
         console.print(Text.assemble(f"  {name}", (f"  {len(members)} scenarios", QUIET)))
