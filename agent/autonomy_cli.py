@@ -12,6 +12,7 @@ from agent.terminal import fail, journal_named, now, person, put_json, told, wir
 if TYPE_CHECKING:
     from agent.standing import Ladder
     from policies.ladder import Standing
+    from tools.journal import Journal
 
 app = typer.Typer(
     name="autonomy",
@@ -106,7 +107,7 @@ def release(  # noqa: PLR0913, PLR0917 - each is an option
 
 @app.command(epilog="Example: prunella autonomy review inc-7 right --by dana --config prunella.yaml")
 def review(  # noqa: PLR0913, PLR0917 - each is an option
-    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id.")],
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or last.")],
     said: Annotated[Said, typer.Argument(help="Would the plan have been right, or wrong; or did it do harm?")],
     by: By = "",
     note: Note = "",
@@ -116,7 +117,9 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Say what you think of a plan that was watched or proposed, or that it did harm: this is evidence."""
     with told():
-        _ladder(config, journal).review(incident, said.value, person(by), note, now())
+        ladder = _ladder(config, journal)
+        incident = _of_last(ladder.journal) if incident == "last" else incident
+        ladder.review(incident, said.value, person(by), note, now())
         words = {"incident": incident, "said": said.value, "by": by.strip()}
         put_json(words) if as_json else typer.echo(f"{incident}: {said.value}, says {by.strip()}")
 
@@ -141,6 +144,13 @@ def credit(
         except (ValueError, KeyError, TypeError):
             fail(f"{file}: not what prunella drill --json writes")
         put_json({"deeds": count}) if as_json else typer.echo(f"{count} deeds counted")
+
+
+def _of_last(records: "Journal") -> str:
+    from agent.casebook import last_case
+
+    case = last_case(records)
+    return case.incident.id if case else fail("there is no incident in this journal")
 
 
 def _ladder(config: Path | None, journal: str | None) -> "Ladder":

@@ -93,6 +93,13 @@ def read_cases(journal: Journal) -> tuple[Case, ...]:
     return tuple(case for case in cases if case is not None)
 
 
+def last_case(journal: Journal) -> Case | None:
+    """Return the newest case in which something was planned or is still open; only where there is none, the newest."""
+    cases = sorted(read_cases(journal), key=lambda case: case.incident.at)
+    told = [case for case in cases if case.plans or case.is_open]
+    return next(reversed(told or cases), None)
+
+
 def fold(entries: Iterable[Entry]) -> Case | None:
     """Fold entries of one subject into a case. Unknown kinds only lengthen the timeline."""
     case: Case | None = None
@@ -160,7 +167,12 @@ def _situated(case: Case, body: Json) -> tuple[Update, str]:
     del case
     found = Situation.model_validate(body)
     said = f"confidence {found.confidence_percent} %, load {found.load_percent} %, blast {found.blast_percent} %"
-    return {}, f"{said}, {found.floor_margin} above the floor, {found.tier}, {found.environment}"
+    return {}, f"{said}, {_margin(found.floor_margin)}{found.tier}, {found.environment}"
+
+
+def _margin(spare: int) -> str:
+    """Return how far from the floor of replicas, in words."""
+    return f"{abs(spare)} {'below' if spare < 0 else 'above'} the floor, "
 
 
 def _decided(case: Case, body: Json) -> tuple[Update, str]:

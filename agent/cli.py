@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent.casebook import Case
     from tools.tables import Table
 
+LAST = "last"
 GUARD, LOOK, TRY = "Guard a fleet", "Look and decide", "Try it out"
 
 app = typer.Typer(
@@ -109,7 +110,12 @@ def incidents(
 
 @app.command(rich_help_panel=LOOK, epilog="Example: prunella explain last > postmortem.md")
 def explain(
-    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or [bold]last[/bold].")],
+    incident: Annotated[
+        str,
+        typer.Argument(
+            metavar="INCIDENT", help="Its id, or [bold]last[/bold]: the newest in which something was done."
+        ),
+    ],
     config: SomeConfig = None,
     journal: SomeJournal = None,
     as_json: AsJson = False,
@@ -124,7 +130,12 @@ def explain(
 
 @app.command(rich_help_panel=LOOK, epilog="Example: prunella replay last --config prunella.yaml")
 def replay(
-    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="Its id, or [bold]last[/bold].")],
+    incident: Annotated[
+        str,
+        typer.Argument(
+            metavar="INCIDENT", help="Its id, or [bold]last[/bold]: the newest in which something was done."
+        ),
+    ],
     config: SomeConfig = None,
     journal: SomeJournal = None,
     as_json: AsJson = False,
@@ -195,13 +206,10 @@ def doctor(config: Config, as_json: AsJson = False) -> None:
 
 
 def _found(records: Journal, incident: str) -> "Case":
-    """Return a case by id, or the newest for ``last``."""
-    from agent.casebook import read_case, read_cases
+    """Return a case by id, or the last one."""
+    from agent.casebook import last_case, read_case
 
-    if incident == "last":
-        case = max(read_cases(records), key=lambda found: found.incident.at, default=None)
-    else:
-        case = read_case(records, incident)
+    case = last_case(records) if incident == LAST else read_case(records, incident)
     return case or fail(f"no incident {incident!r} in this journal; prunella incidents lists them")
 
 

@@ -1,6 +1,6 @@
 """``prunella pause``, ``resume``, ``halt`` and ``breaker``: how people hold Prunella back, and let her go again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from agent.terminal import fail, meant, now, open_named, open_records, person, p
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from tools.journal import Journal
 
 Why = Annotated[str, typer.Option("--why", help="For the record, and for whoever wonders.", show_default=False)]
 
@@ -30,7 +31,10 @@ class Deed(StrEnum):
 
 
 def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    name: Annotated[str, typer.Argument(help="What the pause is called; resume by this name.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="What the pause is called; resume by this name. Left out: list those that hold."),
+    ] = None,
     lasts: Annotated[str, typer.Option("--for", help="How long, at most 31 days.", metavar="TIME")] = "1h",
     service: Annotated[str, typer.Option(help="One service; left out: the whole fleet.", show_default=False)] = "",
     by: By = "",
@@ -45,6 +49,9 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
         from policies.controls import pause as begin
 
         (records, settings), at = open_named(config, journal), now()
+        if name is None:
+            _holding(records, at, as_json)
+            return
         if service and settings is not None:
             _known(service, settings)
         wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=somebody(by), why=why)
@@ -112,6 +119,17 @@ def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
         words = f"tripped{since}: {standing.reason}" if standing.tripped else f"closed{since}"
         said = {"tripped": standing.tripped, "since": standing.since and standing.since.isoformat()}
         put_json({**said, "reason": standing.reason, "by": standing.by}) if as_json else typer.echo(words)
+
+
+def _holding(records: "Journal", at: datetime, as_json: bool) -> None:
+    """List the pauses that hold now."""
+    from policies.controls import KIND, in_force
+
+    found = in_force(records.entries(kinds=(KIND,)), at)
+    if as_json:
+        put_json([each.model_dump(mode="json") for each in found])
+        return
+    typer.echo("\n".join(f"{each.name}: {each.words()}" for each in found) or "nothing is paused")
 
 
 def _known(service: str, settings: "Settings") -> None:

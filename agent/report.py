@@ -41,12 +41,19 @@ def _head(case: Case) -> str:
     facts = [
         f"- severity: {incident.severity}, tier: {incident.tier}",
         f"- began {_when(began)}, noticed {_when(incident.at)} ({span(incident.at - began)} later)",
-        *([f"- healed {_when(healed)}, {span(healed - began)} after it began"] if healed else []),
+        *([_healed(case, healed, began)] if healed else []),
         *([f"- cause: {_hypothesis_name(top)}, {top.probability:.0%}"] if top else []),
         *([f"- also affected: {', '.join(markdown(name) for name in incident.related)}"] if incident.related else []),
     ]
     summary = f"\n\n{markdown(case.summary, 2000)}" if case.summary else ""
     return f"{title}{summary}\n\n" + "\n".join(facts)
+
+
+def _healed(case: Case, healed: datetime, began: datetime) -> str:
+    """Say since when it has been well, and when that was proven: two instants, lest they look like a contradiction."""
+    words = f"- well again since {_when(healed)}, {span(healed - began)} after it began"
+    proven = case.outcome.at if case.outcome else healed
+    return f"{words}; proven at {_when(proven)}, when it had stayed so" if proven > healed else words
 
 
 def _signals(case: Case) -> str:

@@ -12,7 +12,7 @@ from agent.moving import dead, useless
 from agent.observe import Scene
 from agent.spending import forecast
 from agent.working import ready_beside
-from config.fleet import Service
+from config.fleet import Service, ServiceKind
 from playbooks.plan import Plan
 from policies.controls import KIND as PAUSE
 from policies.controls import paused
@@ -164,6 +164,8 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     service = scene.fleet.service(name)
     use = use_of(scene.observation, service)
     margin = max(ready_of(scene.observation, name), wanted_of(scene.observation, name)) - service.min_replicas
+    if service.kind is ServiceKind.VENDOR:
+        margin = 0  # no replicas of ours, and so no floor
     return margin, DEFAULT_LOAD if use is None else round(100 * use)
 
 

@@ -3,8 +3,10 @@
 Everything heavy is imported inside the commands, so that ``--help`` is quick.
 """
 
+import errno
 import importlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from agent.options import AsJson, Headless
 from agent.terminal import NOT_WELL, demo_journal, fail, meant, put_json, told, wiring
 from simulator import drill_options as opt
 
+INTERRUPTED = 130  # as shells say it of Ctrl-C
 __all__ = ["app", "main"]
 
 
@@ -59,7 +62,11 @@ def demo(
 
         play = _demo(scenario, seed)
         pace = Pace(speed, None if length is None else timedelta(seconds=length), headless)
-        last = perform(play, pace, _fresh_journal())
+        try:
+            last = perform(play, pace, _fresh_journal())
+        except KeyboardInterrupt:
+            typer.echo("stopped; what there was to see so far:  prunella incidents", err=True)
+            raise typer.Exit(INTERRUPTED) from None
         if svg is not None:
             from agent.view.picture import svg as drawn
             from simulator.drill_cli import write
@@ -273,4 +280,14 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    app(prog_name="prunella")
+    try:
+        try:
+            app(prog_name="prunella")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written there
+        sys.stderr.write(f"prunella: what it says cannot be written: {error.strerror}\n")
+        sys.exit(NOT_WELL)

@@ -1,5 +1,7 @@
 """The demo's stage: ticks a pretend fleet at the pace of a person's eyes, asks its questions, and says how it went."""
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,12 +56,23 @@ class Pace:
     headless: bool = False
 
 
+class Onward(Console):
+    """A console whose listener may leave (``| head``): the demo goes on unheard, in haste, for its journal's sake."""
+
+    unheard = False
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        self.unheard = self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 Ask = Callable[[Case | None, Approval], bool]
 
 
 def perform(play: Play, pace: Pace, keep: Journal | None = None, ask: Ask | None = None) -> Snapshot:
     """Run the demo to its end and return the last snapshot. ``keep`` receives a copy of every journal entry."""
-    console = Console()
+    console = Onward()
     plain_lines = pace.headless or not console.is_terminal
     questions = ask or (None if plain_lines else _ask)
     copied = 0
@@ -67,14 +80,14 @@ def perform(play: Play, pace: Pace, keep: Journal | None = None, ask: Ask | None
         first = seen = play.tick()
         quiet_since: datetime | None = None
         while True:
-            shown.show(seen)
             copied = mirror(play.journal, keep, copied) if keep is not None else 0
+            shown.show(seen)
             quiet_since = (quiet_since or seen.at) if _settled(seen) else None
             if _over(seen.at - first.at, pace.length, seen.at - quiet_since if quiet_since else None):
                 return seen
             if questions and play.pending_approvals:
                 _interview(play, seen, shown, questions)
-            seen = _next(play, seen, pace.speed)
+            seen = _next(play, seen, 0.0 if console.unheard else pace.speed)
 
 
 def _next(play: Play, seen: Snapshot, speed: float) -> Snapshot:

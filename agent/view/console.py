@@ -17,6 +17,7 @@ from agent.view.style import BAD, BORDER, GOOD, PHASE, QUIET, TITLE
 
 SIDE_BY_SIDE = 170  # columns, from which fleet and case stand next to each other
 _FRAME = 2  # lines or columns that a border takes, and a blank on each side
+_LEAST_FLEET = 3  # lines that the fleet keeps on a small terminal: the heads, the worst service, how many more
 _LEAST_CASE = 9  # lines that the case keeps when the fleet is large
 
 
@@ -26,7 +27,7 @@ def console(snapshot: Snapshot, width: int, height: int | None = None) -> Render
         return _side_by_side(snapshot, width, height)
     fleet_lines = rows_needed(snapshot.services) + _FRAME
     if height is not None:
-        fleet_lines = max(_FRAME + 2, min(fleet_lines, height - _LEAST_CASE - _FRAME))
+        fleet_lines = max(_FRAME + _LEAST_FLEET, min(fleet_lines, height - _LEAST_CASE - _FRAME))
     room = None if height is None else height - fleet_lines
     return Group(_fleet(snapshot, width, None if height is None else fleet_lines), _cases(snapshot, width, room))
 

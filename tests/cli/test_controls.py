@@ -27,8 +27,11 @@ def test_a_pause_begins_and_ends_by_name(prunella: Run, where: str) -> None:
     tune = ("pause", "tune", "--service", "chat", "--by", "dana", "--journal", where, "--json")
     said = json.loads(prunella(*tune).stdout)
     assert (said["scope"], said["by"]) == ("chat", "dana")
+    listed = prunella("pause", "--journal", where)
+    assert [line.split(":")[0] for line in listed.stdout.splitlines()] == ["migration", "tune"]
     assert "migration is over, by bob" in prunella("resume", "migration", "--by", "bob", "--journal", where).stdout
     assert prunella("resume", "migration", "--by", "bob", "--journal", where).exit_code == 1
+    assert [each["name"] for each in json.loads(prunella("pause", "--journal", where, "--json").stdout)] == ["tune"]
 
 
 @pytest.mark.parametrize("lasts", ["0s", "40d"])

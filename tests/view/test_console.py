@@ -39,6 +39,13 @@ def test_it_never_leaves_its_frame(name: str, width: int, height: int) -> None:
     assert lines[-1].rstrip().endswith("╯")
 
 
+def test_a_small_terminal_still_shows_the_worst_service() -> None:
+    shown = drawn(SNAPSHOTS["waiting"], 60, 15)
+    worst = next(row.name for row in SNAPSHOTS["waiting"].services if row.state == "bad")
+    assert len(shown.splitlines()) <= 15
+    assert any(worst in line and "ready" not in line for line in shown.splitlines()[1:4])
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_hostile_text_is_shown_as_text(width: int, height: int) -> None:
     shown = drawn(SNAPSHOTS["hostile"], width, height)
