@@ -35,6 +35,7 @@ FIRST = (
     "vendor_slow",
     "xid_79_off_bus",
 )  # two of each layer
+PASSED = timedelta(hours=6)
 BASELINES = (CONTROL, "restart_first", "undo_last_release", "runbook_by_alert")
 
 
@@ -95,7 +96,7 @@ def run_drill(
     also = tuple(options.get("modifiers", ()))
     fleet = options.get("fleet")
     tasks = [
-        Task(name, seed, w, length, (*with_it, *also), fleet)
+        Task(name, seed, w, length or _span(name, (*with_it, *also)), (*with_it, *also), fleet)
         for name, with_it in map(split, names)
         for seed in wanted
         for w in _who(name, guardian, controls)
@@ -110,6 +111,12 @@ def run_drill(
     main = [found[task] for task in tasks if task.guardian == guardian]
     others = {name: [found[task] for task in tasks if task.guardian == name] for name in controls}
     return {"suite": suite or "custom", "guardian": guardian, "episodes": main, "summary": summary(main, others)}
+
+
+def _span(name: str, modifiers: tuple[str, ...]) -> timedelta | None:
+    """Return how long a fault that a modifier takes away is watched: hours, not the week of a quiet run."""
+    known = scenario_named(name)
+    return PASSED if known.truth.fault and not modified(known, modifiers).truth.fault else None
 
 
 def _who(name: str, guardian: str, controls: tuple[str, ...]) -> tuple[str, ...]:
