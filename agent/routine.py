@@ -9,18 +9,18 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from agent.capacity import wanted_of
-from agent.case import Anomaly, Diagnosis, Hypothesis, Incident, Outcome
-from agent.casebook import Case
+from agent.case import Outcome
 from agent.desk import Desk, recall
-from agent.foresee import NOT_NEEDED, Need, shortage, spare
+from agent.foresee import NEEDED_SOON, NOT_NEEDED, Need, planned, shortage, spare, told
 from agent.observe import Scene
 from agent.situate import situate
 from agent.usual import Usual
 from agent.verify import standing, well_since
 from config.fleet import Service, ServiceKind
 from config.foresight import ForesightSettings
-from playbooks.bind import Bindings, bind
-from playbooks.plan import Plan, Playbook
+from playbooks.plan import Plan
+from policies.breaker import KIND as BREAKER
+from policies.breaker import fold
 from policies.decision import Decision, Verdict
 from policies.judge import judge
 from policies.windows import frozen_by, restrain
@@ -44,7 +44,8 @@ class Routine:
         self._usual = Usual(desk.journal, desk.fleet)
         self._open: dict[str, Plan] = {}
         self._before: dict[str, int] = {}  # replicas of a service before the first was given back
-        self._rests: dict[str, datetime] = {}  # until when nothing of a service is given back
+        self._read = 0  # entries of the journal about what was given back
+        self._rests: dict[tuple[str, str], datetime] = {}  # until when a service is left as it is, by what for
         self._next_at: datetime | None = None
         self._recall()
 
@@ -55,7 +56,7 @@ class Routine:
         """
         self._usual.update(scene.observation)
         for name in ill:
-            self._rests[name] = max(self._rests.get(name, scene.now), scene.now + self._settings.ahead)
+            self._rest(name, NOT_NEEDED, scene.now + self._settings.ahead)
         for plan in tuple(self._open.values()):
             self._further(plan, scene, ill)
         calm = calm and not scene.observation.problems and not frozen_by(self._desk.freezes, scene.now)
@@ -72,7 +73,9 @@ class Routine:
         """Begin the first routine that may be done, and leave the others to later looks."""
         if self._busy(scene.now):
             return
+        self._note_given()
         for need in self._needs(scene, ill):
+            self._rest(need.service, need.fault, scene.now + 2 * EVERY)
             if self._may(need, scene):
                 return
 
@@ -83,12 +86,13 @@ class Routine:
         for service in free:
             growth = self._growth(service, scene, self._settings.lead)
             most = self._most(service, scene)
-            if most and (need := shortage(scene, service, most, growth or 1.0)):
+            free_now = most and not self._rests_now(service.name, NEEDED_SOON, scene.now)
+            if free_now and (need := shortage(scene, service, most, growth or 1.0)):
                 yield need
         for service in free if not ill else ():
             growth = self._growth(service, scene, self._settings.ahead)
-            if growth and self._rests.get(service.name, scene.now) <= scene.now:
-                self._rests[service.name] = scene.now + REST
+            if growth and not self._rests_now(service.name, NOT_NEEDED, scene.now):
+                self._rest(service.name, NOT_NEEDED, scene.now + REST)
                 if need := spare(scene, service, growth):
                     yield need
 
@@ -108,16 +112,17 @@ class Routine:
         return self._usual.growth(service.name, sum(known) / len(known), scene.now, ahead)
 
     def _busy(self, now: datetime) -> bool:
-        """Whether so much was done lately that the breaker's places are left to incidents."""
-        entries = self._desk.journal.entries(kinds=("STEP_INTENT",))
-        return len({e.body["spends"]["service"] for e in entries if now - e.at < timedelta(minutes=10)}) >= TOUCHED
+        """Whether the breaker is tripped, or so much was done lately that its places are left to incidents."""
+        entries = self._desk.journal.entries(kinds=("STEP_INTENT", BREAKER))
+        lately = [e for e in entries if e.kind == "STEP_INTENT" and now - e.at < timedelta(minutes=10)]
+        return len({e.body["spends"]["service"] for e in lately}) >= TOUCHED or fold(entries).tripped
 
     def _may(self, need: Need, scene: Scene) -> bool:
         """Judge a need; where it may be done without a person, write it down and begin."""
-        plan = self._plan(need, scene)
+        plan = planned(need, scene, self._desk.playbooks, PREFIX)
         if plan is None:
             return False
-        case = _case(need, plan, self._usual.confidence(need.service))
+        case = told(need, plan, self._usual.confidence(need.service))
         desk = self._desk
         found = situate(case, plan, scene, desk.journal, desk.open_cases, "")
         situation = found.model_copy(update={"attempts": 0, "capacity": need.text})
@@ -126,38 +131,13 @@ class Routine:
             return False
         if not desk.journal.claim(plan.incident, "routine", scene.now):
             return False
-        told = {"service": need.service, "before": need.before, "after": need.after, "text": need.text}
-        desk.write(plan.incident, FORESEEN, told)
+        body = {"service": need.service, "before": need.before, "after": need.after, "text": need.text}
+        desk.write(plan.incident, FORESEEN, body)
         desk.write(plan.incident, "PLAN", plan.model_dump(mode="json"))
         desk.write(plan.incident, "SITUATION", situation.model_dump(mode="json"))
         desk.write(plan.incident, "DECISION", decision.model_dump(mode="json"))
         self._open[plan.incident] = plan
-        if need.after < need.before:
-            self._before.setdefault(need.service, need.before)
         return True
-
-    def _plan(self, need: Need, scene: Scene) -> Plan | None:
-        """Bind a scale playbook; more replicas may cost no more than they do."""
-        back = need.fault == NOT_NEEDED
-        book = next((b for b in self._desk.playbooks if b.id == ("scale_in" if back else "scale_out")), None)
-        if book is None:
-            return None
-        subject = f"{PREFIX}{need.service}-{scene.now:%Y%m%dT%H%M%S}"
-        known: Bindings = {
-            "service": need.service,
-            "fewer_replicas": (str(need.after),),
-            "more_replicas": str(need.after),
-        }
-        return bind(
-            book if back else _priced(book, need, scene),
-            incident=subject,
-            plan_id=f"{subject}-plan-1",
-            at=scene.now,
-            service=need.service,
-            fault=need.fault,
-            bindings=known,
-            predicted=f"{need.before} > {need.after} replicas: {_price(need, scene):+.2f} money an hour",
-        )
 
     # -- going on ------------------------------------------------------------------------------------------------------
     def _further(self, plan: Plan, scene: Scene, ill: Collection[str]) -> None:
@@ -201,6 +181,8 @@ class Routine:
         """Let a plan be carried out by the decision that stands in the journal; one that may not go on is undone."""
         desk, began = self._desk, recall(self._desk, plan)
         entries = desk.journal.entries(subject=plan.incident, kinds=("DECISION",))
+        if not entries:
+            raise Refused("nothing was decided about it: whoever planned it crashed")
         try:
             desk.authority.grant(
                 plan, Decision.model_validate(entries[-1].body), now=desk.clock.now(), started_at=began
@@ -240,60 +222,35 @@ class Routine:
     def _recall(self) -> None:
         """Fold the journal: what is under way, what was given back, who rests."""
         plans: dict[str, Plan] = {}
-        for entry in self._desk.journal.entries(kinds=(FORESEEN, "PLAN", "OUTCOME")):
-            if not entry.subject.startswith(PREFIX):
-                continue
-            if entry.kind == "PLAN":
+        for entry in self._desk.journal.entries(kinds=("PLAN", "OUTCOME")):
+            if entry.subject.startswith(PREFIX) and entry.kind == "PLAN":
                 self._open[entry.subject] = plans[entry.subject] = Plan.model_validate(entry.body)
-            elif entry.kind == "OUTCOME":
+            elif entry.subject.startswith(PREFIX):
                 self._open.pop(entry.subject, None)
                 self._settled(plans[entry.subject], str(entry.body["verdict"]), entry.at)
-            elif entry.body["after"] < entry.body["before"]:
-                self._before.setdefault(entry.body["service"], entry.body["before"])
+
+    def _note_given(self) -> None:
+        """Read what was given back lately, by whomever: another controller may bring it back."""
+        for entry in self._desk.journal.entries(kinds=(FORESEEN,), after=self._read):
+            self._read = entry.seq
+            name, before, after = (entry.body[key] for key in ("service", "before", "after"))
+            if after < before:
+                self._before.setdefault(name, before)
+            elif after >= self._before.get(name, after):
+                self._before.pop(name, None)
 
     def _settled(self, plan: Plan, verdict: str, at: datetime) -> None:
-        kept = REST if plan.fault == NOT_NEEDED else self._settings.ahead
-        rest = HARMED if verdict == "undone" else kept
-        self._rests[plan.service] = max(self._rests.get(plan.service, at), at + rest)
+        """Let a service rest: briefly after what went well, longer after what did not, a day after harm."""
+        rest = {"recovered": REST, "undone": HARMED}.get(verdict, self._settings.ahead)
+        if plan.fault == NOT_NEEDED:
+            self._rest(plan.service, NOT_NEEDED, at + rest)
+            return
+        self._rest(plan.service, NOT_NEEDED, at + self._settings.ahead)
+        if verdict != "recovered":
+            self._rest(plan.service, NEEDED_SOON, at + REST)
 
+    def _rest(self, service: str, what: str, until: datetime) -> None:
+        self._rests[service, what] = max(self._rests.get((service, what), until), until)
 
-def _case(need: Need, plan: Plan, confidence: float) -> Case:
-    """Return a routine in the words in which policies are told of a plan."""
-    at, subject, entity = plan.at, plan.incident, f"service/{need.service}"
-    sign = Anomaly(
-        at=at,
-        onset_at=at,
-        signal="replicas",
-        entity=entity,
-        value=need.before,
-        expected=need.after,
-        threshold=need.after,
-        score=1.0,
-        detector="foresight",
-        tier="weekly",
-        reason=need.text,
-    )
-    guess = Hypothesis(fault=need.fault, entity=entity, probability=confidence, supporting=(), opposing=())
-    return Case(
-        incident=Incident(
-            id=subject,
-            at=at,
-            service=need.service,
-            severity="low",
-            tier="weekly",
-            fingerprint=f"foresight/{need.service}",
-            anomalies=(sign,),
-        ),
-        diagnosis=Diagnosis(incident=subject, at=at, hypotheses=(guess,), resolved=True),
-        plans=(plan,),
-    )
-
-
-def _price(need: Need, scene: Scene) -> float:
-    spend = scene.observation.value("spend", f"service/{need.service}")
-    return (spend or 0.0) / max(need.before, 1) * (need.after - need.before)
-
-
-def _priced(book: Playbook, need: Need, scene: Scene) -> Playbook:
-    money = min(book.bounds.money, round(_price(need, scene) + 0.01, 2))
-    return book.model_copy(update={"bounds": book.bounds.model_copy(update={"money": money})})
+    def _rests_now(self, service: str, what: str, now: datetime) -> bool:
+        return self._rests.get((service, what), now) > now

@@ -137,6 +137,21 @@ def test_each_goes_through_the_one_door_a_few_at_a_time() -> None:
 
 
 @pytest.mark.slow
+def test_what_was_planned_and_never_decided_before_a_crash_is_given_up() -> None:
+    first, journal = Fleet(), MemoryJournal()
+    while not first.of("PLAN"):
+        first.live(1)
+    (made,) = first.of("PLAN")
+    for entry in first.journal.entries():
+        if entry.seq <= made.seq:
+            journal.append(entry.subject, entry.kind, entry.body, entry.at)
+    second = Fleet(journal=journal)
+    second.live(2)
+    assert second.ends() == {made.subject: "inconclusive"}
+    assert not second.door.effects
+
+
+@pytest.mark.slow
 def test_a_service_that_falls_ill_gets_its_replica_back_and_nobody_else_gives_one() -> None:
     bad = Mutation.model_validate(
         {"what": "traffic", "params": {"factor": 3.5}, "target": ("chat",), "at": 600.0, "duration": 7200.0}
