@@ -268,25 +268,32 @@ class Witness:
             self._left_nothing(entry)
 
     def _left_nothing(self, entry: Entry) -> None:
+        """See that each effect of a run was taken back, unless all stands as it stood before its first one."""
+        first: dict[tuple[str, str], Any] = {}  # by object and verb
         for intent in self.journal.entries(entry.subject, ("STEP_INTENT",)):
             if intent.body["plan"] != entry.body["plan"] or intent.body["inverse"] is None:
                 continue
             effect = self.done.get(intent.body["operation"])
             if effect is None or effect.before == effect.after:
                 continue
-            undone = [
-                e.body["operation"]
-                for e in self.journal.entries(entry.subject, ("COMPENSATE_INTENT",))
-                if e.body["plan"] == entry.body["plan"] and e.body["step"] == intent.body["step"]
-            ]
+            what = (effect.path, str(intent.body["action"]["verb"]))
+            first.setdefault(what, effect.before)
+            if self._taken_back(entry, intent):
+                continue
             assert self.server is not None
-            present = value_of(
-                self.server.objects.get(effect.path, {"spec": {}}), ACTION.validate_python(intent.body["action"])
-            )
-            if not any(operation in self.done for operation in undone) and present == effect.after:
-                raise Violation(
-                    f"{entry.body['plan']} ends {entry.body['state']} and left {effect.path} at {effect.after}"
-                )
+            item = self.server.objects.get(effect.path, {"spec": {}})
+            present = value_of(item, ACTION.validate_python(intent.body["action"]))
+            if present == effect.after and present != first[what]:  # up and down again leaves nothing either
+                said = f"{entry.body['plan']} ends {entry.body['state']}"
+                raise Violation(f"{said} and left {effect.path} at {effect.after}")
+
+    def _taken_back(self, entry: Entry, intent: Entry) -> bool:
+        """Tell whether the step of an intent was undone by a write."""
+        return any(
+            e.body["operation"] in self.done
+            for e in self.journal.entries(entry.subject, ("COMPENSATE_INTENT",))
+            if e.body["plan"] == entry.body["plan"] and e.body["step"] == intent.body["step"]
+        )
 
     def settled(self, incidents: list[str]) -> None:
         """See the end of a story whose faults came to an end: nothing is left open."""
