@@ -53,6 +53,7 @@ from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 if TYPE_CHECKING:
+    from agent.drift.rules import Constraints
     from tools.live.halt import HaltFile
     from tools.live.kube_api import KubeApi
 
@@ -234,18 +235,23 @@ def _log(settings: Settings) -> InferenceLog:
 
 def inspector_of(settings: Settings, clock: Clock) -> Inspector | None:
     """Return who goes through the inference logs; None where there are none. Rules that cannot be read raise."""
-    from agent.drift.constraints import ConstraintsError, read_rules
-    from config.load import ConfigError
     from tools.live.log import TableLog
 
     if not settings.logs:
         return None
+    tables, rules = TableLog(settings.logs), _rules_of_logs(settings)
+    return Inspector(tables, tables, settings.logs, clock, settings.cadence.logs, rules)
+
+
+def _rules_of_logs(settings: Settings) -> "dict[str, Constraints]":
+    """Return the rules that people wrote, by service; ``ConfigError`` where they cannot be read."""
+    from agent.drift.constraints import ConstraintsError, read_rules
+    from config.load import ConfigError
+
     try:
-        rules = {log.service: read_rules(log.rules) for log in settings.logs if log.rules is not None}
+        return {log.service: read_rules(log.rules) for log in settings.logs if log.rules is not None}
     except ConstraintsError as error:
         raise ConfigError((f"logs: {error}",)) from error
-    tables = TableLog(settings.logs)
-    return Inspector(tables, tables, settings.logs, clock, settings.cadence.logs, rules)
 
 
 def _chores(registry: Registry, inspector: Inspector | None) -> tuple[Chore, ...]:
@@ -286,6 +292,12 @@ def reach(settings: Settings) -> Reach:
 
 def _standing(settings: Settings) -> Iterator[Check]:
     """Yield whether the kill switch is pulled, and whether the checkpoints can be read."""
+    from config.load import ConfigError
+
+    try:
+        _rules_of_logs(settings)
+    except ConfigError as error:
+        yield Check(name="rules of logs", state="bad", text=str(error))
     if reason := halt_file(settings).reason():
         yield Check(name="kill switch", state="bad", text=f"{reason}; prunella halt --lift ends it")
     if settings.checkpoints.exists() and (spoilt := saver_or_halt(settings.checkpoints)[1]):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import numpy as np
 
 from config.fleet import Fleet, ServiceKind
+from config.logs import LogTable
 from config.settings import Settings
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
@@ -135,7 +136,10 @@ def inference_logs(settings: Settings, clock: Clock) -> Iterator[Check]:
     """Read an hour of every log: whether it can be read, how new it is, how many labels it has."""
     port, now = TableLog(settings.logs), clock.now()
     for table in settings.logs:
+        yield from _inspected(port, table, now)
         try:
+            if table.measures and not _has(port, table, now, table.score):
+                continue  # a log of answers that nobody scores as right or wrong
             rows = port.window(table.service, now - LOG_SPAN, now)
         except ToolError as error:
             yield Check(f"log of {table.service}", None, str(error), "see logs; without it quality is not watched")
@@ -144,6 +148,28 @@ def inference_logs(settings: Settings, clock: Clock) -> Iterator[Check]:
         text = f"{count} rows in the last hour, {labelled} with a label, {len(rows.names)} features"
         hint = "" if labelled else "without labels accuracy is NO DATA"
         yield Check(f"log of {table.service}", True if labelled else None, text, hint)
+
+
+def _has(port: TableLog, table: LogTable, now: datetime, name: str) -> bool:
+    return name in {field.name for field in port.rows(table.service, now - LOG_SPAN, now).fields}
+
+
+def _inspected(port: TableLog, table: LogTable, now: datetime) -> Iterator[Check]:
+    """Look whether the columns are there that inspections need, in the log and in what is computed anew."""
+    measures = tuple(measure.column for measure in table.measures)
+    wanted = tuple(dict.fromkeys((*filter(None, (table.key,)), *table.groups, *measures)))
+    if not (wanted or table.recomputed):
+        return
+    try:
+        rows = port.rows(table.service, now - LOG_SPAN, now)
+        lost = sorted(set(wanted) - {field.name for field in rows.fields})
+        if table.recomputed and table.key and not lost:
+            port.again(table.service, rows.sample((table.key,), 100, 0)[table.key])
+    except ToolError as error:
+        yield Check(f"inspection of {table.service}", False, str(error), "see logs")
+        return
+    text = f"no column {', '.join(lost)}" if lost else f"{rows.rows} rows in the last hour, {', '.join(wanted)} there"
+    yield Check(f"inspection of {table.service}", not lost, text, "see logs: key, groups, measures" if lost else "")
 
 
 # -- registry --------------------------------------------------------------------------------------------------------
