@@ -12,7 +12,7 @@ import numpy as np
 from agent.drift.compare import compare
 from agent.drift.finding import DriftReport
 from tests.bench.peers import python_of
-from tests.bench.shifts import CONCERNED, SHIFTS, table
+from tests.bench.shifts import CONCERNED, SHIFTS, Columns, table, until
 from tests.drift.tables import Rows
 
 NEEDS = {
@@ -21,7 +21,8 @@ NEEDS = {
     "nannyml": ("nannyml", "statsmodels", "pandas<3"),
     "river": ("river",),
 }
-TRIALS = 5
+TRIALS, FEW = 5, 3
+QUICK = {"river", "alibi"}  # that are asked again for every size
 PATIENCE = 900  # seconds for all trials of one peer
 
 
@@ -34,12 +35,23 @@ def figures() -> Mapping[str, float]:
             continue
         shares = _asked(peer, python)
         found |= {f"shift_{name}_{peer}": share for name, share in shares.items()}
-    return found
+        if peer == "river":
+            strict = _asked(peer, python, "strict")
+            found |= {f"shift_{name}_{peer}_silent": share for name, share in strict.items()}
+        if peer in QUICK:
+            found |= {f"rows_until_{name}_{peer}": rows for name, rows in _asked(peer, python, "until").items()}
+    rows = {shift: until(_columns, shift, FEW) for shift in SHIFTS[1:]}
+    return found | {f"rows_until_{shift}_prunella": n for shift, n in rows.items() if n < float("inf")}
 
 
-def _asked(peer: str, python: Path) -> dict[str, float]:
+def _columns(one: Columns, two: Columns) -> set[str]:
+    return _named(compare(_held(one), _held(two)))
+
+
+def _asked(peer: str, python: Path, *how: str) -> dict[str, float]:
     """Run a peer in its own environment; nothing, with a word, where it fails or takes too long."""
-    command = [str(python), str(Path(__file__).parent / "shifts.py"), peer, str(TRIALS)]
+    trials = FEW if how == ("until",) else TRIALS
+    command = [str(python), str(Path(__file__).parent / "shifts.py"), peer, str(trials), *how]
     quiet = os.environ | {"DO_NOT_TRACK": "1", "NML_DISABLE_USAGE_LOGGING": "1"}
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=quiet, timeout=PATIENCE)
@@ -66,7 +78,10 @@ def own(trials: int) -> dict[str, float]:
 
 
 def _rows(seed: int, shift: str = "none") -> Rows:
-    columns = table(seed, shift)
+    return _held(table(seed, shift))
+
+
+def _held(columns: Columns) -> Rows:
     return Rows(
         "rows",
         **{name: column.tolist() if column.dtype.kind == "U" else column for name, column in columns.items()},

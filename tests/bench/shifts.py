@@ -1,18 +1,23 @@
 """Injected shifts for the comparison with peers; used by our own and by their environments, so NumPy alone.
 
 ``python shifts.py PEER TRIALS`` runs a peer at its defaults and prints, per shift, the share of trials in which the
-column concerned (any column, where nothing was injected) is reported.
+column concerned (any column, where nothing was injected) is reported. With ``until`` it prints how many rows after the
+shift it is found in half of the trials; with ``strict`` the shares of ADWIN at the loosest setting that is silent in as
+many trials without any shift.
 """
 
 import json
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 ROWS, NUMBERS = 20_000, 8
+SIZES = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # rows after a shift
+DELTAS = (2e-3, 2e-4, 2e-5, 2e-6, 2e-8)  # of ADWIN, its default first
 SHIFTS = ("none", "mean", "variance", "category", "correlation", "segment", "day_month", "unit", "nulls")
 CONCERNED = {
     "mean": {"f0"},
@@ -121,14 +126,19 @@ def nannyml(one: Columns, two: Columns) -> set[str]:
     return found
 
 
-def river(one: Columns, two: Columns) -> set[str]:
+def first(table: Columns, rows: int) -> Columns:
+    """Return the first rows."""
+    return {name: column[:rows] for name, column in table.items()}
+
+
+def river(one: Columns, two: Columns, delta: float = 0.002) -> set[str]:
     """Columns on which ADWIN, run over the reference and then the current rows, changes in the latter."""
     from river.drift import ADWIN
 
     found = set()
     for name in [*(f"f{at}" for at in range(NUMBERS)), "city"]:
         sides = [side[name] if side[name].dtype.kind == "f" else (side[name] == "c07") * 1.0 for side in (one, two)]
-        watch = ADWIN()
+        watch = ADWIN(delta=delta)
         for value in sides[0]:
             watch.update(value)
         for value in sides[1]:
@@ -148,10 +158,37 @@ PEERS: dict[str, Callable[[Columns, Columns], set[str]]] = {
 }
 
 
+Peer = Callable[[Columns, Columns], set[str]]
+
+
+def until(peer: Peer, shift: str, trials: int) -> float:
+    """Return after how many rows a shift is found in half of the trials; infinite where not within all."""
+    for rows in SIZES:
+        hits = [peer(table(2 * t), first(table(2 * t + 1, shift), rows)) & CONCERNED[shift] for t in range(trials)]
+        if 2 * sum(map(bool, hits)) >= trials:
+            return float(rows)
+    return float("inf")
+
+
+def strict(trials: int) -> Peer:
+    """Return ADWIN at the loosest setting of some that is silent in as many trials without a shift."""
+    for delta in DELTAS:
+        peer = partial(river, delta=delta)
+        if not any(peer(table(2 * t), table(2 * t + 1)) for t in range(trials)):
+            return peer
+    raise SystemExit("no setting is silent")
+
+
 def main() -> None:
     """Print the shares of one peer as JSON."""
     warnings.simplefilter("ignore")
     peer, trials = PEERS[sys.argv[1]], int(sys.argv[2])
+    if sys.argv[3:] == ["until"]:
+        needed = {shift: until(peer, shift, trials) for shift in SHIFTS[1:]}
+        print(json.dumps({shift: rows for shift, rows in needed.items() if rows < float("inf")}))
+        return
+    if sys.argv[3:] == ["strict"]:
+        peer = strict(trials)
     shares = {}
     for shift in SHIFTS:
         hits = 0
