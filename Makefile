@@ -12,7 +12,7 @@ TORCH_ARGS ?=
 SEEDS ?= 10000
 UNIT := -m "not real and not slow" -n 2 --dist loadgroup
 SLOW := -m "slow and not real" -n 2 --dist loadgroup
-REAL := -m real --dist no
+REAL := -m real -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run torture torture-mutants test unit check bench lab format clean
@@ -35,6 +35,7 @@ run: setup ## watch Prunella heal an embedded fleet
 test: setup ## the whole test suite, real servers included where they can be had
 	$(BIN)/python -m pytest $(UNIT)
 	$(BIN)/python -m pytest $(SLOW)
+	$(BIN)/python -m tests.servers
 	$(BIN)/python -m pytest $(REAL)
 
 unit: setup ## the quick tests alone
