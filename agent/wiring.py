@@ -1,46 +1,18 @@
-"""The composition root: the only module that names the live adapters, and puts every part in its place.
-
-Effects go through one door: ``Gate(DryRun?(live))``, handed to the executor, which journals around it.
-"""
+"""The composition root: the only module that names the live adapters, and hands them to the assembly."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.controller import Controller
+from agent.assembly import assemble
 from agent.daemon import Chore, Daemon
-from agent.desk import Desk, Remembering
-from agent.detect import Watch
 from agent.doctor import Check, Reach, State
-from agent.guards import checker, still_needed
 from agent.inspector import Inspector
-from agent.lookout import Lookout
-from agent.moving import dead
 from agent.observe import Senses
-from agent.recheck import capacity_check
-from agent.routine import Routine
-from agent.rulebook import read_rulebook
-from agent.situate import ready_now
-from agent.standing import Ladder
 from agent.trust import rules_or_none, saver_or_halt, unsound
-from config.eyes import EyesSettings
-from config.fleet import Cadence, Fleet
-from config.foresight import ForesightSettings
-from config.settings import LEASE, BreakerSettings, JournalSettings, LadderSettings, Settings
-from playbooks.allowance import Limits
-from playbooks.executor import Executor
-from playbooks.faults import shipped_faults
-from playbooks.library import shipped
-from policies.authority import Authority
-from policies.budget import Budget
-from policies.caps import Caps
-from policies.controls import latches
-from policies.floor import floor_check
-from policies.gate import DryRun, Gate
-from policies.judge import Rules
-from policies.storm import storm_check
-from policies.windows import freeze_check
+from config.settings import JournalSettings, Settings
+from policies.gate import DryRun
 from tools.audit import Audit
 from tools.clock import Clock
 from tools.dispatch import Dispatch
@@ -48,7 +20,7 @@ from tools.errors import Malformed
 from tools.journal import Journal
 from tools.lease import TargetLeases
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator, InferenceLog, Memory, Metrics, Reasoner, Registry
+from tools.ports import Actuator, InferenceLog, Metrics, Reasoner, Registry
 from tools.tables import Table
 from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
@@ -61,85 +33,6 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 Autonomy = Literal["watch", "ask", "act"]
-
-
-def assemble(  # noqa: PLR0913 - the composition root takes every part once
-    senses: Senses,
-    actuator: Actuator,
-    journal: Journal,
-    fleet: Fleet,
-    clock: Clock,
-    *,
-    autonomy: Autonomy = "act",
-    settings: Settings | None = None,
-    reasoner: Reasoner | None = None,
-    checkpointer: object = None,
-    owner: str = "",
-    brake: Callable[[], str] = lambda: "",
-    memory: Memory | None = None,
-    leases: TargetLeases | None = None,
-    rules: Rules | None = None,
-    foresight: ForesightSettings | None = None,
-    inspector: Inspector | None = None,
-) -> Controller:
-    """Return a controller over any set of ports; drills and the demo hand in a pretend world's."""
-    from langgraph.checkpoint.memory import InMemorySaver
-
-    caps = Caps(**settings.policy.caps.model_dump(exclude_none=True)) if settings else Caps()
-    freezes = settings.policy.freezes if settings else ()
-    authority = Authority()
-    inner = DryRun(actuator, clock) if autonomy == "watch" else actuator
-    services = len(fleet.services)
-    desk = Desk(
-        senses=senses,
-        fleet=fleet,
-        clock=clock,
-        journal=journal,
-        authority=authority,
-        rules=rules or read_rulebook(settings.policy.rules if settings else None).rules,
-        caps=caps,
-        playbooks=tuple(book for book in shipped() if _possible(book.steps, actuator.verbs)),
-        faults=shipped_faults(),
-        reasoner=reasoner or TemplateReasoner(),
-        autonomy=autonomy,
-        freezes=freezes,
-        brake=brake,
-        inspector=inspector,
-    )
-    gate = Gate(
-        inner,
-        authority,
-        clock,
-        caps,
-        (freeze_check(freezes, clock), storm_check(journal, clock, services)),
-        (
-            still_needed(lambda: desk.scene),
-            floor_check(fleet, ready_now(senses.cluster), dead()),
-            capacity_check(lambda: desk.scene),
-            latches(journal, clock),
-        ),
-        brake,
-    )
-    desk.ladder = Ladder(journal, settings.ladder if settings else LadderSettings(), autonomy)
-    if settings:
-        desk.approval_life, desk.quorum = settings.approvals.life, settings.approvals.quorum
-        desk.asked = tuple((rung.role, rung.wait) for rung in settings.approvals.ladder)
-    breaker = settings.policy.breaker if settings else BreakerSettings()
-    limits = Limits(Budget(caps, breaker, services), brake, settings.lease if settings else LEASE, leases)
-    hands = Remembering(gate, authority)
-    desk.executor = Executor(hands, journal, clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
-    cadence = settings.cadence if settings else Cadence()
-    saver = checkpointer if checkpointer is not None else InMemorySaver()
-    eyes = settings.eyes if settings else EyesSettings()
-    lookout = Lookout(Watch(fleet, cadence, eyes), journal, memory, eyes.save_every)
-    found = Controller(desk, lookout, cadence, saver, settings.environment if settings else "simulated")  # type: ignore[arg-type]
-    ahead = foresight or (settings.foresight if settings else ForesightSettings())
-    found.routine = Routine(desk, ahead) if ahead.scale else None
-    return found
-
-
-def _possible(steps: tuple[object, ...], verbs: frozenset[str]) -> bool:
-    return all(getattr(step, "action")["verb"] in verbs for step in steps)  # noqa: B009
 
 
 def build(settings: Settings) -> Daemon:

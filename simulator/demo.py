@@ -18,8 +18,8 @@ class Demo:
     """What ``simulator.stage`` plays. Same scenario and seed, same story."""
 
     def __init__(self, scenario: str = SCENARIO, seed: int = 1) -> None:
+        from agent.assembly import assemble
         from agent.observe import Senses
-        from agent.wiring import assemble
         from simulator.episode import demo_fleet
         from simulator.world.world import World
 

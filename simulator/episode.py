@@ -140,8 +140,8 @@ class Alone:
 
 def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Guardian:
     """Hire the production controller, through the world's ports, with the troubles that are its own."""
+    from agent.assembly import assemble
     from agent.observe import Senses
-    from agent.wiring import assemble
     from tools.memory_journal import MemoryJournal
 
     lasts, kept = world.troubled, MemoryJournal()

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from langgraph.checkpoint.memory import InMemorySaver
 
+from agent.assembly import Autonomy, assemble
 from agent.casebook import Case, read_cases
 from agent.controller import Controller
 from agent.observe import Senses
-from agent.wiring import Autonomy, assemble
 from config.settings import Settings
 from policies.approvals import KIND, pending
 from policies.decision import Approval

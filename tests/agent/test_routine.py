@@ -7,13 +7,13 @@ from typing import Literal
 
 import pytest
 
+from agent.assembly import assemble
 from agent.controller import Controller
 from agent.foresee import NEEDED_SOON, NOT_NEEDED, shortage, spare
 from agent.observe import Senses
 from agent.routine import PREFIX
 from agent.trust import unsound
 from agent.usual import KIND, SUBJECT
-from agent.wiring import assemble
 from config.foresight import ForesightSettings
 from policies.controls import Pause, pause
 from simulator.episode import TICK, Doorkeeper, demo_fleet

@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+import agent.assembly
 import agent.wiring
 from policies.authority import Authority
 from policies.gate import DryRun, Gate
@@ -10,6 +11,7 @@ from policies.gate import DryRun, Gate
 ROOT = Path(agent.wiring.__file__).parents[1]
 HANDS = {"KubernetesActuator", "MlflowActuator"}
 MAKER = "live_actuator"
+WRAPPERS = ("assemble", "DryRun", "Gate", "Executor", "Remembering")
 
 
 def test_only_the_wiring_names_a_live_adapter() -> None:
@@ -23,28 +25,33 @@ def test_only_the_wiring_names_a_live_adapter() -> None:
 
 
 def test_every_live_actuator_goes_straight_into_a_wrapping_call() -> None:
-    tree = ast.parse(Path(agent.wiring.__file__).read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    wiring, assembly = (ast.parse(Path(str(module.__file__)).read_text()) for module in (agent.wiring, agent.assembly))
+    calls = [node for node in ast.walk(wiring) if isinstance(node, ast.Call)]
     made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == MAKER]
-    inside = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == MAKER)
+    inside = next(node for node in ast.walk(wiring) if isinstance(node, ast.FunctionDef) and node.name == MAKER)
     hands = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in HANDS]
     assert {id(call) for call in hands} <= {id(node) for node in ast.walk(inside)}
-    handed = {
-        call.func.id: [ast.unparse(each) for each in (*call.args, *(word.value for word in call.keywords))]
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in ("assemble", "DryRun", "Gate", "Executor", "Remembering")
-    }
     assert len(made) == 2  # the daemon's and the doctor's
+    handed = {**_handed(wiring), **_handed(assembly)}
     assert any(text.startswith(f"{MAKER}(") for text in handed["assemble"])
-    assert any(text.startswith(f"{MAKER}(") for text in handed["DryRun"])
-    assert "inner" in handed["Gate"]
-    assert handed["Remembering"][0] == "gate"
+    assert any(text.startswith(f"{MAKER}(") for text in _handed(wiring)["DryRun"])
     bound = {
         node.targets[0].id: ast.unparse(node.value)
-        for node in ast.walk(tree)
+        for node in ast.walk(assembly)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    assert bound[handed["Executor"][0]] == "Remembering(gate, authority)"
+    assert bound[handed["Gate"][0]].startswith("DryRun(actuator, clock) if")
+    assert handed["Remembering"][0].startswith("_gate(")
+    assert bound[handed["Executor"][0]].startswith("Remembering(")
+
+
+def _handed(tree: ast.Module) -> dict[str, list[str]]:
+    """What every wrapping call is given."""
+    return {
+        node.func.id: [ast.unparse(each) for each in (*node.args, *(word.value for word in node.keywords))]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WRAPPERS
+    }
 
 
 def test_a_gate_without_grants_lets_nothing_through() -> None:

@@ -14,9 +14,11 @@ from config.load import load
 from simulator.lab.breaks import break_
 from simulator.lab.lab import LabHandle, running_lab
 from simulator.lab.load import first_bad_at, read_ledger, well_since
+from simulator.lab.servers import wait_until
 from simulator.lab_config import write_config
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab"), pytest.mark.timeout(900)]
+WELL_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +35,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LabHandl
 
 
 def _healed(daemon: Daemon, known: set[str], seconds: float) -> Case:
+    """The case that was acted on, once no case since is open any more."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         fresh = [case for case in daemon.snapshot().cases if case.incident.id not in known]
-        done = [case for case in fresh if case.phase in ("recovered", "escalated")]
-        if done:
-            return done[0]
+        acted = [case for case in fresh if case.plan is not None]
+        if acted and all(case.phase in ("recovered", "escalated") for case in fresh):
+            return acted[0]
         time.sleep(1)
     raise AssertionError(f"not healed: {[item.text for case in daemon.snapshot().cases for item in case.timeline]}")
 
@@ -49,12 +52,18 @@ def _broken_and_healed(guarded: tuple[LabHandle, Daemon], fault: str, seconds: f
     began = time.time()
     break_(Path(lab.run_dir), fault)
     case = _healed(daemon, known, seconds)
-    rows = read_ledger(Path(lab.run_dir))
-    bad = first_bad_at(rows, began)
+    bad = first_bad_at(read_ledger(Path(lab.run_dir)), began)
     assert bad is not None
-    assert well_since(rows) is not None
     assert case.outcome is not None
+    # A single slow answer on a busy machine is no relapse: users are well again when they are so for a while.
+    wait_until(lambda: _is_well(Path(lab.run_dir)), f"{WELL_S} good seconds in a row", 120.0, 1.0)
     return case, case.outcome.at.timestamp() - bad
+
+
+def _is_well(run_dir: Path) -> bool:
+    rows = read_ledger(run_dir)
+    since = well_since(rows)
+    return since is not None and rows[-1].at - since >= WELL_S
 
 
 def test_a_hung_replica_is_replaced(guarded: tuple[LabHandle, Daemon]) -> None:

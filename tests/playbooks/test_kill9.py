@@ -79,6 +79,7 @@ def _assert_done_once(folder: Path, playbook: str) -> None:
 
 @pytest.mark.real  # one at a time: its clock runs on the wall
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # some fifty processes, one after the other
 def test_every_run_is_finished_after_sigkill_and_nothing_happens_twice(tmp_path: Path) -> None:
     whole = [tmp_path / playbook for playbook in PLAYBOOKS]
     for folder in whole:

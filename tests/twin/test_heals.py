@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.assembly import assemble
 from agent.casebook import Case
 from agent.controller import Controller
-from agent.wiring import assemble, live_actuator, live_senses
+from agent.wiring import live_actuator, live_senses
 from config.load import load
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios

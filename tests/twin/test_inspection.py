@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.assembly import assemble
 from agent.case import Evidence
 from agent.casebook import Case, read_cases
 from agent.controller import Controller
@@ -15,7 +16,7 @@ from agent.digest import digest
 from agent.inspector import Inspector
 from agent.observe import Senses
 from agent.view.digesting import as_markdown
-from agent.wiring import assemble, inspector_of
+from agent.wiring import inspector_of
 from config.load import load
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
