@@ -81,6 +81,8 @@ def _of(service: Service, plan: Plan, scene: Scene, runs: tuple[float, ...]) -> 
     share = round(100 * (away + before) / allowed)
     said = f"{service.name}: {away:.2f} minutes' failures while replicas are away, {before:.2f} by earlier runs of "
     said += f"{plan.playbook} ({len(runs)}), so {share} % of a day's {allowed:.1f}"
+    if not share:
+        return Forecast(text=said)  # whatever is left
     burns = _burns(service.name, scene) * _minutes(until)
     if burns > away + before:
         return Forecast(text=f"{said}; the incident burns {burns:.2f} in the same time")
