@@ -13,6 +13,7 @@ from playbooks.bind import Bindings, bind
 from playbooks.plan import Plan, Playbook
 
 NOT_NEEDED, NEEDED_SOON = "not_needed_for_hours", "needed_soon"
+SURER = 1.1  # times what is foretold: what is given back must not be wanted again a moment later
 EASY = 0.5  # of the capacity: so little needs no proof to stay as it is
 
 
@@ -32,14 +33,14 @@ class Need:
 
 
 def spare(scene: Scene, service: Service, growth: float) -> Need | None:
-    """Return one replica less, where what remains is proven to carry ``growth`` times the load of now; else None."""
+    """Return one replica less, where what remains is surely proven to carry ``growth`` times the load of now."""
     seen = scene.observation
     before, use = wanted_of(seen, service.name), use_of(seen, service)
     if use is None or ready_of(seen, service.name) != before or before <= max(service.min_replicas, 1):
         return None
-    if use * growth * before / (before - 1) > MOST_USED:
+    if use * growth * SURER * before / (before - 1) > MOST_USED:
         return None  # no proof is made for what cannot be proven
-    shown = headroom(scene, service, before - 1, growth=growth)
+    shown = headroom(scene, service, before - 1, growth=growth * SURER)
     return Need(service.name, before, before - 1, _words(growth, shown.text)) if shown.proven else None
 
 

@@ -25,8 +25,8 @@ from tests.agent.test_headroom import SERVICE, shown
 from tools.journal import Entry
 from tools.memory_journal import MemoryJournal
 
-EVENING = START.replace(hour=17, minute=30) + timedelta(days=3)  # a Thursday
-DAWN = timedelta(hours=12, minutes=30)
+EVENING = START.replace(hour=20) + timedelta(days=3)  # a Thursday
+DAWN = timedelta(hours=9, minutes=30)
 
 
 @dataclass
