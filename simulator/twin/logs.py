@@ -1,6 +1,5 @@
 """The twin's inference logs as Parquet files, written anew now and then: labels come late, and old rows change."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from simulator.twin.twin import Twin
 from tools.errors import Absent
+from tools.grid import Floats
 from tools.records import InferenceWindow
 
 KEPT = timedelta(hours=3)  # of the fleet's time
@@ -56,20 +56,34 @@ class TwinLogs:
                     again = self._twin.world.log.recomputed(name, now - KEPT, now)
             except Absent:
                 continue
-            _write(self._folder / f"{name}.again.parquet", replace(rows, features=again))
+            _replace(self._folder / f"{name}.again.parquet", _keyed(rows, again))
             _write(self._folder / f"{name}.parquet", rows)
 
 
 def _write(path: Path, rows: InferenceWindow) -> None:
+    """Write rows as services log them."""
+    import pyarrow as pa
+
+    micro = (rows.at * 1e6).astype(np.int64)
+    columns: dict[str, Any] = {"at": pa.array(micro, pa.timestamp("us", "UTC")), **_keyed(rows, rows.features)}
+    columns |= {"score": pa.array(rows.scores), "label": pa.array(rows.labels, from_pandas=True)}
+    columns["version"] = pa.array(rows.version.tolist(), pa.string())
+    _replace(path, columns)
+
+
+def _keyed(rows: InferenceWindow, features: Floats) -> dict[str, Any]:
+    """Return features beside the name of each row."""
+    import pyarrow as pa
+
+    keys = pa.array((rows.at * 1e6).astype(np.int64)).cast(pa.string())
+    return {KEY: keys, **{name: pa.array(features[:, place]) for place, name in enumerate(rows.names)}}
+
+
+def _replace(path: Path, columns: dict[str, Any]) -> None:
     """Replace a file as a whole: a reader sees the old rows or the new ones."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    columns: dict[str, Any] = {"at": pa.array((rows.at * 1e6).astype(np.int64), pa.timestamp("us", "UTC"))}
-    columns[KEY] = pa.array([f"{rows.service}-{at:.0f}" for at in rows.at * 1e6], pa.string())
-    columns |= {name: pa.array(rows.features[:, place]) for place, name in enumerate(rows.names)}
-    columns |= {"score": pa.array(rows.scores), "label": pa.array(rows.labels, from_pandas=True)}
-    columns["version"] = pa.array([str(each) for each in rows.version], pa.string())
     beside = path.with_suffix(".part")
     parquet.write_table(pa.table(columns), beside)
     beside.replace(path)
