@@ -14,7 +14,7 @@ from simulator.staging.edits import Json
 from simulator.staging.faults import FAULTS
 from simulator.staging.hands import Hands, Place
 from simulator.staging.job import Cleaner, job
-from simulator.staging.mark import Mark, mark_of, ready_for
+from simulator.staging.mark import Mark, last_drill, mark_of, ready_for
 from simulator.staging.plan import DrillPlan
 from simulator.staging.result import DrillResult
 from simulator.staging.turn import end_turn, turn
@@ -100,8 +100,10 @@ class Staging:
             ended = self._watched(plan, mark)
         finally:
             words = self.hands.take_back(plan.place, operation)
-            self._write(operation, "taken_back", text=words or "by the reverter")
-        found = result.noticed(read_cases(self.journal), plan.service, mark)
+            words = words or last_drill(self.hands.read(plan.place))  # the reverter was first
+            self._write(operation, "taken_back", text=words)
+        named = result.first_causes(self.journal.entries(kinds=("DIAGNOSIS",)))
+        found = result.noticed(read_cases(self.journal), named, plan.service, mark)
         harm = result.harmed(before, self.look(), plan.service)
         facts = {"operation": operation, "fault": plan.fault, "service": plan.service, "taken_back": words}
         scored = DrillResult.model_validate({**facts, **found, **ended, "collateral": harm})

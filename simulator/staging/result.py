@@ -9,6 +9,7 @@ from config.frozen import Frozen
 from simulator.staging.edits import Json, standing
 from simulator.staging.faults import FAULTS
 from simulator.staging.mark import Mark
+from tools.journal import Entry
 from tools.live.kube_stamp import Stamps
 
 Healer = Literal["prunella", "others", "the reverter", "nobody"]
@@ -52,13 +53,21 @@ def gone(item: Json, mark: Mark) -> bool:
     return not standing(item, mark.edits)
 
 
-def noticed(cases: Iterable[Case], service: str, mark: Mark) -> dict[str, Any]:
-    """Return what the running daemon made of it, by her journal."""
+def first_causes(diagnoses: Iterable[Entry]) -> dict[str, tuple[str, ...]]:
+    """Return the causes that were named first in every incident: what is only right at the second try was wrong."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in diagnoses:
+        found.setdefault(entry.subject, tuple(each["fault"] for each in entry.body["hypotheses"]))
+    return found
+
+
+def noticed(cases: Iterable[Case], named: Mapping[str, tuple[str, ...]], service: str, mark: Mark) -> dict[str, Any]:
+    """Return what the running daemon made of it, by her journal; ``named``: causes by incident."""
     mine = [c for c in cases if c.incident.service == service and c.incident.at >= mark.at]
     if not mine:
         return {"detected": False}
     first = min(mine, key=lambda case: case.incident.at)
-    causes = tuple(h.fault for c in mine if c.diagnosis for h in c.diagnosis.hypotheses)
+    causes = tuple(cause for case in mine for cause in named.get(case.incident.id, ()))
     true = FAULTS[mark.fault].causes
     return {
         "detected": True,

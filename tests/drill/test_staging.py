@@ -17,9 +17,11 @@ from simulator.staging.faults import FAULTS
 from simulator.staging.job import Cleaner, job
 from simulator.staging.mark import MARK, READY, Mark, mark_of, taking_back
 from simulator.staging.plan import DrillPlan
-from simulator.staging.result import DrillResult, harmed, noticed
+from simulator.staging.result import DrillResult, first_causes, harmed, noticed
 from simulator.staging.turn import end_turn, turn
+from tests.view.sample import healed, incident
 from tools.errors import Malformed, Refused
+from tools.memory_journal import MemoryJournal
 from tools.memory_leases import MemoryLeases
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -244,6 +246,13 @@ def test_another_service_that_was_hurt_is_collateral() -> None:
     after = {"chat": "broken", "fraud": "broken", "blind": "broken"}
     assert harmed(before, after, "chat") == ("fraud",)
     mark = Mark(operation="drill-1", fault="scaled_away", by="dana", at=AT, until=AT)
-    assert noticed((), "chat", mark) == {"detected": False}
+    assert noticed((), {}, "chat", mark) == {"detected": False}
+    journal = MemoryJournal()
+    for cause in ("silent_weight_corruption", "bad_rollout_errors"):
+        journal.append("inc-7", "DIAGNOSIS", {"hypotheses": [{"fault": cause}]}, AT)
+    assert first_causes(journal.entries()) == {"inc-7": ("silent_weight_corruption",)}
+    case = healed().model_copy(update={"incident": incident().model_copy(update={"id": "inc-7", "at": AT})})
+    bad = mark.model_copy(update={"fault": "bad_release"})
+    assert noticed([case], first_causes(journal.entries()), "chat", bad)["named"] is False
     words = DrillResult(operation="o", fault="oom_kill", service="chat", healed=False, by="the reverter").words()
     assert words == "oom_kill on chat: not noticed, not healed; ended by the reverter"
