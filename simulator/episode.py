@@ -77,12 +77,13 @@ class Doorkeeper:
     def apply(self, action: Action, operation: Operation) -> Receipt:
         """Let the world do it, and note it if it was done now."""
         before = len(self._world.ledger.actions)
+        vain = self._world.actuator.preimage(action).inverse in (action, None)
         receipt = self._world.actuator.apply(action, operation)
         if len(self._world.ledger.actions) > before:
             service = "" if isinstance(action, SetSchedulable) else action.service
             at = self._world.clock.now()
             blind = bool(service) and self._blind(service)
-            self.effects.append(Effect(at, operation.incident, operation.id, action, service, blind))
+            self.effects.append(Effect(at, operation.incident, operation.id, action, service, blind, vain))
         return receipt
 
     def _blind(self, service: str) -> bool:

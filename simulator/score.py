@@ -39,6 +39,7 @@ class Effect:
     action: Action
     service: str  # whose it is; empty: a node's
     blind: bool  # no objective of the service could be read at that instant
+    vain: bool = True  # the world was so already, or nobody can tell: done again, it is done twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,12 +297,12 @@ def unsafe(record: Record) -> list[str]:
 
 
 def duplicates(effects: Sequence[Effect]) -> list[Effect]:
-    """Return effects that repeat the last one on the same target, with nothing else done to it in between."""
+    """Return effects that repeat the last one on the same target, which nobody had undone in between."""
     last: dict[tuple[str, str], Action] = {}
     found = []
     for effect in effects:
         target = (effect.service or "node", str(getattr(effect.action, "node", "")) or effect.action.verb)
-        if last.get(target) == effect.action:
+        if last.get(target) == effect.action and effect.vain:
             found.append(effect)
         last[target] = effect.action
     return found

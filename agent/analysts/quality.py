@@ -28,6 +28,7 @@ SHIFTED = 0.15  # of the share of positives
 LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
 MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may be a month
 FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
+REMEMBERED = timedelta(days=7)  # promotions that may be what is wrong now
 RANKED, LYING = 0.03, 0.08  # of pairs; between the mean score and the share of positives
 JOINT = 0.35  # of a correlation, that two features keep whatever each does by itself
 UNEQUAL = 0.25  # accuracy between two halves of the cases
@@ -71,8 +72,7 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
     try:
         state = scene.senses.registry.model(service.model)
         champion = state.aliases.get("champion", "")
-        names = [version.version for version in state.versions]
-        older = names[names.index(champion) - 1] if champion in names and names.index(champion) else ""
+        older = _replaced(scene, state, champion)
         if not older:
             return
         start = max(onset(incident), scene.now - timedelta(hours=2))
@@ -97,6 +97,18 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
     if clear:
         _ranking(notes, scene, service, (champion, start))
+
+
+def _replaced(scene: Scene, state: ModelState, champion: str) -> str:
+    """Return the version that answered before the champion did, else the one made before it; empty: there is none."""
+    names = [version.version for version in state.versions]
+    promoted = [
+        change.before
+        for change in scene.senses.registry.changes(scene.now - REMEMBERED)
+        if change.entity == f"model/{state.model}" and change.after == champion and change.before in names
+    ]
+    made = names.index(champion) if champion in names else 0
+    return next(reversed(promoted), names[made - 1] if made else "")
 
 
 def _ranking(notes: Notes, scene: Scene, service: Service, answered: tuple[str, datetime]) -> None:
