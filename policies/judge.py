@@ -52,7 +52,7 @@ class Slice:
     """
 
     handle: cedarpy.PolicySet
-    named: frozenset[str]  # the facts that they can see
+    named: tuple[str, ...]  # the facts that they can see
     of: Mapping[str, frozenset[str]]
     twice: bool  # a condition asks which action it is, so that each question needs a look of its own
 
@@ -102,7 +102,7 @@ def _slice(class_: str, policies: Mapping[str, pst.Template], vocabulary: Vocabu
     every = frozenset(vocabulary.context)
     named = frozenset[str]().union(*(every if names is None else names for names in seen))
     twice = any(mentions(policy, "action") is None for policy in covering.values())
-    return Slice(handle, named, of, twice)
+    return Slice(handle, tuple(sorted(named)), of, twice)
 
 
 def _questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -173,13 +173,13 @@ def ask_cedar(service: str, class_: str, facts: Facts, rules: Rules) -> tuple[An
     """
     if objection := rules.vocabulary.objection(facts):
         return _void("act", objection), _void("propose", objection)
-    part = rules.slices[class_]
+    part, context = rules.slices[class_], facts["context"]
     entities = _entities(rules.schema, service, tuple(sorted(facts["resource"].items())))
     request = {
         "principal": _PRINCIPAL,
         "action": {"type": f"{_NAMESPACE}::Action", "id": class_},
         "resource": {"type": f"{_NAMESPACE}::Service", "id": service},
-        "context": orjson.dumps({name: fact for name, fact in facts["context"].items() if name in part.named}).decode(),
+        "context": orjson.dumps({name: context[name] for name in part.named}).decode(),
     }
     act = propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
     if part.twice:
