@@ -26,9 +26,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     for mark in MARKS:
         shown = dict(_shown(mark, frame, near))
         fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, incident, scene))}
-        if _is_shared(fresh, incident.service, scene):
-            text = f"{mark.spec.about}: on {len(fresh)} replicas at once"
-            notes.add(mark.finding, f"service/{incident.service}", 2.5, text)
+        if where := _shared(fresh, incident.service, scene):
+            notes.add(mark.finding, f"service/{incident.service}", 2.5, f"{mark.spec.about}: {where}")
             continue
         for entity, value in fresh.items():
             text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
@@ -36,10 +35,22 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     return notes.done()
 
 
-def _is_shared(found: Collection[str], service: str, scene: Scene) -> bool:
-    """Whether most replicas show a mark at once: what they run has the fault then, and no single one of them."""
-    mine = [entity for entity in found if entity.startswith(f"replica/{service}/")]
-    return len(mine) >= 2 and 2 * len(mine) > len(scene.observation.topology.of(service))
+def _shared(found: Collection[str], service: str, scene: Scene) -> str:
+    """Return on whom a mark is where what they run has the fault, and no single replica; empty: it is their own."""
+    mine = {entity.rpartition("/")[2] for entity in found if entity.startswith(f"replica/{service}/")}
+    if mine and mine == _renewed(service, scene):
+        return "on every replica of the new release, and no other"
+    most = len(mine) >= 2 and 2 * len(mine) > len(scene.observation.topology.of(service))
+    return f"on {len(mine)} replicas at once" if most else ""
+
+
+def _renewed(service: str, scene: Scene) -> frozenset[str]:
+    """Return the ready replicas of the release that a rollout goes to, while others are still there; else nobody."""
+    topology = scene.observation.topology
+    current = {each.current for each in topology.deployments if each.service == service}
+    new = {replica.name for replica in topology.of(service) if replica.revision in current and replica.ready}
+    old = [replica for replica in topology.of(service) if replica.revision not in current]
+    return frozenset(new) if old else frozenset()
 
 
 def _near(service: str, scene: Scene) -> frozenset[str]:

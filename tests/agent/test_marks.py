@@ -27,8 +27,10 @@ class Corrupted(handmade.Metrics):
         return Frame(at, keys, np.array([2.0 if name in self.ill else 0.0 for name in NAMES]))
 
 
-def found(*ill: str) -> tuple[Evidence, ...]:
-    replicas = tuple(handmade.REPLICA.model_copy(update={"name": name}) for name in NAMES)
+def found(*ill: str, old: Sequence[str] = ()) -> tuple[Evidence, ...]:
+    replicas = tuple(
+        handmade.REPLICA.model_copy(update={"name": name, "revision": "1" if name in old else "2"}) for name in NAMES
+    )
     where = handmade.topology().model_copy(update={"replicas": replicas})
     scene = handmade.scene(handmade.seen(0, {}, where=where))
     scene = replace(scene, senses=replace(scene.senses, metrics=Corrupted(ill)))
@@ -45,6 +47,18 @@ def test_most_at_once_are_the_services(ill: tuple[str, ...]) -> None:
     (evidence,) = found(*ill)
     assert (evidence.entity, evidence.bindings) == ("service/talk", {})
     assert f"on {len(ill)} replicas at once" in evidence.text
+
+
+def test_all_that_a_rollout_renewed_are_the_releases() -> None:
+    (evidence,) = found("talk-3", old=NAMES[:2])
+    assert evidence.entity == "service/talk"
+    assert evidence.text.endswith("on every replica of the new release, and no other")
+
+
+@pytest.mark.parametrize(("ill", "old"), [("talk-3", ["talk-1"]), ("talk-1", NAMES[:2]), ("talk-3", NAMES)])
+def test_one_of_those_that_run_the_same_is_that_replicas(ill: str, old: Sequence[str]) -> None:
+    (evidence,) = found(ill, old=old)
+    assert evidence.entity == f"replica/talk/{ill}"
 
 
 def test_none_is_no_news() -> None:
