@@ -9,11 +9,11 @@ from agent.analysts.changes import OURS
 from agent.analysts.columns import spoils
 from agent.analysts.evidence import Notes, onset
 from agent.analysts.shapes import joint, off, ranking, stepped, unequal
-from agent.analysts.versions import compare_turn
+from agent.analysts.versions import BEFORE, compare_turn
 from agent.case import BLIND, Evidence, Incident
 from agent.drift.exact import gaps
 from agent.drift.since import since
-from agent.observe import Scene
+from agent.observe import Scene, wilson
 from config.fleet import Service
 from tools.errors import ToolError, Transient
 from tools.records import InferenceWindow, ModelState
@@ -49,7 +49,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
     notes.add("accuracy_down", entity, 2.5 if reading.high < target else -2.0, text)
     if reading.high < target:
-        _versions(notes, incident, scene, service)
+        _versions(notes, incident, scene, service, target)
         _inputs(notes, scene, service)
     return notes.done()
 
@@ -66,8 +66,8 @@ def _unlabelled(notes: Notes, scene: Scene, service: Service) -> tuple[Evidence,
     return notes.done()
 
 
-def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) -> None:
-    """Ask the counterfactual: would the version before have done better on the same rows?"""
+def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service, target: float) -> None:
+    """Ask the counterfactual: would the version before have kept the promise on the same rows?"""
     entity = f"model/{service.model}"
     try:
         state = scene.senses.registry.model(service.model)
@@ -88,15 +88,16 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service) 
     except ToolError as error:
         compare_turn(notes, scene, service, (champion, older), str(error))
         return
-    better = found.accuracy.get(older, 0.0) - found.accuracy.get(champion, 0.0)
-    clear = found.gain_high < 0 and better > 0.03
+    would, better = found.accuracy.get(older, 0.0), found.accuracy.get(older, 0.0) - found.accuracy.get(champion, 0.0)
+    # Where both are bad, the rows are what is wrong: the version before is no cure, however much less bad it is.
+    clear = found.gain_high < 0 and better > 0.03 and wilson(would, found.rows)[1] >= target
     text = (
         f"on {found.rows} rows {older} scores {found.accuracy.get(older, 0):.1%}, {champion} "
         f"{found.accuracy.get(champion, 0):.1%} (log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f})"
     )
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
     if clear:
-        _ranking(notes, scene, service, (champion, start))
+        _ranking(notes, scene, service, (champion, older), start)
 
 
 def _replaced(scene: Scene, state: ModelState, champion: str) -> str:
@@ -111,20 +112,29 @@ def _replaced(scene: Scene, state: ModelState, champion: str) -> str:
     return next(reversed(promoted), names[made - 1] if made else "")
 
 
-def _ranking(notes: Notes, scene: Scene, service: Service, answered: tuple[str, datetime]) -> None:
-    """Say whether the scores still rank as well as when the version was accepted, and only lie elsewhere."""
+def _ranking(notes: Notes, scene: Scene, service: Service, pair: tuple[str, str], start: datetime) -> None:
+    """Say whether scores still rank as well as those of the version before did lately, and only lie elsewhere."""
+    (champion, before), entity = pair, f"model/{service.model}"
     try:
-        reference = scene.senses.log.reference(service.name)
-        rows = scene.senses.log.window(service.name, answered[1], scene.now)
+        rows = scene.senses.log.window(service.name, start - BEFORE, scene.now)
+        then, when = _ranked_before(scene, service, rows, before)
     except ToolError as error:
-        notes.add("ranking_kept", f"model/{service.model}", 0.0, f"NO DATA on rows: {error}")
+        notes.add("ranking_kept", entity, 0.0, f"NO DATA on rows: {error}")
         return
-    mine = rows.version == answered[0]
-    then, now = ranking(reference.scores, reference.labels), ranking(rows.scores[mine], rows.labels[mine])
-    lies = off(rows.scores[mine], rows.labels[mine])
-    text = f"scores rank {now:.1%} of pairs rightly, {then:.1%} when accepted, and lie {lies:+.1%} off the truth"
+    mine = (rows.version == champion) & (rows.at >= start.timestamp())
+    now, lies = ranking(rows.scores[mine], rows.labels[mine]), off(rows.scores[mine], rows.labels[mine])
+    text = f"scores rank {now:.1%} of pairs rightly, {then:.1%} {when}, and lie {lies:+.1%} off the truth"
     kept = now > then - RANKED and abs(lies) > LYING
-    notes.add("ranking_kept", f"model/{service.model}", 2.5 if kept else -1.5, text)
+    notes.add("ranking_kept", entity, 2.5 if kept else -1.5, text)
+
+
+def _ranked_before(scene: Scene, service: Service, rows: InferenceWindow, before: str) -> tuple[float, str]:
+    """Return how well the version before ranked its last rows; where it has too few, those it was accepted on."""
+    past = (rows.version == before) & np.isfinite(rows.labels)
+    if int(past.sum()) >= LEAST:
+        return ranking(rows.scores[past], rows.labels[past]), f"those of {before} before it"
+    reference = scene.senses.log.reference(service.name)
+    return ranking(reference.scores, reference.labels), "when accepted"
 
 
 def _age(notes: Notes, scene: Scene, state: ModelState, pair: tuple[str, str]) -> None:

@@ -103,6 +103,8 @@ class Records:
         self.old: InferenceWindow | None = None
         self.versions: tuple[str, ...] = ()
         self.gain: tuple[float, float, float] | None = None
+        self.would = 0.9  # accuracy of whatever the champion is compared with
+        self.compared: list[str] = []
         self.asked: list[tuple[datetime, datetime]] = []
         self.answers: bool | None = True
         self.happened: tuple[Any, ...] = ()
@@ -118,7 +120,8 @@ class Records:
             raise Absent("no labelled rows")
         self.asked.append((start, end))
         low, gain, high = self.gain
-        accuracy = {first: 0.9, second: 0.7}
+        self.compared.append(first)
+        accuracy = {first: self.would, second: 0.6}
         return Comparison(
             model=service, rows=500, accuracy=accuracy, log_loss={}, gain=gain, gain_low=low, gain_high=high
         )

@@ -159,6 +159,26 @@ def test_the_version_before_is_blamed_by_the_counterfactual(gain: tuple[float, f
     assert judged(WORSE, records)["older_version_better"] == 0.0
 
 
+def test_a_version_before_that_would_have_broken_the_promise_too_is_no_cure() -> None:
+    records = Records()
+    records.versions, records.gain = ("v1", "v2"), (-0.3, -0.2, -0.1)
+    for would, weight in ((0.79, 3.0), (0.77, 3.0), (0.70, -2.0)):  # promised: 0.8, and 500 rows say it to 4 points
+        records.would = would
+        assert judged(WORSE, records)["older_version_better"] == weight, would
+
+
+def test_the_version_compared_is_the_one_that_was_replaced_whenever_it_was_made() -> None:
+    records = Records()
+    records.versions, records.gain = ("v1", "v2", "v3"), (-0.3, -0.2, -0.1)
+    judged(WORSE, records)
+    turned = change(-20, "promotion", entity="model/score").model_copy(update={"before": "v1", "after": "v3"})
+    records.happened = (turned,)
+    judged(WORSE, records)
+    records.happened = (turned.model_copy(update={"before": "v0"}),)  # of which the registry knows nothing any more
+    judged(WORSE, records)
+    assert records.compared == ["v2", "v1", "v2"]
+
+
 def test_inputs_that_moved_are_told_from_those_that_did_not() -> None:
     records = Records()
     records.rows, records.old = rows(500, moved=2.0), rows(500)
