@@ -65,7 +65,18 @@ def _tile(figure: str, word: str) -> str:
 
 
 def _interval(share: Json) -> str:
-    return f"{share['mean']:.0%} <small>[{share['low']:.0%}, {share['high']:.0%}]</small>"
+    return f"{percent(share['mean'])} <small>[{percent(share['low'])}, {percent(share['high'])}]</small>"
+
+
+def percent(share: float) -> str:
+    """Write a share; all and nothing are said of all and nothing alone.
+
+    >>> percent(1.0), percent(0.998), percent(0.9999), percent(0.5), percent(0.00001)
+    ('100%', '99.8%', '99.9%', '50%', '0.1%')
+    """
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f}%".replace(".0%", "%")
 
 
 def _beside(summary: Json, guardian: str) -> str:
@@ -76,7 +87,7 @@ def _beside(summary: Json, guardian: str) -> str:
     head = ("", "healed", "good requests", "unsafe", "others harmed", "actions")
     rows = [(guardian, summary["healed"]["mean"], summary["good_request_share"], *_sums(summary, "sum"))]
     rows += [(n, summary["healed"][n], summary["good_request_share_of"][n], *_sums(summary, n)) for n in others]
-    cells = [(escape(n), f"{h or 0:.0%}", f"{g:.4%}", *(_count(value) for value in more)) for n, h, g, *more in rows]
+    cells = [(escape(n), percent(h or 0.0), f"{g:.4%}", *(_count(value) for value in more)) for n, h, g, *more in rows]
     note = "<p>Unsafe counts every act that no journal shows a plan and leave for; simple rules keep no journal.</p>"
     return "<h2>The same faults, guarded by others</h2>" + note + _table(head, cells)
 
