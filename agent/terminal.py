@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 NOT_WELL, WRONG_USE = 1, 2
+INTERRUPTED = 130  # as shells say it of Ctrl-C
 QUIET_FOR = 10.0  # seconds between two lines of progress where there is no terminal
 
 

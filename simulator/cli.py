@@ -18,10 +18,9 @@ import typer
 
 from agent.cli import TRY, app
 from agent.options import AsJson, Headless
-from agent.terminal import NOT_WELL, demo_journal, fail, meant, put_json, told, wiring
+from agent.terminal import INTERRUPTED, NOT_WELL, demo_journal, fail, meant, put_json, told, wiring
 from simulator import drill_options as opt
 
-INTERRUPTED = 130  # as shells say it of Ctrl-C
 __all__ = ["app", "main"]
 
 

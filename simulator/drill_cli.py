@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from agent.terminal import counted, fail, meant, put_json
+from agent.terminal import INTERRUPTED, counted, fail, meant, put_json
 from simulator.pairs import split
 
 MONTH = "month"  # the suite that is no set of scenarios
@@ -176,6 +176,10 @@ def drilled(
             result = wanted.play(backend, progress, resume)
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed: pip install 'prunella[ray]'")
+    except KeyboardInterrupt:
+        left = f"what was finished is in {resume}: the same command goes on" if resume else "--resume FILE keeps it"
+        typer.echo(f"stopped; {left}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
     return shown(result, as_json, html)
 
 

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from agent.terminal import meant
+from simulator import drill
 from simulator.staging.faults import FAULTS
 from tests.cli.conftest import Run
 
@@ -28,6 +30,19 @@ def test_the_command_refuses_production_and_slips_of_the_pen(prunella: Run, tmp_
     listed = prunella("drill", "--against", str(file), "--list")
     assert listed.exit_code == 0
     assert {line.split()[0] for line in listed.stdout.splitlines()} == set(FAULTS)
+
+
+def test_who_stops_a_drill_is_told_where_what_was_finished_is(
+    prunella: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drill, "run_drill", stopped)
+    done = prunella("drill", "vendor_outage", "--resume", str(tmp_path / "kept"))
+    assert done.exit_code == 130
+    assert "the same command goes on" in done.stderr
+    assert "--resume FILE" in prunella("drill", "vendor_outage").stderr
 
 
 def test_what_was_probably_meant_is_said(prunella: Run) -> None:
