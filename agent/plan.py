@@ -6,6 +6,7 @@ from datetime import datetime
 
 from agent.case import Hypothesis
 from agent.casebook import Case
+from agent.degrees import goes_further, has_degrees
 from playbooks.bind import Bindings, bind
 from playbooks.plan import Plan, Playbook
 
@@ -36,29 +37,39 @@ def propose(
 ) -> Proposal:
     """Return the plan of the likeliest hypothesis that a playbook cures and whose preconditions hold.
 
-    A playbook that was tried in this case is not tried again.
+    A playbook that was tried in this case is tried again only where it goes further than it did.
     """
     reasons: list[str] = []
-    tried = {plan.playbook for plan in case.plans if plan.attempt < attempt}
-    barred = {plan.playbook for plan in case.plans if plan.id in case.barred}
+    when = (attempt, now)
     for hypothesis in _likely(case):
         facts = find(hypothesis)
         for playbook in _curing(hypothesis.fault, playbooks):
-            if playbook.id in tried:
-                reasons.append(f"{playbook.id} was tried and did not help")
-                continue
-            if playbook.id in barred:
-                reasons.append(f"{playbook.id} was not tried, for a look at what it would change was refused")
-                continue
-            if lacks := tuple(_lacks(playbook, facts)):
-                reasons += [f"{playbook.id}: {text}" for _, text in lacks]
-                if {name for name, _ in lacks} <= PATIENT:
-                    return Proposal(None, tuple(reasons), worth_waiting=True)
-                continue
-            return _bound(case, playbook, hypothesis, facts, (attempt, now))
+            found = _tried(case, playbook, hypothesis, facts, when)
+            reasons += found.reasons
+            if found.plan is not None or found.worth_waiting:
+                return Proposal(found.plan, tuple(reasons) if found.plan is None else (), found.worth_waiting)
         if not _curing(hypothesis.fault, playbooks):
             reasons.append(f"no playbook cures {hypothesis.fault}")
     return Proposal(None, tuple(reasons) or ("no hypothesis is likely enough",))
+
+
+def _tried(
+    case: Case, playbook: Playbook, hypothesis: Hypothesis, facts: Facts, when: tuple[int, datetime]
+) -> Proposal:
+    """Return the plan of one playbook, or why there is none."""
+    before = [plan for plan in case.plans if plan.attempt < when[0] and plan.playbook == playbook.id]
+    if before and not has_degrees(before[-1]):
+        return Proposal(None, (f"{playbook.id} was tried and did not help",))
+    if any(plan.id in case.barred and plan.playbook == playbook.id for plan in case.plans):
+        said = f"{playbook.id} was not tried, for a look at what it would change was refused"
+        return Proposal(None, (said,))
+    if lacks := tuple(_lacks(playbook, facts)):
+        patient = {name for name, _ in lacks} <= PATIENT
+        return Proposal(None, tuple(f"{playbook.id}: {text}" for _, text in lacks), worth_waiting=patient)
+    found = _bound(case, playbook, hypothesis, facts, when)
+    if before and found.plan is not None and not goes_further(found.plan, before):
+        return Proposal(None, (f"{playbook.id} was tried, and it cannot go further",))
+    return found
 
 
 def _likely(case: Case) -> tuple[Hypothesis, ...]:

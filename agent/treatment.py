@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from agent.casebook import Case
+from agent.degrees import in_use
 from agent.desk import Desk, recall
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
@@ -92,7 +93,8 @@ class Treatment(Round):
         if now == "no_data":
             desk.authority.forget(plan.id)
             return self.end(case, "escalated", f"{plan.playbook} is done, and no data says whether it helped")
-        if plan.undo == "inverse" and now == "broken" and desk.executor is not None:
+        used = "" if case.phase == "acting" else in_use(plan, desk.journal.entries(subject=plan.incident), desk.look())
+        if plan.undo == "inverse" and now == "broken" and not used and desk.executor is not None:
             recall(desk, plan)
             execution = desk.executor.undo(plan, "it did not help")
             self.note(case, execution)
@@ -101,7 +103,9 @@ class Treatment(Round):
             if execution.state == "escalated":
                 return self.end(case, "escalated", execution.reason or "a person must look")
         desk.authority.forget(plan.id)
-        self.outcome(case, "not_recovered", f"{plan.playbook} did not help within {plan.verification.deadline}")
+        said = f"was not enough within {plan.verification.deadline}, and stays: {used}" if used else ""
+        said = said or f"did not help within {plan.verification.deadline}"
+        self.outcome(case, "not_recovered", f"{plan.playbook} {said}")
         return {"go": "begin"}
 
 
