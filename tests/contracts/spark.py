@@ -1,4 +1,4 @@
-"""A local Apache Spark: installed once into a folder of its own, outside the checkout, at the version of the constraints.
+"""A local Apache Spark: installed once into a folder of its own outside the checkout, at the constraints' version.
 
 Only PySpark and its bridge are put there; Ibis and all else are the project's own. Needs a Java of 17 or newer.
 """
