@@ -119,16 +119,22 @@ class Burning:
             for objective in service.objectives
             if objective.signal == SHARE and objective.bound == "below"
         ]
+        self._keys: tuple[SeriesKey, ...] | None = None
+        self._places: tuple[NDArray[np.intp], ...] = ()
         self._burn = Burn(np.array([1 - promise.target for promise in self._promises]), self._tick.total_seconds())
 
     def update(self, seen: Observation) -> tuple[Anomaly, ...]:
         """Take one observation; return the budgets that burn."""
         if not self._promises:
             return ()
-        shares, answers = (
-            np.array([_or_nan(seen.value(signal, f"service/{each.service}")) for each in self._promises])
-            for signal in (SHARE, "requests")
-        )
+        if seen.frame.keys is not self._keys:
+            self._keys, place = seen.frame.keys, {key: place for place, key in enumerate(seen.frame.keys)}
+            self._places = tuple(
+                np.array([place.get(SeriesKey(signal, f"service/{each.service}"), -1) for each in self._promises])
+                for signal in (SHARE, "requests")
+            )
+        values = np.append(np.where(np.isfinite(seen.frame.values), seen.frame.values, np.nan), np.nan)  # -1: NO DATA
+        shares, answers = (values[places] for places in self._places)
         answers *= self._tick.total_seconds()
         found = self._burn.update(answers, answers * np.clip(shares, 0.0, 1.0))
         return tuple(
@@ -159,7 +165,3 @@ class Burning:
             score=float(pace / limit),
             detector=BURN,
         )
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value

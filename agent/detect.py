@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from agent.observe import Observation, QualityReading
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
 from tools.signal import SeriesKey
+from tools.topology import Replica
 
 GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
 SPARE = 2  # replicas
@@ -189,14 +191,15 @@ class Watch:
     def _settled(self, seen: Observation) -> dict[str, bool]:
         """Return each engine replica, and whether it should be stepping: ready, and it has stepped or had its time."""
         found, stepped = {}, set()
-        for service in self._fleet.services:
-            if service.kind is not ServiceKind.LANGUAGE:
-                continue
-            for replica in seen.topology.of(service.name):
-                entity = f"replica/{service.name}/{replica.name}"
-                if replica.ready and (entity in self._stepped or seen.value("engine_steps", entity)):
-                    stepped.add(entity)
-                found[entity] = replica.ready and (entity in stepped or seen.at - replica.started_at > FIRST_STEP)
+        engines: dict[str, list[Replica]] = {s.name: [] for s in self._fleet.services if s.kind is ServiceKind.LANGUAGE}
+        for replica in seen.topology.replicas:
+            if replica.service in engines:
+                engines[replica.service].append(replica)
+        for replica in chain.from_iterable(engines.values()):
+            entity = f"replica/{replica.service}/{replica.name}"
+            if replica.ready and (entity in self._stepped or seen.value("engine_steps", entity)):
+                stepped.add(entity)
+            found[entity] = replica.ready and (entity in stepped or seen.at - replica.started_at > FIRST_STEP)
         self._stepped = stepped
         return found
 
@@ -239,11 +242,11 @@ class Watch:
         """Money over budget, for so long that it is no passing need."""
         found = []
         for service in self._fleet.services:
+            if not service.hourly_budget:
+                continue
             entity = f"service/{service.name}"
             spend, use = seen.value("spend", entity), seen.value("gpu_utilisation", entity)
             wanted = seen.value("replicas", entity)
-            if not service.hourly_budget:
-                continue
             if spend is None or use is None or wanted is None:
                 found += self._still(SeriesKey("spend", entity))
                 continue

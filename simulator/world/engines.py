@@ -215,7 +215,7 @@ class Engines:
         errors = np.clip(flow.finished * share + np.sqrt(flow.finished * share) * 0.5 * wobble, 0.0, flow.finished)
         good = flow.finished - errors
         self.util = np.where(mine & (speed.most > 0), flow.rate / np.maximum(speed.most, 1e-9), 0.0)
-        fast = self._histograms(good, ttft, e2e, token, speed.output)
+        fast = self._histograms(mine, good, (ttft, e2e, token), speed.output)
         self._counters(flow, good, errors, speed)
         tokens = good * (speed.prompt + speed.output)
         failed = rows.sum(errors + flow.failed) + self.lost
@@ -225,16 +225,18 @@ class Engines:
         normal = np.zeros(len(self.services))
         return Result(finished, failed, rows.sum(fast), rows.sum(tokens), normal, failed / answered)
 
-    def _histograms(self, good: Floats, ttft: Floats, e2e: Floats, token: Floats, output: Floats) -> Floats:
-        views = self._views
-        edges = self._edges
-        self.ttft_seen = good[:, None] * lognormal_share(edges[0], ttft, TTFT_SIGMA)
-        self.e2e_seen = good[:, None] * lognormal_share(edges[1], e2e, E2E_SIGMA)
+    def _histograms(self, mine: Bools, good: Floats, times: tuple[Floats, Floats, Floats], output: Floats) -> Floats:
+        """Add this tick's times to the histograms of the rows that live; all others answered nothing."""
+        views, edges = self._views, self._edges
+        ttft, e2e, token = (each[mine] for each in times)
+        answered = good[mine][:, None]
+        self.ttft_seen, self.e2e_seen = np.zeros_like(self.ttft_seen), np.zeros_like(self.e2e_seen)
+        self.ttft_seen[mine] = answered * lognormal_share(edges[0], ttft, TTFT_SIGMA)
+        self.e2e_seen[mine] = answered * lognormal_share(edges[1], e2e, E2E_SIGMA)
         views["vllm:time_to_first_token_seconds_bucket"] += self.ttft_seen
         views["vllm:e2e_request_latency_seconds_bucket"] += self.e2e_seen
-        views["vllm:inter_token_latency_seconds_bucket"] += (good * output)[:, None] * lognormal_share(
-            edges[2], token, ITL_SIGMA
-        )
+        tokens = (good * output)[mine][:, None]
+        views["vllm:inter_token_latency_seconds_bucket"][mine] += tokens * lognormal_share(edges[2], token, ITL_SIGMA)
         return self.e2e_seen[:, -1]
 
     def _counters(self, flow: "_Flow", good: Floats, errors: Floats, speed: "_Speed") -> None:

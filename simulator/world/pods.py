@@ -131,14 +131,16 @@ class Pods:
         for pod in self.pods.values():
             if not pod.ready and pod.ready_at is not None and pod.ready_at <= now and not pod.crashing:
                 pod.ready = True
-        for workload in self.workloads.values():
-            self._reconcile(workload, now)
+        of = {name: list[Pod]() for name in self.workloads}
+        for pod in self.pods.values():
+            of[pod.service].append(pod)
+        for name, workload in self.workloads.items():
+            self._reconcile(workload, of[name], now)
         for pod in self.pods.values():
             if pod.gpu < 0:
                 self._schedule(pod, now)
 
-    def _reconcile(self, workload: Workload, now: datetime) -> None:
-        pods = self.of(workload.service.name)
+    def _reconcile(self, workload: Workload, pods: list[Pod], now: datetime) -> None:
         old = [p for p in pods if p.revision != workload.current]
         new = [p for p in pods if p.revision == workload.current]
         if not old:

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.fleet import Fleet, Service, ServiceKind
+from simulator.world.abreast import Abreast, usual
 from simulator.world.events import Changes
 from simulator.world.learning import CHAMPION, EVALUATED, PAST, fresh_rows, past_model, problem_of
 from simulator.world.records import LABEL_DELAY, WorldLog, WorldRegistry
@@ -42,6 +44,7 @@ class Quality:
         self.log = WorldLog(self._scorers)
         self.registry = WorldRegistry(self._scorers, self.log, changes)
         self.trainings = Trainings(self._scorers, self.log, clock)
+        self._abreast = Abreast()
 
     def _scorer(self, service: Service) -> Scorer:
         task = problem_of(service.name)
@@ -57,27 +60,23 @@ class Quality:
     # -- every tick ------------------------------------------------------------------------------------------------
     def tick(self, at: datetime) -> None:
         """Score and log the rows of one tick; finish trainings that are due."""
+        second = at.timestamp()
+        times = second - 30.0 + 30.0 * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
+        hour = second / 3600.0 % 168.0
+        self._abreast.score([scorer for scorer in self._scorers.values() if usual(scorer)], times, hour)
         for scorer in self._scorers.values():
-            self._score(scorer, at.timestamp())
+            if not usual(scorer):
+                self._score(scorer, times, hour)
         self.log.tick(at)
         self.trainings.tick(at)
 
-    def _score(self, scorer: Scorer, at: float) -> None:
-        features, _, truth = scorer.problem.draw(scorer.rng, ROWS_PER_TICK, at / 3600.0 % 168.0, scorer.drift)
+    def _score(self, scorer: Scorer, times: Floats, hour: float) -> None:
+        features, _, truth = scorer.problem.draw(scorer.rng, ROWS_PER_TICK, hour, scorer.drift)
         chance = scorer.rng.random(ROWS_PER_TICK)
-        scores = np.empty(ROWS_PER_TICK)
-        version = np.empty(ROWS_PER_TICK, dtype=np.int16)
-        floor = 0.0
-        for name, share in scorer.weights.items():
-            mine = (chance >= floor) & (chance < floor + share / 100 + 1e-12)
-            floor += share / 100
-            if mine.any():
-                scores[mine] = scorer.models[name].predict(features[mine])
-                version[mine] = scorer.names.index(name)
+        scores, version = _answered(scorer, features, chance)
         scores = outdated(scores, scorer.drift.outdated)
         if scorer.drift.echo:
             truth = (scores >= 0.5).astype(np.float64)
-        times = at - 30.0 + 30.0 * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
         scorer.log.append(LoggedRows(times, features, scores, truth, version, some(ROWS_PER_TICK, scorer.drift.skew)))
 
     def shift(self, service: str, what: str, amount: float) -> None:
@@ -165,6 +164,21 @@ class Quality:
         wrong = order[count - int(values["mislabelled"] * count) :]  # not at random: one kind of case, always wrong
         labels[wrong] = 1 - labels[wrong]
         return fit(features, labels, seed=17, epochs=20)
+
+
+def _answered(scorer: Scorer, features: Floats, chance: Floats) -> tuple[Floats, NDArray[np.int16]]:
+    """Return what each row is answered, and by which of the known versions."""
+    if list(scorer.weights.values()) == [100]:
+        (name,) = scorer.weights
+        return scorer.models[name].predict(features), np.full(len(features), scorer.names.index(name), dtype=np.int16)
+    scores, version, floor = np.empty(len(features)), np.empty(len(features), dtype=np.int16), 0.0
+    for name, share in scorer.weights.items():
+        mine = (chance >= floor) & (chance < floor + share / 100 + 1e-12)
+        floor += share / 100
+        if mine.any():
+            scores[mine] = scorer.models[name].predict(features[mine])
+            version[mine] = scorer.names.index(name)
+    return scores, version
 
 
 def outdated(scores: Floats, share: float) -> Floats:

@@ -1,7 +1,11 @@
 """The Cluster and Serving ports."""
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar, cast
 
+from config.frozen import Frozen
 from simulator.world.events import Changes
 from simulator.world.pods import Pod, Pods, Workload
 from simulator.world.profile import GPUS_PER_NODE
@@ -13,6 +17,8 @@ from tools.errors import Absent
 from tools.records import Probe, Split
 from tools.topology import Deployment, Node, Replica, Topology
 
+Noun = TypeVar("Noun", bound=Frozen)
+
 
 class WorldCluster:
     """Reads pods, nodes, deployments and what was changed."""
@@ -21,49 +27,73 @@ class WorldCluster:
         self._pods = pods
         self._changes = changes
         self._clock = clock
+        self._known: dict[tuple[str, str], tuple[tuple[object, ...], Frozen]] = {}
 
     def topology(self) -> Topology:
         """Return the fleet as it stands now."""
         pods = self._pods
+        ready = Counter(pod.service for pod in pods.pods.values() if pod.ready)
         return Topology(
             at=self._clock.now(),
-            deployments=tuple(self._deployment(w) for w in pods.workloads.values()),
+            deployments=tuple(self._deployment(w, ready[w.service.name]) for w in pods.workloads.values()),
             replicas=tuple(self._replica(pod) for pod in pods.pods.values()),
             nodes=tuple(self._node(i) for i in range(len(pods.machines))),
         )
 
-    def _deployment(self, workload: Workload) -> Deployment:
-        return Deployment(
-            service=workload.service.name,
-            replicas=workload.wanted,
-            ready=sum(pod.ready for pod in self._pods.of(workload.service.name)),
-            current=workload.current,
-            revisions=tuple(workload.revisions),
-            owners=workload.owners,
+    def _deployment(self, workload: Workload, ready: int) -> Deployment:
+        revisions = tuple(workload.revisions)
+        return self._same(
+            ("deployment", workload.service.name),
+            (workload.wanted, ready, workload.current, revisions, workload.owners),
+            lambda: Deployment(
+                service=workload.service.name,
+                replicas=workload.wanted,
+                ready=ready,
+                current=workload.current,
+                revisions=revisions,
+                owners=workload.owners,
+            ),
         )
 
     def _replica(self, pod: Pod) -> Replica:
         machine = self._pods.machine_of(pod)
-        return Replica(
-            name=pod.name,
-            service=pod.service,
-            node=machine.name if machine else "",
-            ready=pod.ready,
-            revision=pod.revision,
-            started_at=pod.created_at,
+        node = machine.name if machine else ""
+        return self._same(
+            ("replica", pod.name),
+            (node, pod.ready, pod.revision),
+            lambda: Replica(
+                name=pod.name,
+                service=pod.service,
+                node=node,
+                ready=pod.ready,
+                revision=pod.revision,
+                started_at=pod.created_at,
+            ),
         )
 
     def _node(self, index: int) -> Node:
         machine = self._pods.machines[index]
-        gone = sum(self._pods.lost[index * GPUS_PER_NODE : (index + 1) * GPUS_PER_NODE])
-        return Node(
-            name=machine.name,
-            ready=machine.ready,
-            schedulable=machine.schedulable,
-            gpus=GPUS_PER_NODE - gone,
-            gpus_free=len(self._pods.free(index)),
-            zone=machine.zone,
+        gpus = GPUS_PER_NODE - sum(self._pods.lost[index * GPUS_PER_NODE : (index + 1) * GPUS_PER_NODE])
+        free = len(self._pods.free(index))
+        return self._same(
+            ("node", machine.name),
+            (machine.ready, machine.schedulable, gpus, free),
+            lambda: Node(
+                name=machine.name,
+                ready=machine.ready,
+                schedulable=machine.schedulable,
+                gpus=gpus,
+                gpus_free=free,
+                zone=machine.zone,
+            ),
         )
+
+    def _same(self, who: tuple[str, str], state: tuple[object, ...], make: Callable[[], Noun]) -> Noun:
+        """Return the value of the last look where nothing has changed: most of a fleet stands still."""
+        known = self._known.get(who)
+        if known is None or known[0] != state:
+            known = self._known[who] = (state, make())
+        return cast("Noun", known[1])
 
     def changes(self, since: datetime) -> tuple[Change, ...]:
         """Return what was changed at or after ``since``, oldest first; promotions are the registry's."""

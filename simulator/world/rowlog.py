@@ -38,7 +38,7 @@ class RowLog:
 
     def append(self, rows: LoggedRows) -> None:
         """Add rows that are later than every row before."""
-        places = (self._written + np.arange(len(rows.at))) % len(self._at)
+        places = self._places(self._written, self._written + len(rows.at))
         self._at[places] = rows.at
         self._features[places] = rows.features
         self._scores[places] = rows.scores
@@ -54,15 +54,21 @@ class RowLog:
         first = self._written - held
         # Times rise along the ring from its oldest row: find both ends by bisection, without copying the ring.
         low, high = (first + self._before(first, held, moment) for moment in (start, end))
-        places = np.arange(low, max(low, high)) % capacity
+        places = self._places(low, max(low, high))
         return LoggedRows(
-            self._at[places],
+            self._at[places].copy(),
             self._features[places].astype(np.float64),
             self._scores[places].astype(np.float64),
             self._truth[places].astype(np.float64),
-            self._version[places],
-            self._off[places],
+            self._version[places].copy(),
+            self._off[places].copy(),
         )
+
+    def _places(self, low: int, high: int) -> slice | NDArray[np.intp]:
+        """Return where rows lie: in one piece, but where the ring ends between them."""
+        size, count = len(self._at), high - low
+        first = low % size
+        return slice(first, first + count) if first + count <= size else np.arange(low, high) % size
 
     def _before(self, first: int, held: int, moment: float) -> int:
         """Count held rows earlier than ``moment``."""

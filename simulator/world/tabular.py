@@ -108,8 +108,10 @@ class TabularProblem:
         probability = self.label_noise + (1.0 - 2.0 * self.label_noise) * probability
         labels = (rng.random(n) < probability).astype(np.float64)
         shown = self.location + self.spread * shown
-        flipped = 30.4 * (day - 1) + month + 1
-        shown[:, self.numeric] = np.where(drift.date_flip & (day <= 12) & (day != month + 1), flipped, date)
+        shown[:, self.numeric] = date
+        if drift.date_flip:
+            flipped = 30.4 * (day - 1) + month + 1
+            shown[:, self.numeric] = np.where((day <= 12) & (day != month + 1), flipped, date)
         if drift.unparsed:
             shown[day > 12, self.numeric] = np.nan
         self._corrupt(rng, shown, drift)
@@ -126,7 +128,8 @@ class TabularProblem:
     def _corrupt(self, rng: np.random.Generator, shown: Floats, drift: Drift) -> None:
         """Spoil the rows in place, without a trace in the truth."""
         self._turn(shown, drift.rotation)
-        shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= self._skewed
+        if drift.skew:
+            shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= self._skewed
         if drift.unit_change:
             shown[:, self.chosen[0]] *= 1000.0
         if drift.categories:
@@ -168,7 +171,7 @@ def some(count: int, share: float) -> NDArray[np.bool_]:
     >>> int(some(1000, 0.25).sum())
     251
     """
-    return np.asarray(np.arange(count) * GOLDEN % 1.0 < share)
+    return np.asarray(np.arange(count) * GOLDEN % 1.0 < share) if share else np.zeros(count, dtype=np.bool_)
 
 
 def problem(seed: int, numeric: int = 8, categorical: int = 3, label_noise: float = 0.02) -> TabularProblem:

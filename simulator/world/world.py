@@ -6,11 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from config.fleet import Fleet, Objective, ServiceKind
+from config.fleet import Fleet, ServiceKind
 from simulator.world.actuate import WorldActuator
 from simulator.world.ails import afflict
 from simulator.world.body import Body, VirtualClock
-from simulator.world.evaluate import interpolate
 from simulator.world.faults import Stage
 from simulator.world.flow import Load, Result, tally
 from simulator.world.ledger import Ledger
@@ -20,12 +19,10 @@ from simulator.world.quality import WorldLog, WorldRegistry
 from simulator.world.reading import WorldCluster, WorldServing
 from simulator.world.script import Scenario
 from simulator.world.store import Floats
-from simulator.world.vendors import EDGES as VENDOR_EDGES
-from tools.buckets import E2E, TTFT
+from simulator.world.truths import Truths
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)  # a Monday morning
 NOISE = 0.04  # sigma of latencies from tick to tick
-_EDGES = {"ttft_p95": np.array(TTFT), "latency_p95": np.array(E2E)}
 
 
 class World:
@@ -43,6 +40,7 @@ class World:
         self._actuator = WorldActuator(
             body.pods, body.vendors, body.quality, body.changes, body.clock, self._ledger.actions.append
         )
+        self._truths = Truths(body)
         self._tick = 0
         self._last = Result.empty(len(fleet.services))
         kinds = [service.kind for service in fleet.services]
@@ -190,7 +188,7 @@ class World:
     def _account(self, seconds: float) -> None:
         """Write the truth of this tick down."""
         body, ledger, last = self._body, self._ledger, self._last
-        values = {name: self._truths(name) for name in body.index}
+        values = self._truths.read(last)
         right = np.array([self._rightness(name, values[name]) for name in body.index])
         ledger.requests += last.finished + last.failed
         ledger.good_requests += last.fast * right
@@ -209,24 +207,3 @@ class World:
         target = next((o.target for o in self._body.services[name].objectives if o.signal == "accuracy"), 0.0)
         accuracy = values.get("accuracy", float("nan"))
         return accuracy / target if target and accuracy < target else 1.0
-
-    def _truths(self, name: str) -> dict[str, float]:
-        """Return the true reading of every objective of a service in this tick alone."""
-        return {o.signal: self._truth(name, o) for o in self._body.services[name].objectives}
-
-    def _truth(self, name: str, objective: Objective) -> float:
-        body, i = self._body, self._body.index[name]
-        if objective.signal == "error_ratio":
-            return float(self._last.errors[i])
-        if objective.signal == "latency_mean":
-            return float(body.scoring.latency[i]) if self._last.finished[i] > 0 else float("nan")
-        if objective.signal == "accuracy":
-            return body.quality.accuracy(name)
-        if body.services[name].kind is ServiceKind.VENDOR:
-            return _p95(np.array(VENDOR_EDGES), body.vendors.seen[body.vendors.service == i])
-        seen = body.engines.ttft_seen if objective.signal == "ttft_p95" else body.engines.e2e_seen
-        return _p95(_EDGES[objective.signal], seen[body.rows.alive & (body.rows.service == i)])
-
-
-def _p95(edges: Floats, seen: Floats) -> float:
-    return float(interpolate(0.95, edges, seen.sum(axis=0, keepdims=True))[0]) if len(seen) else float("nan")

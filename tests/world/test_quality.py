@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from config.fleet import Fleet
+from simulator.world import quality
 from simulator.world.quality import LABEL_DELAY, ROWS_PER_TICK, outdated
 from simulator.world.rowlog import LoggedRows, RowLog
 from simulator.world.script import Scenario
@@ -49,6 +50,23 @@ def test_a_split_decides_which_version_answers(fleet: Fleet) -> None:
     after = world.serving.split("fraud")
     assert after is not None
     assert after.weights == {"1": 100}
+
+
+def test_services_side_by_side_answer_as_each_by_itself(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, one_by_one = World(fleet, seed=3), World(fleet, seed=3)
+    for _ in range(4):
+        together.advance(30.0)
+    monkeypatch.setattr(quality, "usual", lambda scorer: False)
+    for _ in range(4):
+        one_by_one.advance(30.0)
+    start, end = together.clock.now() - timedelta(minutes=3), together.clock.now()
+    first, second = (world.log.window("fraud", start, end) for world in (together, one_by_one))
+    assert len(first.at) == 4 * ROWS_PER_TICK
+    assert first.version.tolist() == second.version.tolist()
+    assert first.features == pytest.approx(second.features)
+    assert first.scores == pytest.approx(second.scores)
+    truth = [world.log._scorers["fraud"].log.between(0, 2e9).truth.tolist() for world in (together, one_by_one)]
+    assert truth[0] == truth[1]
 
 
 @pytest.mark.slow
