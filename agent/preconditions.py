@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from agent.bindings import Bindings
 from agent.capacity import TARGET, ready_of, use_of
 from agent.observe import Scene
+from agent.served import compared
 from agent.working import idle_replicas, working_of
 from config.fleet import Service
-from tools.errors import ToolError
+from tools.errors import Absent, ToolError
 
 WELL = 0.1  # errors of a vendor that may carry the traffic
 
@@ -72,6 +74,22 @@ def _labels(ground: Ground) -> str:
     return "" if ground.bound("train_start") and ground.bound("train_end") else "too few labelled rows since the onset"
 
 
+def _features(ground: Ground) -> str:
+    """Whether rows to train on were served as they are computed anew; where nothing computes them, a person is asked.
+
+    A look that fails for now is raised: the next one looks again.
+    """
+    start, end = ground.bound("train_start"), ground.bound("train_end")
+    if not start or not end:
+        return ""
+    try:
+        since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
+        found = compared(ground.scene, ground.service.name, since, until)
+    except Absent:
+        return ""
+    return f"{found.words()}: training would learn that" if found.differs else ""
+
+
 def _candidate(ground: Ground) -> str:
     name = ground.bound("candidate")
     try:
@@ -115,6 +133,7 @@ _KNOWN: Mapping[str, Callable[[Ground], str]] = {
     "load_is_known": _load,
     "labels_are_enough": _labels,
     "candidate_is_new": _candidate,
+    "features_are_as_trained": _features,
     "peers_can_carry_load": _peers,
     "replicas_are_on_node": _on_node,
     "other_vendor_is_well": _vendor,

@@ -19,7 +19,7 @@ from policies.controls import paused
 from policies.decision import Situation
 from policies.floor import Ready
 from policies.storm import openings, storming
-from tools.action import EvictReplica, SetReplicas
+from tools.action import EvictReplica, SetReplicas, TrainModel
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
@@ -80,6 +80,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         budget_left_percent=spends.left_percent,
         budget_cost=spends.text,
         money_per_hour=_money(plan, scene),
+        features_compared=_compared(case, plan),
         reversible=plan.undo == "inverse",
     )
 
@@ -126,6 +127,15 @@ def _runs(case: Case, plan: Plan, now: datetime, journal: Journal) -> set[str]:
 def _count(recent: Sequence[Entry], service: str) -> int:
     """Return how many steps wrote to the service, whatever incident they belonged to."""
     return sum(1 for entry in recent if entry.body["action"].get("service") == service)
+
+
+def _compared(case: Case, plan: Plan) -> bool:
+    """Whether what a plan would learn is known to be served as training computes it, or gives no ground for doubt."""
+    if not any(isinstance(step.action, TrainModel) for step in plan.steps):
+        return True
+    seen = {item.finding: item.weight for item in case.evidence}
+    doubt = max(seen.get(finding, 0.0) for finding in ("inputs_moved", "joint_moved")) > 0
+    return seen.get("features_skewed", 0.0) < 0 or not doubt
 
 
 def _effect(plan: Plan, scene: Scene) -> Effect:

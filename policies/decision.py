@@ -49,6 +49,10 @@ class Situation(Frozen):
         default=100, ge=0, le=100, description="of that budget, that are left before; 100 where nothing is spent"
     )
     budget_cost: str = Field(default="", description="the arithmetic of both, for people; no rule sees it")
+    features_compared: bool = Field(
+        default=True,
+        description="what would be learnt is served as it is computed anew, or did not move, or nothing is trained",
+    )
     money_per_hour: float = Field(description="extra cost; negative when it saves")
     reversible: bool
 

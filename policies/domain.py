@@ -41,6 +41,7 @@ _CALM: Mapping[str, Any] = {
     "floor_margin": 1,
     "load_percent": 50,
     "capacity_proven": True,
+    "features_compared": True,
     "budget_left_percent": 100,
     "money_cents": 0,
     "reversible": True,

@@ -83,5 +83,6 @@ def _of_effect(situation: Situation) -> Mapping[str, Fact]:
         "budget_cost_percent": situation.budget_cost_percent,
         "budget_left_percent": situation.budget_left_percent,
         "money_cents": math.ceil(round(situation.money_per_hour * 100, 6)),
+        "features_compared": situation.features_compared,
         "reversible": situation.reversible,
     }

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.change import Change
-from tools.records import Comparison, InferenceWindow, ModelState, Probe, Split
+from tools.records import Comparison, InferenceWindow, ModelState, Probe, Recomputed, Split
 from tools.signal import Frame, SignalSpec
 from tools.tables import Column, Table
 from tools.topology import Topology
@@ -67,6 +67,10 @@ class InferenceLog(Protocol):
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on; ``Absent`` when none were kept."""
+        ...
+
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        """Return rows logged in [start, end) beside the same computed anew; ``Absent`` when nothing computes them."""
         ...
 
 

@@ -27,6 +27,20 @@ class InferenceWindow:
     version: NDArray[np.str_]
 
 
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """Rows of one service as they were served, beside the same computed anew as training computes them; oldest first.
+
+    ``at`` float64 (n,) POSIX seconds; ``served`` and ``again`` float64 (n, d), NaN = null.
+    """
+
+    service: str
+    names: tuple[str, ...]  # of the d features
+    at: NDArray[np.float64]
+    served: NDArray[np.float64]
+    again: NDArray[np.float64]
+
+
 class ModelVersion(Frozen):
     """One registered version of a model."""
 

@@ -1,25 +1,20 @@
 """The quality analyst: is the model worse, is the version to blame, did its inputs move?"""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.analysts.changes import OURS
-from agent.analysts.columns import spoils
+from agent.analysts import inputs
 from agent.analysts.evidence import Notes, onset
-from agent.analysts.shapes import joint, off, ranking, stepped, unequal
+from agent.analysts.shapes import off, ranking, unequal
 from agent.analysts.versions import BEFORE, compare_turn
 from agent.case import BLIND, Evidence, Incident
-from agent.drift.exact import gaps
-from agent.drift.since import since
 from agent.observe import Scene, wilson
 from config.fleet import Service
 from tools.errors import ToolError, Transient
 from tools.records import InferenceWindow, ModelState
-from tools.tables import Numbers
 
-LATELY = timedelta(minutes=10)  # rows that say what is shown to the model now
 RECENT, SOON = timedelta(minutes=40), timedelta(minutes=25)  # rows looked at; labels that come among them
 LABELLED = timedelta(minutes=30)  # rows whose labels may be known by now
 UNLABELLED = timedelta(hours=1)  # answers that would have labels, as far as anybody knows
@@ -30,9 +25,7 @@ MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may b
 FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
 REMEMBERED = timedelta(days=7)  # promotions that may be what is wrong now
 RANKED, LYING = 0.03, 0.08  # of pairs; between the mean score and the share of positives
-JOINT = 0.35  # of a correlation, that two features keep whatever each does by itself
 UNEQUAL = 0.25  # accuracy between two halves of the cases
-MOVED = 0.35  # Kolmogorov-Smirnov distance of a feature that counts as moved
 
 
 def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
@@ -165,51 +158,10 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     except ToolError as error:
         notes.add("inputs_moved", entity, 0.0, f"no reference: {error}")
         return
-    if len(rows.at) < 200:
-        return
-    _spoiled(notes, entity, reference, rows)
-    _truths(notes, entity, reference, labelled)
-    distances = [distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))]
-    worst = int(np.argmax(distances))
-    text = f"feature {rows.names[worst]} moved most: KS distance {distances[worst]:.2f}, moved from {MOVED}"
-    if distances[worst] > MOVED:
-        text += _since(reference.features[:, worst], rows.features[:, worst], rows.at)
-    notes.add("inputs_moved", entity, 2.5 if distances[worst] > MOVED else -1.5, text)
-    if distances[worst] > MOVED:
-        _stepped(notes, scene, entity, (rows.names[worst], worst))
-
-
-def _stepped(notes: Notes, scene: Scene, entity: str, feature: tuple[str, int]) -> None:
-    """Say whether a feature moved in one step while a release came in, and has stood still since."""
-    start = scene.now - timedelta(hours=2)
-    try:
-        changes = scene.senses.cluster.changes(start)
-        rows = scene.senses.log.window(entity.removeprefix("service/"), start, scene.now)
-    except ToolError as error:
-        notes.add("inputs_stepped", entity, 0.0, f"NO DATA on releases: {error}")
-        return
-    releases = [c.at.timestamp() for c in changes if c.kind == "release" and c.entity == entity and c.actor != OURS]
-    found = any(stepped(rows.at, rows.features[:, feature[1]], at) for at in releases)
-    told = "moved in one step with a release" if found else "did not move with a release"
-    notes.add("inputs_stepped", entity, 2.5 if found else -1.5, f"feature {feature[0]} {told}")
-
-
-def _since(reference: NDArray[np.float64], current: NDArray[np.float64], at: NDArray[np.float64]) -> str:
-    """Say since when, where a step in the rows' own time explains most of the move."""
-    found = since(Numbers(reference), Numbers(current), at)
-    return "" if found is None else f", since {datetime.fromtimestamp(found, UTC):%H:%M} UTC"
-
-
-def _spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow) -> None:
-    """Say what is wrong with the rows that retraining would only learn: units, nulls, codes, places, dates."""
-    recent = rows.at > rows.at[-1] - LATELY.total_seconds()
-    before, now = reference.features, rows.features[recent]
-    for finding, text in spoils(rows.names, before, now):
-        notes.add(finding, entity, 2.5, text)
-    apart = joint(before, now)
-    notes.add(
-        "joint_moved", entity, 2.5 if apart > JOINT else -1.5, f"a correlation between features moved {apart:.2f}"
-    )
+    if len(rows.at) >= LEAST:
+        inputs.spoiled(notes, entity, reference, rows)
+        _truths(notes, entity, reference, labelled)
+        inputs.moved(notes, scene, entity, (reference, rows))
 
 
 def _truths(notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow) -> None:
@@ -252,13 +204,3 @@ def _dates(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.b
     gap, noise = float(sure.mean() - either.mean()), float(np.sqrt(0.5 / len(either) + 0.5 / len(sure)))
     text = f"answers are right {sure.mean():.0%} where the day cannot be a month, {either.mean():.0%} where it can"
     notes.add("dates_swapped", entity, 2.5 if gap > max(0.1, 2 * noise) else -1.5, text)
-
-
-def distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the two-sample Kolmogorov-Smirnov distance, nulls left out.
-
-    >>> distance(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
-    1.0
-    """
-    one, two = first[np.isfinite(first)], second[np.isfinite(second)]
-    return gaps(one, two).ks if len(one) and len(two) else 1.0

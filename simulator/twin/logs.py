@@ -53,7 +53,7 @@ class TwinLogs:
             try:
                 with self._twin.lock:
                     rows = self._twin.world.log.window(name, now - KEPT, now)
-                    again = self._twin.world.log.recomputed(name, now - KEPT, now)
+                    again = self._twin.world.log.recomputed(name, now - KEPT, now).again
             except Absent:
                 continue
             _replace(self._folder / f"{name}.again.parquet", _keyed(rows, again))

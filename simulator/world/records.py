@@ -12,7 +12,7 @@ from simulator.world.scorer import Scorer
 from simulator.world.store import Floats
 from tools.change import Change
 from tools.errors import Absent
-from tools.records import Comparison, InferenceWindow, ModelState
+from tools.records import Comparison, InferenceWindow, ModelState, Recomputed
 from tools.training import evaluate, row_losses
 
 LABEL_DELAY = timedelta(minutes=20)
@@ -94,11 +94,14 @@ class WorldLog:
         rows = scorer.log.between(start.timestamp(), last)
         return _window(scorer, rows, self._until[service])
 
-    def recomputed(self, service: str, start: datetime, end: datetime) -> Floats:
-        """Return the features of the same rows, computed anew as training computes them."""
-        scorer = self._scorers[service]
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        """Return the rows logged in [start, end) beside the same computed anew as training computes them."""
+        scorer = self._scorers.get(service)
+        if scorer is None:
+            raise Absent(f"{service} logs no inferences")
         rows = scorer.log.between(start.timestamp(), end.timestamp())
-        return scorer.problem.recomputed(rows.features, rows.off)
+        again = scorer.problem.recomputed(rows.features, rows.off)
+        return Recomputed(service, scorer.problem.names, rows.at, rows.features, again)
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on."""

@@ -13,7 +13,7 @@ from config.fleet import Fleet, Objective, Service, ServiceKind
 from playbooks.plan import Bounds, Plan, Step, Verification
 from tools.action import Action, RestoreRevision
 from tools.errors import Absent
-from tools.records import Comparison, InferenceWindow, ModelState, ModelVersion, Probe
+from tools.records import Comparison, InferenceWindow, ModelState, ModelVersion, Probe, Recomputed
 from tools.signal import Frame, SeriesKey, SignalSpec
 from tools.topology import Deployment, Node, Replica, Revision, Topology
 
@@ -101,6 +101,7 @@ class Records:
     def __init__(self) -> None:
         self.rows: InferenceWindow | None = None
         self.old: InferenceWindow | None = None
+        self.again: Recomputed | None = None
         self.versions: tuple[str, ...] = ()
         self.gain: tuple[float, float, float] | None = None
         self.would = 0.9  # accuracy of whatever the champion is compared with
@@ -140,6 +141,13 @@ class Records:
         if self.old is None:
             raise Absent("no reference")
         return self.old
+
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        if self.again is None:
+            raise Absent("nothing computes features anew")
+        keep = (self.again.at >= start.timestamp()) & (self.again.at < end.timestamp())
+        a = self.again
+        return Recomputed(service, a.names, a.at[keep], a.served[keep], a.again[keep])
 
     def probe(self, service: str, replica: str) -> Probe:
         return Probe(replica=replica, at=START, health_ok=True, answers=self.answers)

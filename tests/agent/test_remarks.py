@@ -15,7 +15,7 @@ from config.logs import LogTable, Measure
 from tests.drift.tables import Rows
 from tools.errors import Absent, Transient
 from tools.grid import Floats
-from tools.records import InferenceWindow
+from tools.records import InferenceWindow, Recomputed
 from tools.summary import Summary
 from tools.tables import Column, Labels, Numbers, Table
 
@@ -62,6 +62,9 @@ class Log:
 
     def reference(self, service: str) -> InferenceWindow:
         return windowed(self.accepted(service))
+
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        raise Absent("the inspector compares tables")
 
 
 def windowed(table: Table) -> InferenceWindow:

@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from config.logs import LogTable
 from simulator.episode import demo_fleet
+from simulator.scenario import scenario_named
 from simulator.twin.logs import TwinLogs
 from simulator.twin.twin import Twin
 from simulator.world.world import World
@@ -101,6 +102,36 @@ def test_the_ends_of_a_window_are_in_and_out(logged: Logged) -> None:
     parts = [logged.log.window(logged.service, now - HOUR / n, now - HOUR / (n + 1)) for n in (1, 2, 3)]
     rest = logged.log.window(logged.service, now - HOUR / 4, now)
     assert sum(len(part.at) for part in (*parts, rest)) == len(whole.at)
+
+
+def test_rows_stand_beside_the_same_computed_anew(logged: Logged) -> None:
+    now = logged.world.clock.now()
+    found = logged.log.recomputed(logged.service, now - HOUR / 6, now)
+    rows = logged.log.window(logged.service, now - HOUR / 6, now)
+    assert found.names == rows.names
+    np.testing.assert_allclose(found.at, rows.at, atol=1.0)
+    np.testing.assert_allclose(found.served, rows.features, atol=1e-12)
+    np.testing.assert_array_equal(found.served, found.again)  # nothing is wrong with this world
+    with pytest.raises(Absent):
+        logged.log.recomputed("nobody", now - HOUR, now)
+
+
+def test_rows_that_a_release_serves_otherwise_differ_from_the_same_computed_anew(tmp_path: Path) -> None:
+    world = World(
+        demo_fleet(), scenario=scenario_named("training_serving_skew").model_copy(update={"onset": (950.0, 950.0)})
+    )
+    for _ in range(60):
+        world.advance(30.0)
+    happened = world.ledger.happened
+    assert happened is not None
+    made = TwinLogs(Twin(world), tmp_path / "logs")
+    made.follow()
+    now = world.clock.now()
+    for log in (world.log, _tables(made.tables(), tmp_path, "")):
+        found = log.recomputed(happened.service, now - HOUR / 20, now)
+        assert (found.served != found.again).any(axis=1).mean() > 0.9
+        before = log.recomputed(happened.service, now - HOUR, now - HOUR / 4)
+        assert (before.served == before.again).all()
 
 
 def test_before_the_first_row_there_is_none(logged: Logged) -> None:
@@ -207,5 +238,8 @@ def test_recomputed_features_are_those_of_the_keys_alone(tabled: Logged) -> None
     assert set(again.column("request").names) == set(keys.names)  # type: ignore[union-attr]
     one = Labels(keys.codes[:0], ("nobody",))
     assert tables.again(tabled.service, one).rows == 0
+    bare = TableLog((tables._tables[tabled.service].model_copy(update={"recomputed": ""}),))
     with pytest.raises(Absent):
-        TableLog((tables._tables[tabled.service].model_copy(update={"recomputed": ""}),)).again(tabled.service, keys)
+        bare.again(tabled.service, keys)
+    with pytest.raises(Absent):
+        bare.recomputed(tabled.service, now - HOUR, now)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from config.logs import LogTable
 from tools.errors import Absent, Malformed
 from tools.live.tables import IbisTable, expression, floats, translated
-from tools.records import InferenceWindow
-from tools.tables import Column, Labels
+from tools.records import InferenceWindow, Recomputed
+from tools.tables import Column, Labels, Numbers
 
 Floats = NDArray[np.float64]
+PAIRED = 5000  # newest rows that are held beside the same computed anew
 
 
 class TableLog:
@@ -43,6 +44,24 @@ class TableLog:
             table = expression(logged.reference)
             there = logged.at in table.columns
             return _read(service, logged, table.mutate(prunella_at=_seconds(table, logged.at) if there else 0.0))
+
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        """Return the newest rows of [start, end) whose keys something computed anew, beside that; oldest first."""
+        import ibis
+
+        logged = self._of(service)
+        if not (logged.recomputed and logged.key):
+            raise Absent(f"{service}: no recomputed features are configured")
+        with translated(logged.rows):
+            shown = _between(logged, start, end)
+            names = tuple(name for name in logged.features or _numeric(logged, shown) if name != logged.key)
+            columns = {name: _number(shown, name) for name in names}
+            asked = shown.select(logged.key, "prunella_at", **columns).order_by(ibis.desc("prunella_at")).limit(PAIRED)
+            served = IbisTable(asked, service).sample((logged.key, "prunella_at", *names), PAIRED, 0)
+        table = self.again(service, served[logged.key])
+        there = tuple(field.name for field in table.fields if field.name in names)
+        again = table.sample((logged.key, *there), max(table.rows, 1), 0)
+        return _paired(service, there, served, (again.pop(logged.key), again))
 
     def rows(self, service: str, start: datetime, end: datetime) -> IbisTable:
         """Return the rows logged in [start, end) as a table; nothing is read yet."""
@@ -80,6 +99,36 @@ class TableLog:
         if service not in self._tables:
             raise Absent(f"no inference log of {service} is configured")
         return self._tables[service]
+
+
+def _paired(
+    service: str, names: tuple[str, ...], served: Mapping[str, Column], again: tuple[Column, Mapping[str, Column]]
+) -> Recomputed:
+    """Join by key; rows that nothing computed anew are left out. The first of equal keys counts."""
+    place: dict[object, int] = {}
+    for row, key in enumerate(_values(again[0])):
+        place.setdefault(key, row)
+    ((_, keys), (_, instants)) = list(served.items())[:2]
+    at = np.array([float(value) for value in _values(instants)], np.float64)
+    pairs = [(row, place[key]) for row, key in enumerate(_values(keys)) if key is not None and key in place]
+    pairs.sort(key=lambda pair: at[pair[0]])
+    left, right = (np.array([pair[side] for pair in pairs], np.intp) for side in (0, 1))
+    ours, theirs = (_stacked(columns, names, rows) for columns, rows in ((served, left), (again[1], right)))
+    return Recomputed(service, names, at[left], ours, theirs)
+
+
+def _values(column: Column) -> list[Any]:
+    if isinstance(column, Labels):
+        return [column.names[code] if code >= 0 else None for code in column.codes]
+    return [None if np.isnan(value) else float(value) for value in column.values]
+
+
+def _stacked(columns: Mapping[str, Column], names: tuple[str, ...], rows: NDArray[np.intp]) -> Floats:
+    """Return columns of numbers side by side; of text there is nothing to compare as numbers."""
+    found = [column.values[rows] for name in names if isinstance(column := columns[name], Numbers)]
+    if len(found) < len(names):
+        raise Malformed("recomputed features are numbers and flags")
+    return np.stack(found, axis=1) if found else np.empty((len(rows), 0))
 
 
 def _between(logged: LogTable, start: datetime, end: datetime) -> Any:

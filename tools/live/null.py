@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from tools.change import Change
 from tools.errors import Absent
-from tools.records import Comparison, InferenceWindow, ModelState
+from tools.records import Comparison, InferenceWindow, ModelState, Recomputed
 from tools.tables import Column, Table
 
 
@@ -43,6 +43,11 @@ class NoLog:
     def reference(self, service: str) -> InferenceWindow:
         """Raise ``Absent``."""
         del service
+        _absent("inference log")
+
+    def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
+        """Raise ``Absent``."""
+        del service, start, end
         _absent("inference log")
 
     def rows(self, service: str, start: datetime, end: datetime) -> Table:
