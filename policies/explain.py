@@ -85,6 +85,8 @@ def _walk(expr: pst.Expr) -> Walk:
         case pst.BinaryOp("or", left, right):
             either, alternative = _walk(left), _walk(right)
             return lambda facts: _either(either(facts), alternative(facts))
+        case pst.UnaryOp("not", pst.BinaryOp("eq" | "not_eq" as op, left, right)):
+            return _compare("not_eq" if op == "eq" else "eq", left, right)
         case pst.UnaryOp("not", arg):
             inner = _walk(arg)
             return lambda facts: _opposite(inner(facts))
@@ -110,7 +112,7 @@ def _flag(expr: pst.Expr) -> Walk:
 
 
 def _opposite(finding: Finding) -> Finding:
-    return Finding(not finding.holds, finding.atoms, finding.elsewhere)
+    return Finding(not finding.holds, finding.atoms)
 
 
 def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:

@@ -193,6 +193,19 @@ def test_a_rule_that_errs_denies(rules: Rules, head: str) -> None:
     assert "could not be evaluated" in decision.reasons[0].text
 
 
+@pytest.mark.parametrize(("condition", "holds"), [("false", False), ("context.data_fresh", True)])
+def test_what_is_ruled_out_by_name_leaves_the_rest_of_a_rule_to_decide(condition: str, holds: bool) -> None:
+    """``unless another playbook`` holds for this one, and that alone is no ground to stop reading the rule."""
+    text = (
+        '@id("mine") @reason("r") permit(principal, action, resource) '
+        f'when {{ !(context.playbook == "scale_in") && {condition} }};'
+    )
+    mine = load_rules({"mine": text}, SCHEMA)
+    (rule,) = mine.policies.values()
+    assert explain(rule, facts_of(plan(), situation())).holds is holds
+    assert (judge(plan(), situation(), mine, CAPS).verdict is Verdict.ALLOW) is holds
+
+
 def test_an_opaque_rule_falls_back_to_its_reason() -> None:
     text = '@id("odd") @reason("it is odd") permit(principal, action, resource) when { context.playbook like "roll*" };'
     odd = load_rules({"mine": text}, SCHEMA)
