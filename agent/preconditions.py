@@ -117,6 +117,12 @@ def _on_node(ground: Ground) -> str:
     return "" if replicas and set(replicas) <= there else f"no replicas are known on node {node or '?'}"
 
 
+def _unclaimed(ground: Ground) -> str:
+    name, nodes = ground.bound("node"), ground.scene.observation.topology.nodes
+    others = next((node.owners for node in nodes if node.name == name), ())
+    return f"node {name} is in the hands of {', '.join(others)}" if others else ""
+
+
 def _vendor(ground: Ground) -> str:
     other = ground.bound("to_vendor")
     errors = ground.scene.observation.value("vendor_error_ratio", f"vendor/{ground.service.name}/{other}")
@@ -136,6 +142,7 @@ _KNOWN: Mapping[str, Callable[[Ground], str]] = {
     "features_are_as_trained": _features,
     "peers_can_carry_load": _peers,
     "replicas_are_on_node": _on_node,
+    "node_is_unclaimed": _unclaimed,
     "other_vendor_is_well": _vendor,
 }
 KNOWN = frozenset(_KNOWN)

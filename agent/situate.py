@@ -19,7 +19,7 @@ from policies.controls import paused
 from policies.decision import Situation
 from policies.floor import Ready
 from policies.storm import openings, storming
-from tools.action import EvictReplica, SetReplicas, TrainModel
+from tools.action import EvictReplica, SetReplicas, SetSchedulable, TrainModel
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
@@ -65,7 +65,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         paused=pause is not None,
         pause=pause.words() if pause else "",
         opted_out=bool(deployment and deployment.opted_out),
-        other_owner=bool(deployment and _owned(deployment.owners, plan)),
+        other_owner=bool(deployment and _owned(deployment.owners, plan)) or _claimed(plan, scene),
         attempts=len(_runs(case, plan, scene.now, journal)),
         service_actions_last_hour=_count(recent, service.name),
         fleet_actions_last_hour=len(recent),
@@ -110,6 +110,12 @@ def _owned(owners: Sequence[str], plan: Plan) -> bool:
     """Whether another controller writes what the plan would write."""
     scaling = any(isinstance(step.action, SetReplicas) for step in plan.steps)
     return any(scaling or owner not in SCALERS for owner in owners)
+
+
+def _claimed(plan: Plan, scene: Scene) -> bool:
+    """Whether somebody else mends or removes a node that the plan would write."""
+    claimed = {node.name for node in scene.observation.topology.nodes if node.owners}
+    return any(isinstance(step.action, SetSchedulable) and step.action.node in claimed for step in plan.steps)
 
 
 def _runs(case: Case, plan: Plan, now: datetime, journal: Journal) -> set[str]:

@@ -25,6 +25,7 @@ class Node(Frozen):
     gpus: int
     gpus_free: int
     zone: str = ""
+    owners: tuple[str, ...] = ()  # who else mends or removes it right now: "nvsentinel", "karpenter", ...
 
 
 class Revision(Frozen):

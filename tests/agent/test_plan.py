@@ -18,6 +18,7 @@ from playbooks.faults import shipped_faults
 from playbooks.library import shipped
 from tests.agent.handmade import (
     FLEET,
+    NODE,
     START,
     TALK,
     TALKING,
@@ -138,6 +139,13 @@ def test_peers_carry_the_load_where_that_is_known_and_nothing_is_left_to_lose_wh
     assert with_ready(1, 90.0)
     assert not with_ready(1, 20.0)
     assert not with_ready(0, 90.0)
+
+
+def test_a_node_in_other_hands_is_left_to_them() -> None:
+    held = topology().model_copy(update={"nodes": (NODE.model_copy(update={"owners": ("nvsentinel",)}),)})
+    said = unmet("node_is_unclaimed", Ground(SERVICE, {"node": "n1"}, scene(seen(0, BUSY, where=held))))
+    assert said == "node n1 is in the hands of nvsentinel"
+    assert not needs("node_is_unclaimed", node="n1")
 
 
 def test_a_vendor_is_well_only_when_it_says_so() -> None:

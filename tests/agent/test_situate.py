@@ -9,6 +9,7 @@ from agent.situate import situate
 from playbooks.plan import Execution
 from policies.decision import Situation
 from tests.agent.handmade import (
+    NODE,
     START,
     TALK,
     TALKING,
@@ -21,7 +22,7 @@ from tests.agent.handmade import (
     seen,
     topology,
 )
-from tools.action import Action, EvictReplica, RestoreRevision, SetReplicas
+from tools.action import Action, EvictReplica, RestoreRevision, SetReplicas, SetSchedulable
 from tools.memory_journal import MemoryJournal
 from tools.topology import Deployment
 
@@ -99,6 +100,20 @@ def test_partial_data_is_not_fresh() -> None:
 )
 def test_another_owner_is_one_of_what_the_plan_writes(owner: str, action: Action, owned: bool) -> None:
     assert facts(action, deployment=TALKING.model_copy(update={"owners": (owner,)})).other_owner is owned
+
+
+@pytest.mark.parametrize(
+    ("owners", "action", "owned"),
+    [
+        (("nvsentinel",), SetSchedulable(node=NODE.name, schedulable=False), True),
+        (("nvsentinel",), EvictReplica(service="talk", replica="talk-1"), False),
+        ((), SetSchedulable(node=NODE.name, schedulable=False), False),
+    ],
+)
+def test_a_node_is_never_mended_by_two(owners: tuple[str, ...], action: Action, owned: bool) -> None:
+    claimed = topology().model_copy(update={"nodes": (NODE.model_copy(update={"owners": owners}),)})
+    found = situate(CASE, plan(action), scene(seen(0, WELL, where=claimed)), MemoryJournal(), 1, freeze="")
+    assert found.other_owner is owned
 
 
 def test_hands_off_and_storms_are_seen() -> None:

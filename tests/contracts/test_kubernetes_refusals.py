@@ -115,6 +115,33 @@ def test_other_owners_are_named(real_stage: RealStage) -> None:
         admin.delete(f"{SCALERS}/chat")
 
 
+CLAIMED: list[tuple[dict[str, object], str]] = [
+    ({"metadata": {"labels": {"dgxc.nvidia.com/nvsentinel-state": "draining"}}}, "nvsentinel"),
+    ({"spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}}, "karpenter"),
+]
+FREE = {"metadata": {"labels": {"dgxc.nvidia.com/nvsentinel-state": None}}, "spec": {"taints": None}}
+
+
+@pytest.mark.parametrize(("mark", "whose"), CLAIMED)
+def test_a_node_that_somebody_else_mends_is_not_written(
+    real_stage: RealStage, mark: dict[str, object], whose: str
+) -> None:
+    """Neither cordoned nor, which would put a sick machine back to work, uncordoned by an undo."""
+    path = f"/api/v1/nodes/{real_stage.node}"
+    real_stage.actuator.apply(SetSchedulable(node=real_stage.node, schedulable=False), op("a"))
+    real_stage.real.admin.patch(path, mark)
+    try:
+        (node,) = [each for each in real_stage.cluster.topology().nodes if each.name == real_stage.node]
+        assert node.owners == (whose,)
+        with pytest.raises(Refused, match=f"in the hands of {whose}"):
+            real_stage.actuator.apply(SetSchedulable(node=real_stage.node, schedulable=True), op("b"))
+        assert real_stage.real.admin.get(path)["spec"]["unschedulable"] is True
+    finally:
+        real_stage.real.admin.patch(path, FREE)
+    real_stage.actuator.apply(SetSchedulable(node=real_stage.node, schedulable=True), op("c"))
+    assert "unschedulable" not in real_stage.real.admin.get(path)["spec"]
+
+
 class Meddled(KubeApi):
     """Somebody else writes to the Deployment between every read of ours and our first write."""
 

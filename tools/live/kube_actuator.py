@@ -199,7 +199,7 @@ class KubernetesActuator:
 
     def _send(self, write: _Write, *, dry_run: bool, notes: dict[str, str] | None = None) -> str:
         """Send a patch that holds only for the object as it was read."""
-        self._open(write.item)
+        self._open(write.item, changed=bool(write.body))
         version, kept = write.item["metadata"]["resourceVersion"], {**annotations(write.item), **(notes or {})}
         if isinstance(write.body, list):
             kept[CAUSE] = f"prunella: {write.words.replace(' would roll', ' rolled')}"
@@ -282,9 +282,12 @@ class KubernetesActuator:
         """Return the object that remembers operations of this kind."""
         return self._node(action.node) if isinstance(action, SetSchedulable) else self._deployment(action.service)
 
-    def _open(self, item: Json) -> None:
+    def _open(self, item: Json, *, changed: bool = True) -> None:
+        name = item["metadata"]["name"]
         if kube_shape.hands_off(item):
-            raise Refused(f"{item['metadata']['name']} is annotated {kube_shape.HANDS_OFF}: hands off")
+            raise Refused(f"{name} is annotated {kube_shape.HANDS_OFF}: hands off")
+        if changed and (others := kube_shape.claims(item)):
+            raise Refused(f"{name} is in the hands of {', '.join(others)}")
 
     def _service(self, name: str) -> Service:
         if name not in self._services:

@@ -28,6 +28,20 @@ _MARKS = {
     "helm.toolkit.fluxcd.io/name": "flux",
     "scaledobject.keda.sh/name": "keda",
 }
+# Marks on a node that somebody else mends or removes: a label or annotation that is not empty, or a taint. Sources:
+# NVSentinel (commons/statemanager, fault-quarantine/common), medik8s (self-node-remediation), Karpenter (disruption),
+# the cluster autoscaler (deletetaint) and NVIDIA's maintenance operator (internal/cordon).
+_CLAIMS = {
+    "dgxc.nvidia.com/nvsentinel-state": "nvsentinel",
+    "quarantineHealthEvent": "nvsentinel",
+    "maintenance.nvidia.com/node-initial-state.unschedulable": "maintenance-operator",
+}
+_TAINTS = {
+    "medik8s.io/remediation": "medik8s",
+    "karpenter.sh/disrupted": "karpenter",
+    "karpenter.sh/disruption": "karpenter",
+    "ToBeDeletedByClusterAutoscaler": "cluster-autoscaler",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +188,16 @@ def node(item: Json, pods: Iterable[Json]) -> Node:
         gpus=gpus,
         gpus_free=max(gpus - taken, 0),
         zone=next((labels(item)[name] for name in _ZONES if name in labels(item)), ""),
+        owners=claims(item),
     )
+
+
+def claims(item: Json) -> tuple[str, ...]:
+    """Return who else mends or removes a node right now. A node is never mended by two."""
+    marks = {**labels(item), **annotations(item)}
+    taints = {taint.get("key") for taint in item["spec"].get("taints") or ()}
+    said = {whose for mark, whose in _CLAIMS.items() if marks.get(mark)}
+    return tuple(sorted(said | {whose for key, whose in _TAINTS.items() if key in taints}))
 
 
 def _asked(pod: Json) -> int:
