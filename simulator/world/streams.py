@@ -10,15 +10,27 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._given: dict[str, np.random.Generator] = {}
+        self._turned: tuple[int, ...] = ()
 
     def named(self, name: str) -> np.random.Generator:
         """Return a fresh generator of that name."""
-        return np.random.Generator(np.random.PCG64([self.seed, zlib.crc32(name.encode())]))
+        self._given[name] = self._fresh(name)
+        return self._given[name]
+
+    def turn(self, number: int) -> None:
+        """Let all that was given go on otherwise: what was drawn stays as it is, and what comes is another future."""
+        self._turned = (number,)
+        for name, given in self._given.items():
+            given.bit_generator.state = self._fresh(name).bit_generator.state
+
+    def _fresh(self, name: str) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([self.seed, *self._turned, zlib.crc32(name.encode())]))
 
     def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
         """Return one number that belongs to the name alone."""
-        return float(low + (high - low) * self.named(name).random())
+        return float(low + (high - low) * self._fresh(name).random())
 
     def choice(self, name: str, options: tuple[str, ...]) -> str:
         """Return one of the options, chosen by the name alone."""
-        return options[int(self.named(name).integers(len(options)))]
+        return options[int(self._fresh(name).integers(len(options)))]

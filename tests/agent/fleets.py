@@ -1,5 +1,6 @@
 """Random fleets in the pretend world, a replica taken from each service, and a twin in which nothing is taken."""
 
+import multiprocessing
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ WARM, AFTER = 60, 40  # ticks of half a minute
 USUAL = 30  # ticks by which owners set their targets
 ANY = 1e6  # a target that always holds, while the real one is not set yet
 NEVER = Cadence(quality=timedelta(days=30))
+CameOf = dict[str, tuple[bool, bool]]  # by service: the removal broke an objective, the twin did
 Over = dict[str, NDArray[np.bool_]]  # by service: objectives by readings, whether over the target
 
 
@@ -35,10 +37,14 @@ class Removal:
     taken: int
     broke: bool  # an objective was over its target for two readings running, at which it held in the twin
     anyway: bool  # the twin broke an objective too
+    elsewhere: tuple[bool, ...] = ()  # whether it broke one in what else might have come
 
 
-def removals(seed: int, most: int = 1) -> list[Removal]:
-    """Take one replica, or up to ``most`` at once, from every service of a random fleet."""
+def removals(seed: int, most: int = 1, futures: int = 0) -> list[Removal]:
+    """Take one replica, or up to ``most`` at once, from every service of a random fleet.
+
+    ``futures``: in how many other weathers the same twenty minutes are played too.
+    """
     chance = random.Random(seed)
     with _random_fleet(seed, chance) as fleet:
         start = datetime(2026, 1, 5 + chance.randint(0, 6), chance.randint(0, 23), tzinfo=UTC)
@@ -54,16 +60,44 @@ def removals(seed: int, most: int = 1) -> list[Removal]:
         for each in promised:
             fewer = SetReplicas(service=each.name, replicas=ready[each.name] - taken[each.name])
             worlds[0].actuator.apply(fewer, Operation(id=f"op-{each.name}", incident="inc-1", epoch=1))
-        with_it, without = (_over(world, promised) for world in worlds)
+        elsewhere = [_elsewhere(worlds, promised, number) for number in range(1, futures + 1)]
+        came = _came_of(worlds, promised)
     return [
         Removal(
             *said[each.name],
             taken=taken[each.name],
-            broke=_running(with_it[each.name] & ~without[each.name]),
-            anyway=_running(without[each.name]),
+            broke=came[each.name][0],
+            anyway=came[each.name][1],
+            elsewhere=tuple(other[each.name][0] for other in elsewhere),
         )
         for each in promised
     ]
+
+
+def _elsewhere(worlds: list[World], promised: list[Service], number: int) -> CameOf:
+    """Play another future of both worlds, in a process that has them as they are: they can be forked, not copied."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+
+    def play() -> None:
+        for world in worlds:
+            world.body.streams.turn(number)
+        there.send(_came_of(worlds, promised))
+
+    child = fork.Process(target=play)
+    child.start()
+    there.close()
+    came: CameOf = here.recv()
+    child.join()
+    return came
+
+
+def _came_of(worlds: list[World], promised: list[Service]) -> CameOf:
+    with_it, without = (_over(world, promised) for world in worlds)
+    return {
+        each.name: (_running(with_it[each.name] & ~without[each.name]), _running(without[each.name]))
+        for each in promised
+    }
 
 
 def _said(scene: Scene, service: Service, ready: int, taken: int) -> tuple[Headroom, Headroom, bool]:

@@ -57,6 +57,18 @@ def test_two_processes_make_the_same_world_byte_for_byte() -> None:
     assert len(digests) == 1
 
 
+def test_a_turned_world_keeps_its_past_and_has_another_future(fleet: Fleet) -> None:
+    one, same, other = (run(World(fleet, seed=5), 4) for _ in range(3))
+    past = one.ledger.good_requests.copy()
+    for world, number in ((one, 1), (same, 1), (other, 2)):
+        world.body.streams.turn(number)
+        assert np.array_equal(world.ledger.good_requests, past)
+        run(world, 4)
+    assert np.array_equal(one.ledger.good_requests, same.ledger.good_requests)
+    assert not np.array_equal(one.ledger.good_requests, other.ledger.good_requests)
+    assert not np.array_equal(one.ledger.good_requests, run(World(fleet, seed=5), 8).ledger.good_requests)
+
+
 def test_seeds_differ(fleet: Fleet) -> None:
     one, other = (run(World(fleet, seed=seed), 5).ledger.arrived for seed in (1, 2))
     assert not np.array_equal(one, other)
