@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.agent.fleets import Removal, removals
 
-FIRST, FLEETS, FUTURES = 80_000, 1_000, 8
+FIRST, FLEETS, FUTURES = 80_000, 1_000, 4
 FEW = 150  # for ``make bench``; all of them take most of an hour
 Row = Mapping[str, float]
 
