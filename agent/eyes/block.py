@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.eyes.columns import Columns, Places, Reals, State
+from agent.eyes.columns import Columns, Places, Reals, Slide, State
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
 from agent.eyes.levels import Levels
 from agent.eyes.mute import Mute
@@ -34,6 +34,7 @@ class Memory(Columns):
     """What every detector is shown: the newest values of each series, their number, when they came."""
 
     def __init__(self, series: int) -> None:
+        self._slide = Slide()
         self.of = {
             "recent": np.zeros((WIDTH, series), np.float32),
             "origin": np.zeros(series),
@@ -46,20 +47,23 @@ class Memory(Columns):
     def tick(self, at: NDArray[np.float64], values: NDArray[np.float64]) -> Tick:
         """Append a value to each series. Values are kept relative to the first one, so that 32 bits do."""
         of = self.of
-        of["origin"] = np.where(of["age"] == 0, values, of["origin"])
-        recent = of["recent"]
-        recent[:-1] = recent[1:]
-        recent[-1] = values - of["origin"]
+        first = of["age"] == 0
+        if first.any():
+            of["origin"][first] = values[first]
+        of["recent"] = recent = self._slide.on(of["recent"])
+        np.subtract(values, of["origin"], out=recent[-1], casting="same_kind")
         of["last_at"][:] = at
         return Tick(recent, of["age"], at)
 
     def close(self, statistic: Reals, at: NDArray[np.float64]) -> None:
         """Note where a departure began, and count the value."""
         of = self.of
-        strange = statistic >= STRANGE
-        begins = strange & (of["age"] - of["strange_age"] > CALM)
-        of["onset_at"][begins] = at[begins]
-        of["strange_age"][strange] = of["age"][strange]
+        (strange,) = np.nonzero(statistic >= STRANGE)
+        if len(strange):
+            age = of["age"][strange]
+            begins = strange[age - of["strange_age"][strange] > CALM]
+            of["onset_at"][begins] = at[begins]
+            of["strange_age"][strange] = age
         of["age"] = of["age"] + np.int32(1)
 
 
@@ -79,7 +83,9 @@ class Block:
         """Advance every series by one value, all of them usable."""
         tick = self.memory.tick(at, values)
         readings = tuple(detector.update(tick) for detector in self.detectors)
-        statistic: Reals = np.sum([reading.statistic for reading in readings], axis=0, dtype=np.float32)
+        statistic = readings[0].statistic.copy()
+        for reading in readings[1:]:
+            statistic += reading.statistic
         news = self.mute.update(tick, statistic)
         self.memory.close(statistic, at)
         return Said(statistic, news, readings)
@@ -117,12 +123,12 @@ class Block:
 
     def state(self) -> State:
         """Return every array by ``part.name``."""
-        return {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.of.items()}
+        return {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.kept.items()}
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Take over what ``state`` returned."""
         for name, part in self.parts.items():
-            part.restore({key: saved[f"{name}.{key}"] for key in part.of if f"{name}.{key}" in saved})
+            part.restore({key: saved[f"{name}.{key}"] for key in part.kept if f"{name}.{key}" in saved})
 
     def expected(self, places: Places) -> NDArray[np.float64]:
         """Return what was expected of some series at the last tick: the usual of the hour, or the recent median."""

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 Reals = NDArray[np.float32]
 Places = NDArray[np.intp]
 State = dict[str, NDArray[Any]]
+ROOM = 32  # values
 
 
 class Columns(ABC):
-    """Base of everything that remembers; ``__init__(series)`` fills ``self.of`` with arrays of that length."""
+    """Base of everything that remembers; ``__init__(series)`` fills ``self.of`` with arrays of that length.
+
+    Names that begin with ``_`` are of what can be worked out again: neither saved nor restored, but begun anew.
+    """
 
     of: State
 
@@ -32,7 +36,10 @@ class Columns(ABC):
     def put(self, places: Places, part: Self) -> None:
         """Write what ``taken`` returned, advanced since, back into its places."""
         for name, array in self.of.items():
-            array[..., places] = part.of[name]
+            if array.ndim == 2:  # three times as fast as by a plain index
+                np.put_along_axis(array, places[None], part.of[name], axis=1)
+            else:
+                array[..., places] = part.of[name]
 
     def grow(self, more: int) -> None:
         """Append series that nothing is known of."""
@@ -41,13 +48,43 @@ class Columns(ABC):
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Take over a saved state; ``ValueError`` when it is not of this form."""
-        for name, array in self.of.items():
+        for name, array in self.kept.items():
             if name not in saved or saved[name].shape != array.shape or saved[name].dtype != array.dtype:
                 raise ValueError(f"saved state does not fit: {type(self).__name__}.{name}")
-        self.of = {name: np.array(saved[name]) for name in self.of}
+        kept = {name: np.array(saved[name]) for name in self.kept}
+        self.of = (kept | type(self)(self.series).rest) if self.rest else kept
+
+    @property
+    def kept(self) -> State:
+        """What is saved."""
+        return {name: array for name, array in self.of.items() if not name.startswith("_")}
+
+    @property
+    def rest(self) -> State:
+        """What is not, because it can be worked out again."""
+        return {name: array for name, array in self.of.items() if name.startswith("_")}
 
     def _with(self, of: State) -> Self:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.of = of
         return other
+
+
+class Slide:
+    """Moves a window of the newest values on by sliding a view over a longer buffer: copied once in ``ROOM`` values."""
+
+    def __init__(self) -> None:
+        self._buffer = self._view = np.empty((0, 0), np.float32)
+        self._first = 0
+
+    def on(self, window: Reals) -> Reals:
+        """Return the window without its oldest row, and with room for the newest; what was returned before is void."""
+        width, series = window.shape
+        if window is not self._view:  # begun anew, restored, grown: the buffer may be another's
+            self._buffer, self._first = np.empty((width + ROOM, series), np.float32), ROOM
+        self._first += 1
+        if self._first > ROOM:
+            self._buffer[: width - 1], self._first = window[1:], 0
+        self._view = self._buffer[self._first : self._first + width]
+        return self._view

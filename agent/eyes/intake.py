@@ -20,22 +20,24 @@ def usable(
     >>> sorted(counts.items())
     [('duplicate', 1), ('infinite', 1), ('no data', 1), ('out of order', 1)]
     """
-    missing, infinite = np.isnan(values), np.isinf(values)
-    with np.errstate(invalid="ignore"):
-        blank = (np.abs(values) >= BLANK) & ~infinite
-    there = ~(missing | infinite | blank)
-    new, timed = at > last_at, np.isfinite(at)
-    new &= timed
-    if there.all() and new.all():
-        return there
+    there = np.abs(values) < BLANK  # no NaN, no infinity
+    fit: NDArray[np.bool_] = there & (at > last_at) & np.isfinite(at)
+    (left_out,) = np.nonzero(~fit)
+    if len(left_out):
+        counts.update(_reasons(at[left_out], values[left_out], last_at[left_out], there[left_out]))
+    return fit
+
+
+def _reasons(
+    at: NDArray[np.float64], values: NDArray[np.float64], last_at: NDArray[np.float64], there: NDArray[np.bool_]
+) -> dict[str, int]:
+    missing, infinite, timed = np.isnan(values), np.isinf(values), np.isfinite(at)
     found = {
         "no data": missing,
         "infinite": infinite,
-        "blank": blank,
+        "blank": ~(there | missing | infinite),
         "no time": there & ~timed,
         "duplicate": there & timed & (at == last_at),
         "out of order": there & timed & (at < last_at),
     }
-    counts.update({reason: int(bad.sum()) for reason, bad in found.items() if bad.any()})
-    fit: NDArray[np.bool_] = there & new
-    return fit
+    return {reason: int(bad.sum()) for reason, bad in found.items() if bad.any()}

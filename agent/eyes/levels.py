@@ -10,7 +10,8 @@ import numpy as np
 
 from agent.eyes.columns import Columns, Reals
 from agent.eyes.contract import Reading, Tick
-from agent.eyes.records import empty_range, of_median
+from agent.eyes.medians import Medians, empty_median
+from agent.eyes.records import empty_range, strangeness
 
 SCALES = ((1, 1.0), (9, 1.0), (49, 1.5), (97, 0.5))  # values of the median, weight; chosen on half of NAB
 
@@ -28,23 +29,17 @@ class Levels(Columns):
     words: ClassVar[tuple[str, ...]] = ("is beyond all it has been", "has settled at a level it never had")
 
     def __init__(self, series: int) -> None:
-        self.of = {}
-        for width, _ in SCALES:
-            self.of |= {f"{end}{width}": array for end, array in empty_range(series).items()}
+        self.of = {f"{end}1": array for end, array in empty_range(series).items()}
+        for width, _ in SCALES[1:]:
+            self.of |= empty_median(series, width)
 
     def update(self, tick: Tick) -> Reading:
         """Return the sum of the records of all scales."""
-        parts: list[Reals] = []
-        floor = LEAST * np.maximum(self.of["high1"] - self.of["low1"], np.float32(0.0))
-        for width, weight in SCALES:
-            found = of_median(
-                self.of[f"low{width}"],
-                self.of[f"high{width}"],
-                tick.recent[-width:],
-                tick.age,
-                floor if parts else None,
-            )
-            parts.append(np.float32(weight) * found)
-        value = parts[0] + parts[1]
-        total: Reals = value + parts[2] + parts[3]
-        return Reading(total, (value < total - value).astype(np.int8))
+        value = self.of["low1"], self.of["high1"]
+        medians = [
+            np.float32(weight) * Medians(self.of, width).update(tick.recent[-width:], tick.age, value, LEAST)
+            for width, weight in SCALES[1:]
+        ]
+        now = np.float32(SCALES[0][1]) * strangeness(*value, tick.value, tick.age) + medians[0]
+        total: Reals = now + medians[1] + medians[2]
+        return Reading(total, (now < total - now).astype(np.int8))

@@ -17,10 +17,13 @@ class Mute(Columns):
 
     def update(self, tick: Tick, statistic: Reals) -> Reals:
         """Return the statistic, or 0 where something as strange was said lately."""
-        peak, since = self.of["peak"], self.of["since"]
-        while_ = np.maximum(SHORTEST, SHARE * tick.age)
-        peak[tick.age - since > while_] = 0.0
-        news = statistic > peak
-        peak[news], since[news] = statistic[news], tick.age[news]
-        heard: Reals = np.where(news, statistic, np.float32(0.0))
+        heard = np.zeros(len(statistic), np.float32)
+        (places,) = np.nonzero(statistic)  # of the others nothing is to be said, and a while that is over stays over
+        if not len(places):
+            return heard
+        peak, since, age, value = self.of["peak"][places], self.of["since"][places], tick.age[places], statistic[places]
+        peak[age - since > np.maximum(SHORTEST, SHARE * age)] = 0.0
+        news = value > peak
+        places, value = places[news], value[news]
+        self.of["peak"][places], self.of["since"][places], heard[places] = value, age[news], value
         return heard

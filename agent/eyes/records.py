@@ -40,42 +40,27 @@ def strangeness(low: Reals, high: Reals, value: Reals, age: Ages, floor: Reals |
     0.71
     """
     score = np.zeros(len(value), np.float32)
-    beyond = np.maximum(value - high, low - value)
-    (records,) = np.nonzero((beyond > 0) & (age >= YOUNG) & (high >= low))
-    if len(records):
-        width = high[records] - low[records]
-        if floor is not None:
-            width = np.maximum(width, floor[records])
-        with np.errstate(divide="ignore"):
-            known = np.log1p(STEEP * np.minimum(beyond[records] / width, CAP))
-        score[records] = np.where(width > 0, known, first_change(age[records]))
-    shrink = _shrink(low, high)
-    np.minimum(low + shrink, value, out=low)
-    np.maximum(high - shrink, value, out=high)
+    (beyond,) = np.nonzero((value > high) | (value < low))
+    if len(beyond):
+        records = beyond[(age[beyond] >= YOUNG) & (high[beyond] >= low[beyond])]
+        least = None if floor is None else floor[records]
+        score[records] = _margin(low[records], high[records], value[records], age[records], least)
+    fade(low, high)
+    np.minimum(low, value, out=low)
+    np.maximum(high, value, out=high)
     return score
 
 
-def of_median(low: Reals, high: Reals, recent: Reals, age: Ages, floor: Reals | None = None) -> Reals:
-    """Return the strangeness of the median of ``recent``, (an odd number, series), against the range of such medians.
-
-    A median lies within bounds where no more than half of the values lie beyond either: it is worked out for the others
-    alone.
-    """
-    width, age = len(recent), age - len(recent) + 1  # of the medians that do not begin before the series
-    if width <= len(RANKS):
-        return strangeness(low, high, median(recent), age, floor)
-    shrink = _shrink(low, high)
-    lowest, highest = low + shrink, high - shrink
-    beyond = np.maximum(_many(recent > highest), _many(recent < lowest)) > width // 2
-    score = np.zeros(len(age), np.float32)
-    (places,) = np.nonzero(beyond)
-    ends = low[places], high[places]
-    low[:], high[:] = lowest, highest
-    if len(places):
-        least = None if floor is None else floor[places]
-        score[places] = strangeness(*ends, median(recent[:, places]), age[places], least)
-        low[places], high[places] = ends
-    return score
+def _margin(low: Reals, high: Reals, value: Reals, age: Ages, floor: Reals | None) -> Reals:
+    beyond, width = np.maximum(value - high, low - value), high - low
+    if floor is not None:
+        width = np.maximum(width, floor)
+    shares = np.divide(beyond, width, out=np.full_like(beyond, CAP), where=width > beyond / CAP)
+    found: Reals = np.log1p(STEEP * shares)
+    (flat,) = np.nonzero(width <= 0)
+    if len(flat):
+        found[flat] = first_change(age[flat])
+    return found
 
 
 def median(recent: Reals) -> Reals:
@@ -99,12 +84,16 @@ def first_change(age: Ages) -> Reals:
     return found
 
 
-def _shrink(low: Reals, high: Reals) -> Reals:
-    """Return by how much each end of the range is forgotten with a value; 0 where there is no range yet."""
-    found: Reals = np.maximum(high - low, np.float32(0.0)) * HALF_FADED
-    return found
+def fade(low: Reals, high: Reals) -> None:
+    """Forget a little of the range at either end, in place; nothing where there is no range yet."""
+    shrink = high - low
+    np.maximum(shrink, np.float32(0.0), out=shrink)
+    shrink *= HALF_FADED
+    low += shrink
+    high -= shrink
 
 
-def _many(found: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def many(found: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return how many of the first axis hold, for less than 256 of them."""
     counts: NDArray[np.uint8] = found.view(np.uint8).sum(axis=0, dtype=np.uint8)
     return counts

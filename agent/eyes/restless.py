@@ -3,12 +3,17 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.eyes.columns import Columns
+from agent.eyes.columns import Columns, Places, Reals
 from agent.eyes.contract import Reading, Tick
-from agent.eyes.records import empty_range, strangeness
+from agent.eyes.records import HALF_FADED, empty_range, fade, strangeness
 
 STEPS = 48
+AHEAD = 64  # values after which the running sum is made anew
+NEAR = 1e-5  # of the sum, by which the mean may differ that is worked out in 32 bits; and by what rounding adds
+ROUNDING = 1e-12  # of the greatest sum since then
+ROOM = np.float32(3) * HALF_FADED  # by which the range may shrink with a value, and then some
 WEIGHT = np.float32(1.5)  # chosen on half of NAB
 
 
@@ -23,12 +28,46 @@ class Restless(Columns):
     words: ClassVar[tuple[str, ...]] = ("moves more, or less, than it ever did",)
 
     def __init__(self, series: int) -> None:
-        self.of = empty_range(series)
+        self.of = empty_range(series) | {
+            "_sum": np.zeros(series),
+            "_most": np.zeros(series),
+            "_left": np.ones(series, np.uint8),
+        }
 
     def update(self, tick: Tick) -> Reading:
-        """Return the records of the mean step."""
-        recent = tick.recent[-STEPS - 1 :]
-        moved = recent[1:] - recent[:-1]
-        steps = np.abs(moved, out=moved).sum(axis=0) / np.clip(tick.age, 1, STEPS).astype(np.float32)
-        score = WEIGHT * strangeness(self.of["low"], self.of["high"], steps, tick.age)
+        """Return the records of the mean step: worked out where the running sum says that it may be one."""
+        low, high = self.of["low"], self.of["high"]
+        count = np.clip(tick.age, 1, STEPS)
+        places = self._doubtful(tick.recent, count)
+        ends = low[places], high[places]
+        fade(low, high)
+        score = np.zeros(len(count), np.float32)
+        if len(places):
+            many: Reals = count[places].astype(np.float32)
+            mean = self._moved(tick.recent, places) / many
+            score[places] = WEIGHT * strangeness(*ends, mean, tick.age[places])
+            low[places], high[places] = ends
         return Reading(score, np.zeros(len(score), np.int8))
+
+    def _doubtful(self, recent: Reals, count: NDArray[np.int32]) -> Places:
+        """Add the newest step to the sum, take the oldest off; return where the mean may leave its range."""
+        total, most, left = self.of["_sum"], self.of["_most"], self.of["_left"]
+        total += np.abs(recent[-1] - recent[-2])
+        total -= np.abs(recent[-STEPS - 1] - recent[-STEPS - 2])
+        np.maximum(most, total, out=most)
+        left -= np.uint8(1)
+        slack = NEAR * total + ROUNDING * most
+        shrink = np.maximum(self.of["high"] - self.of["low"], np.float32(0.0)) * ROOM
+        over = total + slack > (self.of["high"] - shrink) * count
+        (places,) = np.nonzero(over | (total - slack < (self.of["low"] + shrink) * count) | (left == 0))
+        return places
+
+    def _moved(self, recent: Reals, places: Places) -> Reals:
+        """Return the sums of steps, row after row however many series there are, and begin the running ones anew."""
+        near = recent[-STEPS - 1 :].take(places if len(places) > 1 else np.repeat(places, 2), axis=1)
+        moved = near[1:] - near[:-1]
+        found: Reals = np.abs(moved, out=moved).sum(axis=0)[: len(places)]
+        exact = moved.sum(axis=0, dtype=np.float64)[: len(places)]
+        self.of["_sum"][places] = self.of["_most"][places] = exact
+        self.of["_left"][places] = AHEAD
+        return found

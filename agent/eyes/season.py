@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from agent.eyes.columns import Columns, Reals
 from agent.eyes.contract import Reading, Tick
 from agent.eyes.levels import LEAST
-from agent.eyes.records import empty_range, of_median
+from agent.eyes.medians import Medians, empty_median
+from agent.eyes.records import empty_range, strangeness
 
 HOURS = 24
 SLOWEST = 20  # values per hour bin after which the oldest begin to fade
@@ -36,8 +37,7 @@ class Season(Columns):
             "off": np.zeros((SHORT, series), np.float32),
             "expected": np.zeros(series, np.float32),
         }
-        for width in (1, SHORT):
-            self.of |= {f"{end}{width}": array for end, array in empty_range(series).items()}
+        self.of |= {f"{end}1": array for end, array in empty_range(series).items()} | empty_median(series, SHORT)
 
     def update(self, tick: Tick) -> Reading:
         """Return the records of the departure and of its short median."""
@@ -45,10 +45,12 @@ class Season(Columns):
         recent = self.of["off"]
         recent[:-1] = recent[1:]
         recent[-1] = off
-        recent[:, tick.age == 0] = 0.0
-        total = of_median(self.of["low1"], self.of["high1"], recent[-1:], tick.age)
-        floor = LEAST * np.maximum(self.of["high1"] - self.of["low1"], np.float32(0.0))
-        total += of_median(self.of[f"low{SHORT}"], self.of[f"high{SHORT}"], recent, tick.age, floor)
+        first = tick.age == 0
+        if first.any():
+            recent[:, first] = 0.0
+        value = self.of["low1"], self.of["high1"]
+        total = strangeness(*value, recent[-1], tick.age)
+        total += Medians(self.of, SHORT).update(recent, tick.age, value, LEAST)
         return Reading(total, np.zeros(len(total), np.int8))
 
     def _departure(self, tick: Tick) -> Reals:
