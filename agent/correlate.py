@@ -11,7 +11,7 @@ from tools.topology import Topology
 SETTLE = timedelta(seconds=100)  # a service that leans on others waits so long: the cause may show itself there
 LEAD = timedelta(minutes=2)  # by which a dependency's first sign may come after its caller's
 STICKY = timedelta(minutes=30)  # an XID so much older than a service's first sign is none of its cause
-OWN_CAUSE = frozenset(("stuck", "hardware", "quality", "cost"))  # what no dependency can bring about
+OWN_CAUSE = frozenset(("stuck", "hardware", "quality", "inputs", "cost"))  # what no dependency can bring about
 MONEY = "cost"
 Told = tuple[Incident, datetime]  # an incident that a person was told of, and when
 Group = list[Anomaly]
@@ -34,13 +34,13 @@ def correlate(
     groups = _by_service(anomalies, fleet, topology)
     taken = {_matter(incident.service, incident.anomalies): incident for incident in standing}
     known = {_matter(incident.service, incident.anomalies): (incident, at) for incident, at in told}
-    onsets = {incident.service: onset(incident.anomalies) for incident in standing if not _is_money(incident.anomalies)}
-    onsets |= {name: onset(group) for (name, money), group in groups.items() if not money}
+    onsets = {incident.service: onset(incident.anomalies) for incident in standing if not _is_quiet(incident.anomalies)}
+    onsets |= {name: onset(group) for (name, _), group in groups.items() if not _is_quiet(group)}
     found: list[Incident] = []
     for matter, group in sorted(groups.items()):
         service = fleet.service(matter[0])
         if matter in taken:
-            found += _grown(taken[matter], group)
+            found += _grown(taken[matter], group, service)
             continue
         news = _is_news(known.get(matter), group) and _is_due(service, group, now)
         if news and not _explained(service, group, fleet, onsets):
@@ -55,6 +55,11 @@ def onset(anomalies: Sequence[Anomaly]) -> datetime:
 
 def _is_money(anomalies: Sequence[Anomaly]) -> bool:
     return all(anomaly.detector == MONEY for anomaly in anomalies)
+
+
+def _is_quiet(anomalies: Sequence[Anomaly]) -> bool:
+    """Whether no promise is broken: nobody who leans on the service feels it, and nobody is woken."""
+    return all(anomaly.tier == "daily" for anomaly in anomalies)
 
 
 def _matter(service: str, anomalies: Sequence[Anomaly]) -> tuple[str, bool]:
@@ -123,29 +128,34 @@ def _is_due(service: Service, group: Group, now: datetime) -> bool:
     return now - onset(group) >= SETTLE
 
 
-def _grown(incident: Incident, group: Group) -> list[Incident]:
+def _grown(incident: Incident, group: Group, service: Service) -> list[Incident]:
+    """Return an incident with its new signs; one that broke no promise yet is graver once it does."""
     known = {(anomaly.signal, anomaly.entity) for anomaly in incident.anomalies}
     fresh = [anomaly for anomaly in group if (anomaly.signal, anomaly.entity) not in known]
     if not fresh or len(incident.anomalies) > 20:
         return []
-    return [incident.model_copy(update={"anomalies": (*incident.anomalies, *fresh)})]
+    whole: dict[str, object] = {"anomalies": (*incident.anomalies, *fresh)}
+    if incident.tier == "daily" and not _is_quiet(fresh):
+        whole |= {"tier": "immediate", "severity": _severity(service, fresh, daily=False)}
+    return [incident.model_copy(update=whole)]
 
 
 def _new(service: Service, group: Group, related: set[str], now: datetime) -> Incident:
-    daily = all(anomaly.tier == "daily" for anomaly in group)
+    daily, money = _is_quiet(group), _is_money(group)
+    about = "cost" if money else sorted(anomaly.detector for anomaly in group)[0]
     return Incident(
-        id=f"inc-{now:%m%d-%H%M%S}-{'cost-' if daily else ''}{service.name}",
+        id=f"inc-{now:%m%d-%H%M%S}-{'cost-' if money else ''}{service.name}",
         at=now,
         service=service.name,
-        severity=_severity(service, group, daily),
+        severity=_severity(service, group, daily=daily),
         tier="daily" if daily else "immediate",
-        fingerprint=f"{service.name}/{'cost' if daily else sorted(anomaly.detector for anomaly in group)[0]}",
+        fingerprint=f"{service.name}/{about}",
         anomalies=tuple(sorted(group, key=lambda anomaly: -anomaly.score)),
         related=() if daily else tuple(sorted(related)),
     )
 
 
-def _severity(service: Service, group: Group, daily: bool) -> Severity:
+def _severity(service: Service, group: Group, *, daily: bool) -> Severity:
     if daily:
         return "low"
     grave = any(anomaly.signal == "error_ratio" and anomaly.value > 0.2 for anomaly in group)

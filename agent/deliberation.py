@@ -162,8 +162,8 @@ class Deliberation(Round):
     def _self_healed(self, case: Case) -> bool:
         service = self.desk.fleet.service(case.incident.service)
         recent = self.desk.look().history[-4:]
-        cost_only = all(anomaly.detector == "cost" for anomaly in case.incident.anomalies)
-        return len(recent) == 4 and not cost_only and all(standing(seen, service) == "holds" for seen in recent)
+        promised = any(anomaly.detector not in ("cost", "inputs") for anomaly in case.incident.anomalies)
+        return len(recent) == 4 and promised and all(standing(seen, service) == "holds" for seen in recent)
 
     def _looked_since(self, case: Case) -> datetime:
         """Return since when the readings for a decision are waited for: the round's begin, or a person's yes."""

@@ -18,6 +18,7 @@ Period = Literal["daily", "weekly"]
 LENGTH: dict[Period, timedelta] = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TELLS: dict[Period, frozenset[str]] = {"daily": frozenset(("daily",)), "weekly": frozenset(("daily", "weekly"))}
 SUBJECT, DIGEST = "digest", "DIGEST"
+NOTES = {"cost": "money", "inputs": "inputs"}  # by detector
 
 
 class Told(Frozen):
@@ -26,6 +27,7 @@ class Told(Frozen):
     id: str
     service: str
     tier: Literal["immediate", "daily", "weekly"]
+    note: str = ""  # what it is about, where no promise is broken: money, inputs
     phase: str
     began_at: datetime
     over_at: datetime | None  # healed, or at least closed
@@ -113,6 +115,7 @@ def _told(case: Case) -> Told:
         id=incident.id,
         service=incident.service,
         tier=incident.tier,
+        note=NOTES.get(incident.anomalies[0].detector, "") if incident.tier == "daily" else "",
         phase=case.phase,
         began_at=min(anomaly.onset_at for anomaly in incident.anomalies),
         over_at=over,

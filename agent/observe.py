@@ -8,6 +8,7 @@ import numpy as np
 
 from agent.lateness import Lateness
 from agent.remarks import Remark
+from agent.shown import Shown, Spoiled
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import SIGNALS
 from tools.clock import Clock
@@ -60,6 +61,7 @@ class Observation:
     quality: Mapping[str, QualityReading] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     places: Mapping[SeriesKey, int] = field(default_factory=dict)
+    spoiled: Spoiled = field(default_factory=dict)  # columns that models are shown, by service
     remarks: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)  # of inference logs, by service
 
     def value(self, signal: str, entity: str) -> float | None:
@@ -95,6 +97,7 @@ class Observer:
         self._quality: dict[str, QualityReading] = {}
         self._looked_at: datetime | None = None
         self._late = {service.name: Lateness() for service in fleet.services}
+        self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
 
     def look(self) -> Observation:
         """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""
@@ -107,7 +110,8 @@ class Observer:
         if self._looked_at is None or now - self._looked_at >= self._cadence.quality:
             self._looked_at = now
             self._quality = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
-        return Observation(now, frame, topology, self._quality, frame.problems, self._places)
+        spoiled = self._shown.look(now)
+        return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled)
 
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):

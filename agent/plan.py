@@ -50,6 +50,7 @@ def propose(
                 return Proposal(found.plan, tuple(reasons) if found.plan is None else (), found.worth_waiting)
         if not _curing(hypothesis.fault, playbooks):
             reasons.append(f"no playbook cures {hypothesis.fault}")
+            break  # what is likelier a person's is not treated for something less likely
     return Proposal(None, tuple(reasons) or ("no hypothesis is likely enough",))
 
 

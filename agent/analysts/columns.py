@@ -1,6 +1,7 @@
 """What is wrong with columns as they are shown to a model: faults whose cure is upstream, not in training."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,57 +14,136 @@ UNDONE = 0.25  # distance of quantiles, in spreads, that is left after a unit is
 UNKNOWN = 0.05  # share of codes that nobody saw before
 CODES = 24  # distinct whole values at most, of a column of codes
 STUCK = 0.9  # share of one value
+EXCHANGED = 0.2  # distance of shares at the other's quartiles: what changed places is far from what it was
 LEAST = 100  # rows
+QUARTERS = np.array([[0.25], [0.5], [0.75]])
+LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
+MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may be a month
 
 
-def spoils(names: tuple[str, ...], before: Table, now: Table) -> Iterator[tuple[str, str]]:
-    """Yield (finding, sentence) of every column of ``now`` (n, d) that is spoiled against ``before`` (m, d)."""
-    if min(len(before), len(now)) < LEAST:
+@dataclass(frozen=True, slots=True)
+class Spoil:
+    """One thing that is wrong with a column, and in what share of the rows."""
+
+    finding: str
+    column: str
+    share: float
+    text: str
+
+
+class Columns:
+    """Columns by name, sorted once, so that many looks at new rows are cheap."""
+
+    def __init__(self, names: tuple[str, ...], table: Table) -> None:
+        self.names, self.rows = names, len(table)
+        self.sorted = np.sort(table, axis=0)  # NaN goes to the end
+        self.known = np.isfinite(table).sum(axis=0)
+        self.nulls = np.isnan(table).mean(axis=0) if len(table) else np.zeros(len(names))
+        self.quartiles = self._quartiles()
+        self.spread = np.maximum(self.quartiles[2] - self.quartiles[0], 1e-9)
+        self._codes: dict[int, Table | None] = {}
+
+    def of(self, place: int) -> Table:
+        """Return the known values of a column, rising."""
+        found: Table = self.sorted[: self.known[place], place]
+        return found
+
+    def codes(self, place: int) -> Table | None:
+        """Return the values of a column of codes; None where it is none."""
+        if place not in self._codes:
+            known = np.unique(self.of(place))
+            whole = 0 < len(known) <= CODES and bool((known == np.rint(known)).all())
+            self._codes[place] = known if whole else None
+        return self._codes[place]
+
+    def share(self, place: int, value: float) -> float:
+        """Return the share of one value among those known."""
+        column = self.of(place)
+        low, high = np.searchsorted(column, value, "left"), np.searchsorted(column, value, "right")
+        return float(high - low) / max(len(column), 1)
+
+    def below(self, place: int, values: Table) -> Table:
+        """Return the share of known values up to each of some."""
+        column = self.of(place)
+        return np.asarray(np.searchsorted(column, values, "right") / max(len(column), 1))
+
+    def _quartiles(self) -> Table:
+        if not self.rows:
+            return np.full((3, len(self.names)), np.nan)
+        at = QUARTERS * np.maximum(self.known - 1, 0)
+        low, high = np.floor(at).astype(np.intp), np.ceil(at).astype(np.intp)
+        one, two = (np.take_along_axis(self.sorted, places, axis=0) for places in (low, high))
+        return np.asarray(one + (two - one) * (at - low))
+
+
+def spoils(before: Columns, now: Columns) -> Iterator[Spoil]:
+    """Yield every column of ``now`` that is spoiled against ``before``."""
+    if min(before.rows, now.rows) < LEAST:
         return
-    for place, name in enumerate(names):
-        yield from _column(name, before[:, place], now[:, place])
-    yield from _swapped(names, before, now)
+    known = np.minimum(before.known, now.known) >= LEAST // 2
+    alike = (np.abs(now.quartiles - before.quartiles) / before.spread).max(axis=0) < UNDONE
+    for place, name in enumerate(now.names):
+        gone = float(now.nulls[place] - before.nulls[place])
+        if gone > NULLS:
+            yield Spoil("nulls_up", name, gone, f"{name} is missing in {gone:.0%} more of the rows")
+        if known[place]:
+            yield from _unknown(name, place, before, now)
+            yield from () if alike[place] else _moved(name, place, before, now)
+    yield from _swapped(before, now, [int(place) for place in np.flatnonzero(~alike & known)])
 
 
-def _column(name: str, before: Table, now: Table) -> Iterator[tuple[str, str]]:
-    gone = float(np.isnan(now).mean() - np.isnan(before).mean())
-    if gone > NULLS:
-        yield "nulls_up", f"{name} is missing in {gone:.0%} more of the rows"
-    one, two = before[np.isfinite(before)], now[np.isfinite(now)]
-    if min(len(one), len(two)) < LEAST // 2:
-        return
-    yield from _codes(name, one, two)
-    values, counts = np.unique(two, return_counts=True)
-    share = counts.max() / len(two)
-    if share > STUCK and float((one == values[counts.argmax()]).mean()) < STUCK / 2:
-        yield "feature_stuck", f"{name} stands at {values[counts.argmax()]:g} in {share:.0%} of the rows"
+def _moved(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
+    """Yield what a column that is not as it was may be: stuck, or in another unit."""
+    value = float(now.quartiles[1, place])
+    share = now.share(place, value)
+    if share > STUCK and before.share(place, value) < STUCK / 2:
+        yield Spoil("feature_stuck", name, share, f"{name} stands at {value:g} in {share:.0%} of the rows")
     for factor in FACTORS:
         for times in (factor, 1 / factor):
-            if _alike(one, two / times) and not _alike(one, two):
-                yield "unit_changed", f"{name} is {times:g} times what it was"
+            if _alike(before, now, (place, place), times):
+                yield Spoil("unit_changed", name, 1.0, f"{name} is {times:g} times what it was")
 
 
-def _codes(name: str, one: Table, two: Table) -> Iterator[tuple[str, str]]:
-    known = np.unique(one)
-    if len(known) <= CODES and (known == np.rint(known)).all():
-        unknown = float((~np.isin(two, known)).mean())
+def _unknown(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
+    known = before.codes(place)
+    if known is not None:
+        unknown = float((~np.isin(now.of(place), known)).mean())
         if unknown > UNKNOWN:
-            yield "category_new", f"{unknown:.0%} of {name} are codes that were never seen"
+            yield Spoil("category_new", name, unknown, f"{unknown:.0%} of {name} are codes that were never seen")
 
 
-def _swapped(names: tuple[str, ...], before: Table, now: Table) -> Iterator[tuple[str, str]]:
-    moved = [place for place in range(len(names)) if not _alike(before[:, place], now[:, place])]
+def _swapped(before: Columns, now: Columns, moved: list[int]) -> Iterator[Spoil]:
     for at, first in enumerate(moved):
         for second in moved[at + 1 :]:
-            if _alike(before[:, second], now[:, first]) and _alike(before[:, first], now[:, second]):
-                yield "columns_swapped", f"{names[first]} holds what {names[second]} held, and the other way round"
+            crossed = _alike(before, now, (second, first)) and _alike(before, now, (first, second))
+            if crossed and _far(before, now, first) and _far(before, now, second):
+                one, two = now.names[first], now.names[second]
+                text = f"{one} holds what {two} held, and the other way round"
+                yield Spoil("columns_swapped", one, 1.0, text)
 
 
-def _alike(one: Table, two: Table) -> bool:
+def _alike(before: Columns, now: Columns, pair: tuple[int, int], times: float = 1.0) -> bool:
     """Whether the quartiles of two columns agree, in spreads of the first."""
-    if not np.isfinite(one).any() or not np.isfinite(two).any():
-        return False
-    low, middle, high = np.nanquantile(one, [0.25, 0.5, 0.75])
-    spread = max(float(high - low), 1e-9)
-    gaps = np.abs(np.nanquantile(two, [0.25, 0.5, 0.75]) - np.array([low, middle, high])) / spread
-    return bool(gaps.max() < UNDONE)
+    one, two = pair
+    gaps = np.abs(now.quartiles[:, two] / times - before.quartiles[:, one]) / before.spread[one]
+    return bool(gaps.max() < UNDONE)  # NaN, where nothing is known, is not alike
+
+
+def _far(before: Columns, now: Columns, place: int) -> bool:
+    """Whether a column is surely not what it was: quartiles of codes jump by chance."""
+    values = np.concatenate((before.quartiles[:, place], now.quartiles[:, place]))
+    return float(np.abs(before.below(place, values) - now.below(place, values)).max()) > EXCHANGED
+
+
+def month_first(days: Table) -> tuple[float, float]:
+    """Return the share of dates that are lost, and among the others that of those whose day can be a month.
+
+    ``days`` of the year. Dates that are read the other way round are lost where the day can be no month.
+    """
+    lost, left = float(np.isnan(days).mean()), days[np.isfinite(days)]
+    return lost, float((day_of(left) <= MONTHS).mean()) if len(left) else 0.0
+
+
+def day_of(days: Table) -> Table:
+    """Return days of the month from days of the year."""
+    return np.asarray(np.rint(days - MONTH * np.floor((days - 0.5) / MONTH)))

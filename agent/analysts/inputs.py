@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.analysts.changes import OURS
-from agent.analysts.columns import spoils
+from agent.analysts.columns import ALL, LOST, Columns, month_first, spoils
 from agent.analysts.evidence import Notes
 from agent.analysts.shapes import BESIDE, SETTLED, joint, stepped
 from agent.case import BLIND
@@ -25,6 +25,7 @@ RECENT = timedelta(minutes=40)  # rows held beside the same computed anew
 REMEMBERED = timedelta(hours=24)  # releases that may have brought what is felt now: a small effect is felt late
 JOINT = 0.35  # of a correlation, that two features keep whatever each does by itself
 MOVED = 0.35  # Kolmogorov-Smirnov distance of a feature that counts as moved
+DATE = "date"  # name of the feature that holds days of the year
 Pair = tuple[InferenceWindow, InferenceWindow]  # when accepted, and now
 
 
@@ -32,8 +33,13 @@ def spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: Inferen
     """Say what is wrong with the rows that retraining would only learn: units, nulls, codes, places, dates."""
     recent = rows.at > rows.at[-1] - LATELY.total_seconds()
     before, now = reference.features, rows.features[recent]
-    for finding, text in spoils(rows.names, before, now):
-        notes.add(finding, entity, 2.5, text)
+    for spoil in spoils(Columns(reference.names, before), Columns(rows.names, now)):
+        notes.add(spoil.finding, entity, 2.5, spoil.text)
+    if DATE in rows.names:
+        lost, either = month_first(now[:, rows.names.index(DATE)])
+        text = f"{lost:.0%} of the dates are lost, and in {either:.0%} of the others the day can be a month"
+        if lost > LOST:
+            notes.add("dates_swapped", entity, 2.5 if either > ALL else -1.5, text)
     apart = joint(before, now)
     notes.add(
         "joint_moved", entity, 2.5 if apart > JOINT else -1.5, f"a correlation between features moved {apart:.2f}"

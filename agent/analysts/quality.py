@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.analysts import inputs
+from agent.analysts.columns import LOST, MONTHS, day_of
 from agent.analysts.evidence import Notes, onset
 from agent.analysts.shapes import off, ranking, unequal
 from agent.analysts.versions import BEFORE, compare_turn
 from agent.case import BLIND, Evidence, Incident
-from agent.observe import Scene, wilson
+from agent.observe import QualityReading, Scene, wilson
+from agent.spoiled import INPUTS
 from config.fleet import Service
 from tools.errors import ToolError, Transient
 from tools.records import InferenceWindow, ModelState
@@ -20,8 +22,6 @@ LABELLED = timedelta(minutes=30)  # rows whose labels may be known by now
 UNLABELLED = timedelta(hours=1)  # answers that would have labels, as far as anybody knows
 LEAST = 200  # labelled rows
 SHIFTED = 0.15  # of the share of positives
-LOST, ALL = 0.2, 0.95  # share of dates that are missing; of those left whose day can be a month
-MONTH, MONTHS = 30.4, 12  # days of a month, on average; the last day that may be a month
 FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
 REMEMBERED = timedelta(days=7)  # promotions that may be what is wrong now
 RANKED, LYING = 0.03, 0.08  # of pairs; between the mean score and the share of positives
@@ -34,29 +34,36 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     service = scene.fleet.service(incident.service)
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)
     reading = scene.observation.quality.get(service.name)
-    entity = f"service/{service.name}"
-    if target is None or reading is None:
-        return _unlabelled(notes, scene, service) if target is not None else ()
-    if reading.echo:
-        notes.add("labels_echo", entity, 2.5, f"all of {reading.rows} labels are what was answered: nobody is so good")
-    text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
-    notes.add("accuracy_down", entity, 2.5 if reading.high < target else -2.0, text)
-    if reading.high < target:
+    fell = False
+    if target is not None and reading is not None:
+        fell = reading.high < target
+        _answers(notes, f"service/{service.name}", reading, target)
+    elif target is not None:
+        _unlabelled(notes, scene, service)
+    if fell and target is not None:
         _versions(notes, incident, scene, service, target)
+    if fell or any(anomaly.detector == INPUTS for anomaly in incident.anomalies):
         _inputs(notes, scene, service)
     return notes.done()
 
 
-def _unlabelled(notes: Notes, scene: Scene, service: Service) -> tuple[Evidence, ...]:
+def _answers(notes: Notes, entity: str, reading: QualityReading, target: float) -> None:
+    """Say how right the newest labelled answers are."""
+    if reading.echo:
+        notes.add("labels_echo", entity, 2.5, f"all of {reading.rows} labels are what was answered: nobody is so good")
+    text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
+    notes.add("accuracy_down", entity, 2.5 if reading.high < target else -2.0, text)
+
+
+def _unlabelled(notes: Notes, scene: Scene, service: Service) -> None:
     """Tell answers without labels from no answers at all, and from a log that cannot be read."""
     try:
         rows = scene.senses.log.window(service.name, scene.now - UNLABELLED, scene.now)
     except ToolError:
-        return ()
+        return
     if len(rows.at) >= LEAST and not np.isfinite(rows.labels).any():
         text = f"{len(rows.at)} answers of the last hour, and a label for none"
         notes.add("labels_gone", f"service/{service.name}", 2.5, text)
-    return notes.done()
 
 
 def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service, target: float) -> None:
@@ -153,8 +160,11 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
     try:
         reference = scene.senses.log.reference(service.name)
         rows = labelled = scene.senses.log.window(service.name, scene.now - RECENT, scene.now)
-        if (late := scene.observation.quality[service.name].late) > SOON:
-            labelled = scene.senses.log.window(service.name, scene.now - late - RECENT, scene.now, labelled=True)
+        reading = scene.observation.quality.get(service.name)
+        if reading is not None and reading.late > SOON:
+            labelled = scene.senses.log.window(
+                service.name, scene.now - reading.late - RECENT, scene.now, labelled=True
+            )
     except ToolError as error:
         notes.add("inputs_moved", entity, 0.0, f"no reference: {error}")
         return
@@ -173,7 +183,7 @@ def _truths(notes: Notes, entity: str, reference: InferenceWindow, rows: Inferen
         _segments(notes, entity, rows, known)
         shift = float(rows.labels[known].mean() - np.nanmean(reference.labels))
         notes.add("labels_shifted", entity, 2.5 if abs(shift) > SHIFTED else -1.5, f"share of positives {shift:+.1%}")
-        if "date" in rows.names:
+        if inputs.DATE in rows.names:
             _dates(notes, entity, rows, known)
 
 
@@ -187,16 +197,10 @@ def _segments(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[n
 
 def _dates(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:
     """Compare rows whose day cannot be a month with those whose can: only the latter can have changed places."""
-    days = rows.features[known, rows.names.index("date")]
+    days = rows.features[known, rows.names.index(inputs.DATE)]
     if np.isnan(days).mean() > LOST:
-        day = np.rint(days - MONTH * np.floor((days - 0.5) / MONTH))[np.isfinite(days)]
-        only = float((day <= MONTHS).mean())
-        text = (
-            f"{np.isnan(days).mean():.0%} of the dates are lost, and in {only:.0%} of the others the day can be a month"
-        )
-        notes.add("dates_swapped", entity, 2.5 if only > ALL else -1.5, text)
-        return
-    day = np.rint(days - MONTH * np.floor((days - 0.5) / MONTH))
+        return  # what is left says it without labels
+    day = day_of(days)
     right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
     either, sure = right[day <= MONTHS], right[day > MONTHS]
     if min(len(either), len(sure)) < LEAST // 4:

@@ -70,7 +70,7 @@ def _row(told: Told, until: datetime) -> str:
     lasted = span((told.over_at or until) - told.began_at) + ("" if told.over_at else " so far")
     cells = (
         _when(told.began_at),
-        markdown(told.service) + (" (money)" if told.tier == "daily" else ""),
+        markdown(told.service) + (f" ({told.note})" if told.note else ""),
         lasted,
         markdown(told.fault.replace("_", " ")) or "unclear",
         markdown(told.playbook.replace("_", " ")) or ("handed to a person" if told.phase == "escalated" else "nothing"),

@@ -304,3 +304,9 @@ def test_every_fault_of_the_taxonomy_has_a_cure_or_is_a_persons() -> None:
     cured = {fault for playbook in shipped() for fault in playbook.cures}
     assert {fault.id for fault in shipped_faults() if not fault.person} <= cured
     assert not {fault.id for fault in shipped_faults() if fault.person} & cured
+
+
+def test_what_is_likelier_a_persons_is_not_treated_for_the_next_best() -> None:
+    case = case_of(guess("null_burst", probability=0.65), guess("bad_rollout_errors", probability=0.3))
+    found = plans(case)
+    assert (found.plan, found.reasons) == (None, ("no playbook cures null_burst",))

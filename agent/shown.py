@@ -1,0 +1,66 @@
+"""What models are shown, looked at now and then: a column that is spoiled in many rows shows before any label comes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agent.analysts.columns import Columns, Spoil, spoils
+from tools.errors import ToolError
+from tools.ports import InferenceLog
+
+LATELY = timedelta(minutes=10)  # rows looked at
+ROWS = 400  # of them, the newest
+REMEMBERED = timedelta(hours=1)  # for which the rows that a model was accepted on are not read again
+GROSS = 0.2  # share of rows from which on a column is nobody's whim
+
+Spoiled = Mapping[str, tuple[Spoil, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    columns: Columns | None  # None: nobody kept them
+    read_at: datetime
+
+
+class Shown:
+    """Looks at the logs of some services, each every so often."""
+
+    def __init__(self, log: InferenceLog, services: tuple[str, ...], every: timedelta) -> None:
+        self._log, self._services, self._every = log, services, every
+        self._accepted: dict[str, _Accepted] = {}
+        self._looked_at: datetime | None = None
+        self._found: dict[str, tuple[Spoil, ...]] = {}
+
+    def look(self, now: datetime) -> Spoiled:
+        """Return what is spoiled, by service; what cannot be read just now is what it was. NO DATA is no all-clear."""
+        if self._looked_at is None or now - self._looked_at >= self._every:
+            self._looked_at = now
+            found = {service: self._examined(service, now) for service in self._services}
+            known = {service: spoiled for service, spoiled in found.items() if spoiled is not None}
+            self._found = {**self._found, **known}  # what was handed out stays as it was
+        return self._found
+
+    def _examined(self, service: str, now: datetime) -> tuple[Spoil, ...] | None:
+        before = self._before(service, now)
+        if before is None:
+            return None
+        try:
+            rows = self._log.window(service, now - LATELY, now)
+        except ToolError:
+            return None
+        if rows.names != before.names or not len(rows.at):
+            return None
+        found = spoils(before, Columns(rows.names, rows.features[-ROWS:]))
+        return tuple(spoil for spoil in found if spoil.share >= GROSS)
+
+    def _before(self, service: str, now: datetime) -> Columns | None:
+        """Return the rows that the model was accepted on, sorted; None where they cannot be read."""
+        kept = self._accepted.get(service)
+        if kept is None or now - kept.read_at >= REMEMBERED:
+            try:
+                rows = self._log.reference(service)
+                kept = _Accepted(Columns(rows.names, rows.features), now)
+            except ToolError:
+                kept = _Accepted(kept.columns if kept else None, now)
+            self._accepted[service] = kept
+        return kept.columns

@@ -1,0 +1,37 @@
+"""Alarms about what models are shown: no promise is broken by it yet, so it wakes nobody."""
+
+from datetime import datetime, timedelta
+
+from agent.case import Anomaly
+from agent.observe import Observation
+from agent.shown import GROSS
+
+LASTING = timedelta(minutes=10)  # for which a column is spoiled, until that is no blip
+INPUTS = "inputs"  # name of the signal, and of the detector
+
+
+def spoiled_inputs(seen: Observation, services: tuple[str, ...], since: dict[str, datetime]) -> list[Anomaly]:
+    """Return an alarm for every service that is shown spoiled columns; ``since`` keeps when each began, by name."""
+    found = []
+    for service in services:
+        entity, name = f"service/{service}", f"spoiled/{service}"
+        if not (spoiled := seen.spoiled.get(service, ())):
+            since.pop(name, None)
+            continue
+        onset, worst = since.setdefault(name, seen.at), max(spoiled, key=lambda each: (each.share, each.column))
+        if seen.at - onset >= LASTING:
+            alarm = Anomaly(
+                at=seen.at,
+                onset_at=onset,
+                signal=INPUTS,
+                entity=entity,
+                value=worst.share,
+                expected=0.0,
+                threshold=GROSS,
+                score=1.0 + worst.share,
+                detector=INPUTS,
+                tier="daily",
+                reason=worst.text,
+            )
+            found.append(alarm)
+    return found
