@@ -6,7 +6,7 @@ what goes wrong with a whole tick is the scheduler's event, and the next tick is
 
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,7 @@ MEMORY = 60  # observations kept
 TOLD = timedelta(hours=6)  # a person who was told is not told again
 MOST_FAILURES = 3  # ticks in a row in which a case failed for no reason that we know; then it is a person's
 MOST_WAITS = 120  # the same, where a tool failed it: an hour, at ticks of 30 s
+LAST_STEP = 30.0  # seconds that whoever ends the process waits for the step under way
 LOG = structlog.get_logger("prunella")
 
 
@@ -224,7 +225,7 @@ class Controller:
 
     def _take_further(self, incident: str) -> None:
         """Take a case a step further; a failure stays its own, and after some in a row a person is told."""
-        failure = self._pool.submit(self._step, incident).exception()
+        failure = ended(self._pool.submit(self._step, incident))
         if failure is not None and not isinstance(failure, Exception):
             raise failure  # somebody wants this process to end
         if failure is None:
@@ -283,3 +284,15 @@ class Controller:
         case = read_case(self.journal, subject)
         if case is not None:
             self._known[subject] = case
+
+
+def ended(step: Future[None]) -> BaseException | None:
+    """Wait for a step, and return what it failed of.
+
+    Who ends the process waits for it too, or it would be cut off in the middle of an act.
+    """
+    try:
+        return step.exception()
+    except KeyboardInterrupt:
+        wait([step], LAST_STEP)
+        raise

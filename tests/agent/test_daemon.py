@@ -1,6 +1,7 @@
 """What goes wrong in a tick, or within one case, stays there."""
 
 import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from agent import deliberation
 from agent.case import Outcome
 from agent.casebook import Snapshot
-from agent.controller import MOST_FAILURES, MOST_WAITS
+from agent.controller import MOST_FAILURES, MOST_WAITS, ended
 from agent.daemon import Daemon
 from agent.round import State
 from config.fleet import Cadence
@@ -139,6 +140,23 @@ def test_who_ends_the_process_is_not_held_up(monkeypatch: pytest.MonkeyPatch) ->
     play = with_a_sick_case(monkeypatch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         play.tick()
+
+
+class Struck(Future[None]):
+    """A step for which somebody waits who presses Ctrl-C meanwhile."""
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        del timeout
+        threading.Timer(0.1, self.set_result, [None]).start()
+        raise KeyboardInterrupt
+
+
+def test_a_step_under_way_ends_before_the_process_does() -> None:
+    """What it does is done and told, and its thread does not outlive the process."""
+    step = Struck()
+    with pytest.raises(KeyboardInterrupt):
+        ended(step)
+    assert step.done()
 
 
 def test_a_case_that_was_closed_but_not_told_of_is_told_of_once() -> None:
