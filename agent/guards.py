@@ -1,11 +1,11 @@
 """Guards: the readings that must hold before a plan goes on."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from agent.observe import Scene
+from agent.observe import Scene, wilson
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
@@ -13,9 +13,13 @@ from policies.authority import Grant
 from policies.decision import Reason
 from tools.action import Action, TrainModel
 from tools.errors import ToolError
+from tools.records import InferenceWindow
 
 LOOKS = 4  # in a row in which every objective holds: what was planned before is not needed any more
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
+ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
+RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
+SURE = 1.645  # 95 %, on one side
 
 
 def checker(scene: Callable[[], Scene]) -> Callable[[Guard, Plan], GuardVerdict]:
@@ -67,9 +71,8 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     """Compare both versions offline, on labelled rows that the training did not see."""
     service = scene.fleet.service(plan.service)
     first, second = guard.args["version"], guard.args["than"]
-    unseen = next((step.action.end_at for step in plan.steps if isinstance(step.action, TrainModel)), plan.at)
     try:
-        found = scene.senses.registry.compare(service.name, first, second, unseen, scene.now)
+        found = scene.senses.registry.compare(service.name, first, second, _unseen(plan), scene.now)
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))
     gain = f"log-loss difference {found.gain:.3f} ({found.gain_low:.3f} to {found.gain_high:.3f})"
@@ -77,6 +80,11 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     if found.gain_high < 0:
         return GuardVerdict(verdict="holds", text=text)
     return GuardVerdict(verdict="broken" if found.gain_low > 0 else "inconclusive", text=text)
+
+
+def _unseen(plan: Plan) -> datetime:
+    """Return from when on no row was trained on."""
+    return next((step.action.end_at for step in plan.steps if isinstance(step.action, TrainModel)), plan.at)
 
 
 def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
@@ -98,4 +106,54 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         return GuardVerdict(verdict="broken", text=f"{odd} answers that are no numbers")
     if count >= 30 and np.isfinite(other) and share < other - SLACK:
         return GuardVerdict(verdict="broken", text=f"accuracy {share:.1%} on {count} rows, beside {other:.1%}")
-    return GuardVerdict(verdict="holds", text=f"{count} labelled answers, accuracy {share:.1%}, beside {other:.1%}")
+    text = f"{count} labelled answers, accuracy {share:.1%}, beside {other:.1%}"
+    sure = _sure(guard, plan, scene, rows) if guard.args.keys() >= {"since", "share", "next"} else ""
+    return GuardVerdict(verdict="holds", text=f"{text}; {sure}" if sure else text, sure=bool(sure))
+
+
+def _sure(guard: Guard, plan: Plan, scene: Scene, rows: InferenceWindow) -> str:
+    """Return why nothing is to be waited for before the next step; empty where there is something.
+
+    The candidate is right more often (``wager``: whenever one looks, wrong by ``ERROR``), and at most ``RISKED`` of all
+    requests go unanswered at its next share, at 95 %: by how many it answered of those that it was to have since.
+    """
+    service, args = scene.fleet.service(plan.service), guard.args
+    serves = any(objective.signal != "accuracy" for objective in service.objectives)
+    if serves and standing(scene.observation, service, quality=False) != "holds":
+        return ""
+    since = datetime.fromisoformat(args["since"]).timestamp()
+    mine, there = rows.version[rows.at >= since] == args["version"], int((rows.at >= since).sum())
+    share, coming = (float(args[name]) / 100 for name in ("share", "next"))
+    answered = wilson(float(mine.mean()), there, SURE)[0] / share if there else 0.0
+    if coming * max(0.0, 1 - answered) > RISKED:
+        return ""
+    better, worse = _decided(plan, scene, args["version"], args["than"])
+    odds = wager(better, worse)
+    if odds < 1 / ERROR:
+        return ""
+    return (
+        f"right {better} times where {args['than']} is wrong, {worse} the other way round: odds {odds:.3g}; answers at "
+        f"least {min(answered, 1.0):.0%} of its share"
+    )
+
+
+def _decided(plan: Plan, scene: Scene, first: str, second: str) -> tuple[int, int]:
+    """Return on how many labelled rows that no training saw the one is right and the other wrong, and vice versa."""
+    try:
+        found = scene.senses.registry.compare(plan.service, first, second, _unseen(plan), scene.now)
+    except ToolError:
+        return 0, 0
+    return found.only.get(first, 0), found.only.get(second, 0)
+
+
+def wager(better: int, worse: int) -> float:
+    """Return what a fair bettor on "the first is right more often" has won of 1: of nothing true, rarely much.
+
+    The chance that it ever exceeds x is at most 1 / x where the first is not better (Ville), however often one looks.
+
+    >>> round(wager(20, 5), 1), wager(5, 5) < 1
+    (30.7, True)
+    """
+    stakes = np.linspace(0.505, 0.995, 50)  # shares of the decided rows that the first may win, each as likely
+    gains = better * np.log(2 * stakes) + worse * np.log(2 * (1 - stakes))
+    return float(np.exp(np.minimum(gains, 700.0)).mean())

@@ -98,7 +98,7 @@ def _step(playbook: str, template: StepTemplate, name: str, bindings: Bindings) 
         field = ".".join(str(part) for part in first["loc"][1:])
         raise ValueError(f"playbook {playbook}: step {template.id}: {field} {first['msg']}") from None
     guards = tuple(_guard(playbook, guard, bindings) for guard in template.guards)
-    return Step(id=name, action=action, hold=template.hold, guards=guards)
+    return Step(id=name, action=action, hold=template.hold, least=template.least, guards=guards)
 
 
 def _guard(playbook: str, guard: Guard, bindings: Bindings) -> Guard:

@@ -9,12 +9,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from playbooks.allowance import Denied, Limits, Wait
+from playbooks.judging import Judging
 from playbooks.ledger import RECHECK, Ledger, words
 from playbooks.plan import Execution, Guard, Plan
 from playbooks.run import Leg, LegState, RunState, execution, unsettled_until
-from playbooks.task import Task, earlier_states, task
-from playbooks.walk import Begin, Check, Failed, Finished, GuardVerdict, Hold, Move, Probe, Turn, Undo, next_move
-from tools.action import Action, Receipt, TrainModel
+from playbooks.task import Task, earlier_states, task, versions_of
+from playbooks.walk import (
+    Begin,
+    Check,
+    Failed,
+    Finished,
+    Glance,
+    GuardVerdict,
+    Hold,
+    Move,
+    Probe,
+    Turn,
+    Undo,
+    next_move,
+)
+from tools.action import Receipt, TrainModel
 from tools.clock import Clock
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.journal import Journal
@@ -41,7 +55,7 @@ class Executor:
         self._ledger = Ledger(journal, clock, owner, limits)
         self._brake = limits.brake
         self._clock = clock
-        self._check = check
+        self._judging = Judging(check, self._ledger, clock)
 
     def advance(self, plan: Plan) -> Execution:
         """Make the moves that are possible now; ``holding`` says from when on more may be possible.
@@ -84,7 +98,7 @@ class Executor:
         said: list[str] = []
         made: set[str] = set()
         for step in plan.steps:
-            if missing := made & _versions(step.action):
+            if missing := made & versions_of(step.action):
                 said.append(f"{step.id}: not rehearsed, version {', '.join(sorted(missing))} is yet to be made")
                 continue
             said.append(f"{step.id}: {self._actuator.rehearse(step.action)}")
@@ -100,8 +114,10 @@ class Executor:
                 return self._begin(plan, run, index)
             case Probe(_, index, undo):
                 return self._probe(plan, run, task(plan, run, index, undo=undo))
-            case Check(guards, index):
-                return self._judge(plan, run, guards, plan.steps[index].id)
+            case Check(_, index):
+                return self._judging.judge(plan, run, plan.steps[index])
+            case Glance(index, since, until):
+                return self._judging.glance(plan, plan.steps[index], since, until)
             case Undo(index):
                 return self._undo(plan, run, index)
             case Hold():
@@ -268,49 +284,9 @@ class Executor:
         until = unsettled_until(run, leg) if leg is not None else None
         return until if until is not None and self._clock.now() < until else None
 
-    # -- guards --------------------------------------------------------------------------------------------------------
-
-    def _judge(self, plan: Plan, run: RunState, guards: tuple[Guard, ...], step: str) -> Hold | None:
-        verdict = _strictest([self._verdict(guard, plan) for guard in guards])
-        word, text = verdict.verdict, verdict.text
-        earlier, now = run.guards.get(step), self._clock.now()
-        if word == "inconclusive":
-            if earlier is None or now < earlier.since + plan.verification.deadline:
-                if earlier is None:
-                    self._ledger.judge(plan, step, word, f"step {step}: {word} {text}".strip())
-                return Hold(now + RECHECK, f"guards of step {step} are inconclusive: {text}")
-            word, text = "broken", f"still inconclusive after {plan.verification.deadline}: {text}"
-        self._ledger.judge(plan, step, word, f"step {step}: {word} {text}".strip())
-        return None
-
-    def _verdict(self, guard: Guard, plan: Plan) -> GuardVerdict:
-        try:
-            return self._check(guard, plan)
-        except ToolError as error:
-            return GuardVerdict(verdict="inconclusive", text=f"{guard.kind} cannot be read: {error}")
-
     def _settle(self, plan: Plan, now: Task, state: LegState, detail: str, **more: Any) -> Hold | None:
         self._ledger.settle(plan, now, state, detail, **more)
         return None  # go on at once
 
     def _later(self, error: Transient) -> Hold:
         return Hold(self._clock.now() + error.retry_after, str(error))
-
-
-def _strictest(said: list[GuardVerdict]) -> GuardVerdict:
-    """Return broken before inconclusive before holds, with the words of all that say so."""
-    for word in ("broken", "inconclusive", "holds"):
-        if same := [verdict for verdict in said if verdict.verdict == word]:
-            return GuardVerdict(verdict=same[0].verdict, text="; ".join(each.text for each in same if each.text))
-    return GuardVerdict(verdict="inconclusive", text="no guard spoke")
-
-
-def _versions(action: Action) -> set[str]:
-    """Return the model versions, or other backends, that an action needs to exist."""
-    match action.verb:
-        case "set_alias":
-            return {action.version}
-        case "set_split":
-            return set(action.weights)
-        case _:
-            return set()

@@ -17,7 +17,8 @@ class Guard(Frozen):
 
     ``objectives``: every objective of the service holds. ``not_worse``: the bad signals are not worse than when the
     plan was made. ``better_model``: offline, version ``args.version`` is at least as good as ``args.than``.
-    ``live_split``: the rows answered by ``args.version`` are not worse than those of ``args.than``.
+    ``live_split``: the rows answered by ``args.version`` are not worse than those of ``args.than``; with ``args.share``
+    and ``args.next``, per cent of traffic now and at the next step, it may be sure before the hold is over.
     """
 
     kind: Literal["objectives", "not_worse", "better_model", "live_split"]
@@ -51,6 +52,7 @@ class StepTemplate(Frozen):
     action: dict[str, Any]
     each: str = ""
     hold: timedelta = timedelta(0)
+    least: timedelta | None = Field(default=None, description="of the hold, where every guard is sure; None: all of it")
     guards: tuple[Guard, ...] = ()
 
 
@@ -76,6 +78,7 @@ class Step(Frozen):
     id: str
     action: Action
     hold: timedelta = timedelta(0)
+    least: timedelta | None = None  # of the hold, where every guard is sure before it is over
     guards: tuple[Guard, ...] = ()
 
 

@@ -44,3 +44,14 @@ def earlier_states(plan: Plan, run: RunState, index: int) -> list[Mapping[str, s
     target = touched("", [now])
     steps = [step for step in plan.steps[:index] if step.id in run.steps and step.action.verb == now.verb]
     return [run.steps[step.id].before for step in steps if touched("", [step.action]) == target]
+
+
+def versions_of(action: Action) -> set[str]:
+    """Return the model versions, or other backends, that an action needs to exist."""
+    match action.verb:
+        case "set_alias":
+            return {action.version}
+        case "set_split":
+            return set(action.weights)
+        case _:
+            return set()

@@ -7,15 +7,19 @@ from datetime import datetime
 from typing import Literal
 
 from config.frozen import Frozen
-from playbooks.plan import Guard, Plan
+from playbooks.plan import Guard, Plan, Step
 from playbooks.run import PENDING, EndState, Leg, RunState
 
 
 class GuardVerdict(Frozen):
-    """What a guard says now, with its arithmetic; inconclusive means ask again until the deadline."""
+    """What a guard says now, with its arithmetic; inconclusive means ask again until the deadline.
+
+    ``sure``: it holds by a test with a stated error, and there is nothing to wait for.
+    """
 
     verdict: Literal["holds", "broken", "inconclusive"]
     text: str = ""
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """Ask the guards of a step that still holds: whether all are sure already. ``since``: it was done."""
+
+    index: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """The run has failed: from here on it goes backwards."""
 
@@ -77,7 +90,7 @@ class Failed:
     state: EndState
 
 
-Move = Begin | Probe | Hold | Check | Turn | Undo | Finished | Failed
+Move = Begin | Probe | Hold | Check | Glance | Turn | Undo | Finished | Failed
 
 
 def operation_id(plan: Plan, step: str, *, undo: bool = False) -> str:
@@ -109,12 +122,22 @@ def _forward(plan: Plan, run: RunState, now: datetime) -> Move:
             return Turn(f"step {step.id} failed: {leg.detail}")
         if leg.state in PENDING:
             return _pending(leg, index, now)
-        if now < leg.at + step.hold:
-            return Hold(leg.at + step.hold, f"after step {step.id}")
         judged = run.guards.get(step.id)
-        if step.guards and (judged is None or judged.verdict != "holds"):
+        passed = judged is not None and judged.verdict == "holds"
+        if now < leg.at + step.hold and not (passed and step.least is not None):
+            return _holding(step, index, leg.at, now)
+        if step.guards and not passed:
             return Check(step.guards, index)
     return Finished()
+
+
+def _holding(step: Step, index: int, since: datetime, now: datetime) -> Move:
+    """Return the wait after a step; from its least on, a look at whether it must be waited for at all."""
+    until = since + step.hold
+    if step.least is None or not step.guards:
+        return Hold(until, f"after step {step.id}")
+    first = since + step.least
+    return Glance(index, since, until) if now >= first else Hold(min(first, until), f"after step {step.id}")
 
 
 def _back(plan: Plan, run: RunState, since: datetime, now: datetime) -> Move:

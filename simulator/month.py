@@ -65,8 +65,8 @@ def _worked(shifts: Sequence[Shift], jobs: int) -> Any:
             yield waiting[each], each.result()
 
 
-def guard(shift: Shift) -> Result:
-    """Let one of them guard the fleet, and report what came of it."""
+def guard(shift: Shift, daily: Callable[[Result], None] | None = None) -> Result:
+    """Let one of them guard the fleet, and report what came of it; ``daily`` is told at the end of every day so far."""
     fleet = copies(demo_fleet())
     scenario, arrivals = month(fleet, shift.seed, shift.days)
     world = World(fleet, seed=shift.seed, start=START, scenario=scenario)
@@ -80,18 +80,16 @@ def guard(shift: Shift) -> Result:
         person.tick()
         if tick % SAMPLED == 0:
             used.append(world.utilisation())
-    return _report(world, arrivals, person) | {"utilisation": round(float(np.mean(used)), 2), "actions": _done(world)}
+        if daily is not None and (tick + 1) % round(DAY / TICK) == 0:
+            daily(_report(world, arrivals, person, used))
+    return _report(world, arrivals, person, used)
 
 
 def _hired(who: str) -> Callable[[World, Actuator], Any]:
     return foreseeing if who == FORESEEING else GUARDIANS[who if who in GUARDIANS else "do_nothing"]
 
 
-def _done(world: World) -> int:
-    return len(world.ledger.actions)
-
-
-def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result:
+def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Sequence[float]) -> Result:
     ledger = world.ledger
     asked, good = float(ledger.requests.sum()), float(ledger.good_requests.sum())
     usual = float((ledger.requests * world.base_error).sum())  # what fails of all requests where nothing is wrong
@@ -107,6 +105,9 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result
         "availability_after_retry": round(1 - float(ledger.lost_after_retry.sum()) / asked, 7),
         "degraded_minutes": round(float(bad.sum()), 1),
         "degraded_minutes_of_models": round(float(bad[models].sum()), 1),
+        "degraded_by_service": {
+            name: minutes for name, minutes in zip(ledger.services, bad.tolist(), strict=True) if minutes
+        },
         "service_minutes": held.size * TICK / 60,
         "faults": len(faults),
         "arrived": counted(arrivals),
@@ -114,6 +115,8 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall) -> Result
         "paged_for": [each.scenario for each in person.pages],
         "answered": person.answered,
         "money": round(float(ledger.money.sum()), 2),
+        "utilisation": round(float(np.mean(used)), 2),
+        "actions": len(ledger.actions),
     }
 
 

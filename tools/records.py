@@ -70,6 +70,7 @@ class Comparison(Frozen):
     gain: float  # mean log-loss of the first version less that of the second, paired
     gain_low: float  # 95 % interval of the gain
     gain_high: float
+    only: dict[str, int] = Field(default_factory=dict, description="rows that this version alone is right on")
 
 
 class Probe(Frozen):

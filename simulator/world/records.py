@@ -59,6 +59,7 @@ def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Fl
     gains = row_losses(models[0], features, labels) - row_losses(models[1], features, labels)
     margin = 1.96 * float(gains.std(ddof=1)) / sqrt(len(labels))
     gain = float(gains.mean())
+    right = [(model.predict(features) >= 0.5) == (labels >= 0.5) for model in models]
     return Comparison(
         model=scorer.service.model,
         rows=len(labels),
@@ -67,6 +68,7 @@ def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Fl
         gain=gain,
         gain_low=gain - margin,
         gain_high=gain + margin,
+        only={pair[0]: int((right[0] & ~right[1]).sum()), pair[1]: int((right[1] & ~right[0]).sum())},
     )
 
 

@@ -104,6 +104,7 @@ class Records:
         self.again: Recomputed | None = None
         self.versions: tuple[str, ...] = ()
         self.gain: tuple[float, float, float] | None = None
+        self.only: dict[str, int] = {}  # rows that one version alone is right on
         self.would = 0.9  # accuracy of whatever the champion is compared with
         self.compared: list[str] = []
         self.asked: list[tuple[datetime, datetime]] = []
@@ -124,7 +125,14 @@ class Records:
         self.compared.append(first)
         accuracy = {first: self.would, second: 0.6}
         return Comparison(
-            model=service, rows=500, accuracy=accuracy, log_loss={}, gain=gain, gain_low=low, gain_high=high
+            model=service,
+            rows=500,
+            accuracy=accuracy,
+            log_loss={},
+            gain=gain,
+            gain_low=low,
+            gain_high=high,
+            only=self.only,
         )
 
     def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:

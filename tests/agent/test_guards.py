@@ -1,12 +1,12 @@
 """What must hold before a plan goes on: unknown is never yes."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agent.guards import checker, still_needed
+from agent.guards import checker, still_needed, wager
 from playbooks.plan import Guard
 from policies.authority import Grant
 from policies.decision import Decision, Reason, Verdict
@@ -70,6 +70,40 @@ def test_live_answers_of_a_candidate_are_compared_where_labels_are_known() -> No
     assert says("live_split", live(0.9)) == "holds"
     assert says("live_split", live(0.6)) == "broken"
     assert says("live_split", live(0.5, count=20)) == "holds"  # too few to say
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "answered", "errors", "coming", "sure"),
+    [
+        (40, 5, 0.5, 0.01, "100", True),
+        (15, 12, 0.5, 0.01, "100", False),  # it may as well be luck
+        (5, 40, 0.5, 0.01, "100", False),
+        (40, 5, 0.3, 0.01, "100", False),  # of half of the requests it answered a third
+        (40, 5, 0.45, 0.01, "50", True),  # at its present share that may be borne
+        (40, 5, 0.5, 0.5, "100", False),  # the service is not well
+    ],
+)
+def test_nothing_is_waited_for_where_a_candidate_surely_is_better_and_answers(
+    better: int, worse: int, answered: float, errors: float, coming: str, sure: bool
+) -> None:
+    records, old = Records(), rows(1000, right=0.9)
+    version = np.where(np.arange(1000) % 100 < 100 * answered, "new", "v2")
+    records.rows = InferenceWindow("score", old.names, old.at, old.features, old.scores, old.labels * np.nan, version)
+    records.gain, records.only = (-0.2, -0.1, -0.05), {"new": better, "v2": worse}
+    since = datetime.fromtimestamp(float(old.at[0]), START.tzinfo)
+    args = {**VERSIONS, "share": "50", "next": coming, "since": since.isoformat()}
+    shown = scene(seen(LATER, {("error_ratio", TALK): errors, ("ttft_p95", TALK): 1.0}), records=records)
+    found = checker(lambda: shown)(Guard(kind="live_split", args=args), plan())
+    assert (found.verdict, found.sure) == ("holds", sure)
+    del args["since"]  # after the hold nobody need be sure
+    assert not checker(lambda: shown)(Guard(kind="live_split", args=args), plan()).sure
+
+
+@pytest.mark.parametrize("share", [0.5, 0.4])
+def test_who_bets_on_a_candidate_that_is_no_better_seldom_wins_much(share: float) -> None:
+    won = np.random.default_rng(4).random((400, 300)) < share
+    tries = [max(wager(int(row[:n].sum()), int(n - row[:n].sum())) for n in range(10, 300, 10)) for row in won]
+    assert np.mean(np.array(tries) >= 20) <= 0.05
 
 
 def test_a_candidate_that_answered_nothing_or_no_numbers() -> None:

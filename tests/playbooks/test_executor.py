@@ -1,6 +1,7 @@
 """What the executor does when things do not go as planned."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -383,3 +384,21 @@ def test_operation_ids_differ_by_plan_step_attempt_and_direction() -> None:
     ids = {operation_id(p, s.id, undo=u) for p in (plan, again) for s in plan.steps for u in (False, True)}
     assert len(ids) == 12
     assert Operation(id=min(ids), incident="i", epoch=1)
+
+
+def test_a_hold_is_cut_short_where_every_guard_is_sure_and_turned_round_where_one_is_broken() -> None:
+    said = {"sure": GuardVerdict(verdict="holds", sure=True), "broken": GuardVerdict(verdict="broken", text="worse")}
+    took = {}
+    for word in ("holds", "sure", "broken"):
+        stage = Stage(MemoryJournal())
+        stage.check = partial(_said, said.get(word, GuardVerdict(verdict="holds")))
+        began = stage.clock.at
+        state = stage.finish(plan_of("retrain")).state
+        took[word] = ((stage.clock.at - began).total_seconds() / 60, state)
+    assert took["holds"] == (22.0, "done")  # 2 for the training, then 2, 3 and three times 5 minutes
+    assert took["sure"] == (9.0, "done")  # half a minute each, but for the last, which nothing depends on
+    assert took["broken"] == (2.5, "undone")
+
+
+def _said(of_split: GuardVerdict, guard: Guard, plan: Plan) -> GuardVerdict:
+    return of_split if guard.kind == "live_split" else GuardVerdict(verdict="holds")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from playbooks.plan import Plan
 from playbooks.run import Judged, Leg, LegState, RunState, execution, fold
-from playbooks.walk import Begin, Check, Failed, Finished, Hold, Probe, Undo, next_move, operation_id
+from playbooks.walk import Begin, Check, Failed, Finished, Glance, Hold, Probe, Undo, next_move, operation_id
 from tests.playbooks.fake import START, Faults, Stage, plan_of
 from tools.action import SetReplicas
 from tools.memory_journal import MemoryJournal
@@ -35,6 +35,19 @@ def test_the_moves_of_one_step() -> None:
     assert next_move(PLAN, done, START + timedelta(minutes=2)) == Check(PLAN.steps[0].guards, 0)
     passed = _run(steps={"narrow-1": _leg("done")}, guards={"narrow-1": Judged("holds", START)})
     assert next_move(PLAN, passed, START + timedelta(minutes=2)) == Begin(1)
+
+
+def test_a_hold_is_looked_into_where_the_playbook_allows_it() -> None:
+    least, hold = timedelta(seconds=30), timedelta(minutes=2)
+    first = PLAN.steps[0].model_copy(update={"least": least})
+    plan = PLAN.model_copy(update={"steps": (first, *PLAN.steps[1:])})
+    done = _run(steps={"narrow-1": _leg("done")})
+    assert next_move(plan, done, START) == Hold(START + least, "after step narrow-1")
+    assert next_move(plan, done, START + least) == Glance(0, START, START + hold)
+    assert next_move(plan, done, START + hold) == Check(first.guards, 0)
+    passed = _run(steps={"narrow-1": _leg("done")}, guards={"narrow-1": Judged("holds", START + least)})
+    assert next_move(plan, passed, START + least) == Begin(1)
+    assert next_move(PLAN, passed, START + least) == Hold(START + hold, "after step narrow-1")  # no least, no less
 
 
 _STATES: st.SearchStrategy[LegState] = st.sampled_from(
