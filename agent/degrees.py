@@ -28,7 +28,8 @@ def in_use(plan: Plan, entries: Sequence[Entry], scene: Scene) -> str:
 
     ``entries``: the journal of its incident. They carry load where those before would be used beyond the target.
     """
-    count, before = _replicas(plan), _before(plan, entries)
+    count = _replicas(plan)
+    before = _before(plan, entries) if count is not None else None
     if count is None or before is None or count <= before:
         return ""
     service = scene.fleet.service(plan.service)
@@ -52,5 +53,5 @@ def _before(plan: Plan, entries: Sequence[Entry]) -> int | None:
     """Return the replicas that there were before a plan's step."""
     for entry in entries:
         if entry.kind == "STEP_INTENT" and entry.body.get("plan") == plan.id and entry.body.get("inverse"):
-            return int(entry.body["inverse"]["replicas"])
+            return int(entry.body["inverse"].get("replicas", 0)) or None
     return None

@@ -45,7 +45,10 @@ def test_what_is_not_known_or_takes_away_is_no_ground_to_stay() -> None:
     made = wider(5)
     assert not in_use(made, (), shown(95.0, 5))
     assert not in_use(wider(2), begun(wider(2), 3).entries(), shown(95.0, 2))
-    assert not in_use(plan(), begun(plan(), 3).entries(), shown(95.0, 5))
+    rolled = MemoryJournal()
+    inverse = {"verb": "restore_revision", "service": "talk", "revision": "2"}
+    rolled.append("inc-1-talk", "STEP_INTENT", {"plan": plan().id, "inverse": inverse}, made.at)
+    assert not in_use(plan(), rolled.entries(), shown(95.0, 5))
     unread = scene(seen(0, {("error_ratio", TALK): 0.5}))
     assert not in_use(made, begun(made, 3).entries(), unread)
 
