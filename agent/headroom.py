@@ -18,13 +18,13 @@ import numpy as np
 from agent.capacity import ready_of
 from agent.load import Load, load_ahead
 from agent.observe import Observation, Scene
-from agent.queueing import Burst, Engine, Server, behind, shown
+from agent.queueing import WAIT, Burst, Engine, Server, behind, shown, wait_shown
 from agent.readings import Readings, readings_of
 from agent.working import working_of
 from config.fleet import Objective, Service, ServiceKind
 from tools.buckets import edges_of
 
-MOST_USED = 0.92  # beyond, no approximation of a queue is worth much
+MOST_USED = 0.97  # beyond, no approximation of a queue is worth much
 MARGIN = 0.05  # of a time, before a histogram shows it
 LEAST_READINGS = 6
 AHEAD = timedelta(minutes=20)  # for which it has to hold: to notice, decide, and have a replica back
@@ -90,7 +90,8 @@ def _carried(readings: Readings, remains: Remains, objectives: Sequence[Objectiv
     )
     if after > MOST_USED:
         return Headroom(False, f"{head}, more than {MOST_USED:.0%}", after)
-    replica = _replica(readings, remains.working, min(before, MOST_USED))
+    timed = [each.signal for each in objectives if each.signal in TIMES]
+    replica = _replica(readings, remains.working, min(before, MOST_USED), timed)
     found = [_promise(each, readings, replica, (load, after * remains.left, remains.left)) for each in objectives]
     said = "; ".join(text for _, text in found if text)
     return Headroom(all(holds for holds, _ in found), f"{head}, at most {MOST_USED:.0%}; {said}".rstrip("; "), after)
@@ -105,10 +106,13 @@ def _anew(readings: Readings, load: Load, remains: Remains) -> float:
     return running * gone * (load.now / requests) / ANEW
 
 
-def _replica(readings: Readings, working: int, use: float) -> Engine | Server:
+def _replica(readings: Readings, working: int, use: float, timed: Sequence[str]) -> Engine | Server:
     """Return a replica as it is now; where an engine does not tell enough, a server is the more careful guess."""
+    if readings.service.kind is not ServiceKind.LANGUAGE:
+        uses = readings.busy / working
+        return Server(use, max((wait_shown(uses, readings.along(each)) for each in timed), default=WAIT))
     known = {name: readings.mean(name) for name in ("running", "kv_cache", "requests", "gpu_utilisation")}
-    if readings.service.kind is not ServiceKind.LANGUAGE or not all(known.values()) or use <= 0:
+    if not all(known.values()) or use <= 0:
         return Server(use)
     running, cache, requests, compute = known.values()
     answer, tokens = running / requests, readings.mean("answer_length")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PEAK = 4.25  # standard deviations above the trend: the worst of forty looks passes it about once in 150 times
+PEAK = 3.9  # standard deviations above the trend; chosen in decision 30
 USUAL = 0.5  # and of the other looks of the window in which the worst one falls
 SURE = 2.0  # standard errors that a rise is above nothing
 

@@ -5,7 +5,8 @@
   taken. A step takes a time that grows linearly with the batch, so the reciprocal of an answer's time falls linearly
   with use between the two. Prompts delay each other by ``1 / (1 - use by prompts)``. The wait for a slot is
   Sakasegawa's approximation (1977).
-- Any other **server** is an M/G/1 queue per replica (Pollaczek-Khinchine): the wait grows with ``use / (1 - use)``.
+- Any other **server** is an M/G/1 queue per replica (Pollaczek-Khinchine): the wait grows with ``use / (1 - use)``,
+  by as much as its own readings show, and at most as if its requests varied by ``VARIATION``.
 - A **quantile** is read off a histogram: linear inside a bucket, so that a time that passes an edge by little is shown
   as much longer. Times are taken as lognormal with ``SPREAD``, so the 95th percentile is ``SKEW`` times the mean.
 """
@@ -20,7 +21,12 @@ from numpy.typing import NDArray
 SPREAD = 0.5  # of the logarithm of a time
 Z95 = 1.645
 SKEW = exp(Z95 * SPREAD - SPREAD**2 / 2)  # 2.0
-VARIATION = 0.7  # of the work of one request to a server: standard deviation over mean
+VARIATION = 0.7  # of the work of one request to a server: standard deviation over mean, where readings do not say less
+WAIT = (1 + VARIATION**2) / 2  # by which a server's time grows with ``use / (1 - use)``
+LEAST_WAIT = 0.05
+MOST_LEARNED = 0.95  # use beyond which a reading teaches nothing more
+LOOKS = 4  # that a reading looks back over
+FEW = 12  # readings; fewer teach nothing
 MOST_PROMPTS = 0.95  # of the use, that prompts make at most
 LEAST = 0.05  # of a processor, that is left for a prompt at least
 
@@ -38,6 +44,7 @@ class Server:
     """A replica that answers one request after the other."""
 
     use: float  # now
+    wait: float = WAIT
 
     def then(self, signal: str, seconds: float, burst: Burst) -> float:
         """Return what a mean time becomes."""
@@ -45,7 +52,7 @@ class Server:
         return seconds * (1 + self._waiting(burst.use)) / (1 + self._waiting(self.use))
 
     def _waiting(self, use: float) -> float:
-        return (1 + VARIATION**2) / 2 * use / (1 - use)
+        return self.wait * use / (1 - use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,32 @@ class Engine:
         then = self.arrivals * burst.use / self.use
         crowded = alone * burst.longer / max(1 - then * alone, LEAST) + self.token * self.stretch(burst.use)
         return crowded / (alone / (1 - self.arrivals * alone) + self.token)
+
+
+def wait_shown(uses: NDArray[np.float64], seconds: NDArray[np.float64]) -> float:
+    """Return by how much a server's time grows with ``use / (1 - use)``, as its readings show; at most ``WAIT``.
+
+    ``uses`` and ``seconds``: at every look, oldest first, NaN for NO DATA. The slope of a line through them, four of
+    its errors up: two, and twice over since readings overlap. Few readings, or none at different uses, show nothing.
+    """
+    if len(uses) < LOOKS + FEW:
+        return WAIT
+    filled = np.clip(uses, 0.0, MOST_LEARNED)
+    loads = np.convolve(filled / (1 - filled), np.full(LOOKS, 1 / LOOKS), "valid")
+    known = np.isfinite(seconds[LOOKS - 1 :])
+    return _wait(loads[known], seconds[LOOKS - 1 :][known]) if known.sum() >= FEW else WAIT
+
+
+def _wait(loads: NDArray[np.float64], seconds: NDArray[np.float64]) -> float:
+    middle = loads - loads.mean()
+    spread = float(middle @ middle)
+    if spread < 1e-9:
+        return WAIT
+    slope = float(middle @ seconds) / spread
+    rest = seconds - seconds.mean() - slope * middle
+    most = slope + 4 * float(np.sqrt(rest @ rest / (len(rest) - 2) / spread))
+    idle = float(seconds.mean() - most * loads.mean())  # the time of a server that nobody else asks
+    return min(max(most / idle, LEAST_WAIT), WAIT) if idle > 0 else WAIT
 
 
 def shown(times: Sequence[float], shares: Sequence[float], edges: Sequence[float]) -> float:

@@ -46,6 +46,12 @@ class Readings:
         found = [value for seen in self.looked if (value := seen.value(signal, entity)) is not None]
         return np.array(found, dtype=np.float64)
 
+    def along(self, signal: str) -> Floats:
+        """Return a signal at every look, NaN where it is NO DATA."""
+        entity = f"service/{self.service.name}"
+        found = [seen.value(signal, entity) for seen in self.looked]
+        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+
     def mean(self, signal: str) -> float:
         """Return the mean of a signal; 0 for NO DATA."""
         values = self.of(signal)

@@ -33,14 +33,14 @@ def test_an_idle_service_gives_a_replica_back_with_its_arithmetic() -> None:
     assert found.proven
     assert found.text == (
         "talk 3 > 2: 0.90 replicas busy, at worst 0.90 within 1200 s and 0.04 begun anew, so use 30% > 47%, "
-        "at most 92%; ttft_p95 0.5 s, at worst 0.665 s <= 2 s"
+        "at most 97%; ttft_p95 0.5 s, at worst 0.665 s <= 2 s"
     )
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (headroom(shown(use=70.0), SERVICE, 2), "use 70% > 110%, more than 92%"),
+        (headroom(shown(use=70.0), SERVICE, 2), "use 70% > 110%, more than 97%"),
         (headroom(shown(ttft=1.8), SERVICE, 2), "> 2 s"),
         (headroom(shown(), SERVICE, 0), "nothing would be left of talk"),
         (headroom(shown(ticks=LEAST_READINGS - 1), SERVICE, 2), "too few to prove anything"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.load import PEAK, load_ahead
-from agent.queueing import SKEW, Burst, Engine, Server, behind, shown
+from agent.queueing import SKEW, WAIT, Burst, Engine, Server, behind, shown, wait_shown
 from tools.buckets import E2E, TTFT, edges_of
 
 ENGINE = Engine(use=0.4, arrivals=1.0, answer=8.0, token=0.03, slots=40.0, most=2.0)
@@ -17,6 +17,35 @@ def test_a_server_waits_as_pollaczek_and_khinchine_say() -> None:
     server = Server(0.5)
     assert server.then("latency_mean", 0.015, Burst(0.5)) == pytest.approx(0.015)
     assert server.then("latency_mean", 0.015, Burst(0.8)) == pytest.approx(0.015 * 3.98 / 1.745)
+
+
+def looks(wait: float, noise: float, count: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Return uses of a server, and the times that it showed, each over the four looks until then."""
+    rng = np.random.default_rng(3)
+    uses = np.clip(0.5 + 0.1 * rng.standard_normal(count), 0.1, 0.9)
+    each = 0.01 * (1 + wait * uses / (1 - uses)) * (1 + noise * rng.standard_normal(count))
+    return uses, np.array([each[max(0, at - 3) : at + 1].mean() for at in range(count)])
+
+
+@pytest.mark.parametrize("wait", [0.2, 0.4, 0.6])
+def test_a_server_that_waits_less_than_most_is_seen_to(wait: float) -> None:
+    found = wait_shown(*looks(wait, 0.005))
+    assert wait <= found < wait + 0.1
+    assert found <= wait_shown(*looks(wait, 0.1)) <= WAIT
+
+
+def test_where_readings_teach_nothing_a_server_waits_as_any_does() -> None:
+    uses, seconds = looks(0.2, 0.005)
+    assert wait_shown(uses[:10], seconds[:10]) == WAIT
+    assert wait_shown(np.full(60, 0.5), seconds) == WAIT
+    assert wait_shown(uses, np.full(60, np.nan)) == WAIT
+    assert wait_shown(uses, seconds * 1e3) == pytest.approx(wait_shown(uses, seconds))
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 100) | st.just(float("nan"))), max_size=80))
+def test_no_readings_make_a_server_wait_more_than_any_or_not_at_all(read: list[tuple[float, float]]) -> None:
+    uses, seconds = (np.array([each[part] for each in read]) for part in (0, 1))
+    assert 0 < wait_shown(uses, seconds) <= WAIT
 
 
 @given(USES, USES, st.sampled_from(("ttft_p95", "latency_p95")), st.floats(1.0, 3.0))
