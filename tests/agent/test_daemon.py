@@ -73,6 +73,7 @@ def test_a_tick_that_fails_is_shown_and_the_next_is_made_all_the_same() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_away_is_a_problem_and_no_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     play = Play("bad_rollout_errors").ticks(2)
 
@@ -124,6 +125,7 @@ def test_a_case_that_fails_holds_up_no_other_and_ends_at_a_person(monkeypatch: p
     assert (play.deeds, play.controller.snapshot().problems) == (1, ())
 
 
+@pytest.mark.slow
 def test_a_case_whose_tools_fail_waits_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     play = with_a_sick_case(monkeypatch, Refused("not now"))
     play.until(lambda p: any(case.phase == "recovered" for case in p.cases))

@@ -97,6 +97,7 @@ def verdicts(done: Result) -> dict[str, tuple[str, float | None]]:
     return {move["feature"]: (move["verdict"], move["importance"]) for move in json.loads(done.stdout)["moves"]}
 
 
+@pytest.mark.slow
 def test_what_the_model_leans_on_counts_earlier_and_what_it_ignores_later(tmp_path: Path) -> None:
     files = leaning(tmp_path / "a.csv", 1, 0.0), leaning(tmp_path / "b.csv", 2, 0.07)
     plain = verdicts(drift(*files, "--json"))

@@ -74,6 +74,7 @@ def test_what_is_not_there_is_exit_2(prunella: Run, config: Path, command: tuple
     assert prunella("policy", *command, *more).exit_code == 2
 
 
+@pytest.mark.slow
 def test_check_tells_of_dead_rules(prunella: Run, rules: Path) -> None:
     pytest.importorskip("z3")
     for path in rules.glob("*.cedar"):
@@ -90,6 +91,7 @@ def test_check_tells_of_dead_rules(prunella: Run, rules: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_prove_shows_what_a_change_permits(prunella: Run, rules: Path) -> None:
     pytest.importorskip("z3")
     assert prunella("policy", "prove", "shipped", str(rules)).exit_code == 0

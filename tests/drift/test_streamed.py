@@ -4,6 +4,7 @@ import doctest
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def test_the_example_holds() -> None:
     assert doctest.testmod(counted) == (0, 4)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 60), st.sampled_from([0.0, 0.03, 0.3]))
 def test_pieces_are_judged_as_the_batch_that_they_make_up(size: int, bad: float) -> None:

@@ -50,6 +50,7 @@ def test_a_weekly_window_has_a_zone_too() -> None:
     assert window.opens(friday - timedelta(days=1)) == friday
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 365 * 24 * 3600).map(lambda seconds: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
     st.sampled_from(
