@@ -36,8 +36,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     reading = scene.observation.quality.get(service.name)
     fell = False
     if target is not None and reading is not None:
-        fell = reading.high < target
-        _answers(notes, f"service/{service.name}", reading, target)
+        fell = _fell(incident, reading, target)
+        _answers(notes, f"service/{service.name}", reading, (target, fell))
     elif target is not None:
         _unlabelled(notes, scene, service)
     if fell and target is not None:
@@ -47,12 +47,20 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     return notes.done()
 
 
-def _answers(notes: Notes, entity: str, reading: QualityReading, target: float) -> None:
-    """Say how right the newest labelled answers are."""
+def _fell(incident: Incident, reading: QualityReading, target: float) -> bool:
+    """Whether accuracy is surely down; once it was, until it surely is not: one look at a small loss may be lucky."""
+    entity = f"service/{incident.service}"
+    was = any(anomaly.signal == "accuracy" and anomaly.entity == entity for anomaly in incident.anomalies)
+    return reading.high < target or (was and reading.low < target)
+
+
+def _answers(notes: Notes, entity: str, reading: QualityReading, judged: tuple[float, bool]) -> None:
+    """Say how right the newest labelled answers are; ``judged``: the target, and whether they fell below it."""
+    target, fell = judged
     if reading.echo:
         notes.add("labels_echo", entity, 2.5, f"all of {reading.rows} labels are what was answered: nobody is so good")
     text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
-    notes.add("accuracy_down", entity, 2.5 if reading.high < target else -2.0, text)
+    notes.add("accuracy_down", entity, 2.5 if fell else -2.0, text)
 
 
 def _unlabelled(notes: Notes, scene: Scene, service: Service) -> None:

@@ -150,6 +150,14 @@ def test_accuracy_is_down_beyond_chance_or_not_at_all() -> None:
     assert judged(WORSE)["accuracy_down"] == 2.5
 
 
+def test_accuracy_that_surely_was_down_is_so_until_it_surely_is_not() -> None:
+    down = incident(service="score").model_copy(update={"anomalies": (anomaly("service/score", signal="accuracy"),)})
+    lucky, well = MAYBE, QualityReading(START, 2000, 0.83, 0.81, 0.85)
+    for reading, weight in ((lucky, 2.5), (well, -2.0)):
+        found = weights(quality.examine(down, scene(seen(62, {}, {"score": reading}))))
+        assert found["accuracy_down"] == weight
+
+
 @pytest.mark.parametrize(("gain", "weight"), [((-0.3, -0.2, -0.1), 3.0), ((-0.3, -0.1, 0.1), -2.0)])
 def test_the_version_before_is_blamed_by_the_counterfactual(gain: tuple[float, float, float], weight: float) -> None:
     records = Records()
