@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Reals = Floats | NDArray[np.float32]  # single precision is widened where it is binned, not before
 Counts = NDArray[np.int64]
 
 CHUNK = 1 << 15  # values binned at once: two buffers of them stay in a core's own cache
@@ -36,21 +37,22 @@ class Grid:
     scale: Literal["linear", "log"] = "linear"
     unit: float = 1.0
 
-    def codes(self, values: Floats, out: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    def codes(self, values: Reals, out: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Return the bin number of each finite value; shape kept. Monotone: no value is binned below a smaller one."""
         with np.errstate(over="ignore"):  # what overflows lies in an outer bin
-            placed = self.place(values) - self.low
+            placed = np.subtract(self.place(values), self.low, dtype=np.float64)
             np.multiply(placed, 1.0 / self.width, out=placed)
         np.clip(placed, 0, self.bins - 1, out=placed)
         codes = np.empty(placed.shape, np.int64) if out is None else out[: len(placed)]
         np.copyto(codes, placed, casting="unsafe")
         return codes
 
-    def place(self, values: Floats) -> Floats:
+    def place(self, values: Reals) -> Reals:
         """Return where values stand on the grid's axis."""
         if self.scale == "linear":
             return values
-        return np.asarray(np.sign(values) * np.log1p(np.abs(values) / self.unit), np.float64)
+        wide = values.astype(np.float64, copy=False)
+        return np.asarray(np.sign(wide) * np.log1p(np.abs(wide) / self.unit), np.float64)
 
     def edges(self) -> Floats:
         """Return the ``bins - 1`` inner edges, in the feature's own unit."""
@@ -59,7 +61,7 @@ class Grid:
             return placed
         return np.asarray(np.sign(placed) * np.expm1(np.abs(placed)) * self.unit, np.float64)
 
-    def count(self, values: Floats) -> Counts:
+    def count(self, values: Reals) -> Counts:
         """Return how many of the values (finite, any length) fall into each bin; int64, shape (bins,)."""
         total = np.zeros(self.bins, np.int64)
         room = np.empty(min(CHUNK, max(len(values), 1)), np.int64)
@@ -84,7 +86,7 @@ def fit_grid(sample: Floats, bins: int = 4096) -> Grid:
     if _crowding(straight, sample) <= CROWDED:
         return straight
     unit = max(float(np.quantile(np.abs(sample), 0.1)), float(np.abs(sample).max()) * TINY)
-    bent = _spread(Grid(0.0, 1.0, 1, "log", unit).place(sample), bins)
+    bent = _spread(np.asarray(Grid(0.0, 1.0, 1, "log", unit).place(sample), np.float64), bins)
     curved = Grid(bent.low, bent.width, bins, "log", unit)
     return curved if _crowding(curved, sample) < 0.5 * _crowding(straight, sample) else straight
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.grid import CHUNK, Counts, Floats, Grid
+from tools.grid import CHUNK, Counts, Floats, Grid, Reals
 from tools.summary import Bounds, Summary
 
 
@@ -80,7 +80,7 @@ class Tally:
         )
 
 
-def tally(values: Floats, grid: Grid) -> Tally:
+def tally(values: Reals, grid: Grid) -> Tally:
     """Count one column: one pass, in pieces that stay in the cache; NaN is null, an infinity is strange."""
     counts, nulls, strange = np.zeros(grid.bins, np.int64), 0, 0
     lowest, highest = np.inf, -np.inf

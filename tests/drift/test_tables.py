@@ -30,6 +30,7 @@ def _rows() -> pa.Table:
             "x": pa.array([None if at == 7 else float(value) for at, value in enumerate(x)]),
             "bent": pa.array(rng.lognormal(0, 3, ROWS)),
             "n": pa.array(range(ROWS)),
+            "single": pa.array([None, *rng.normal(size=ROWS - 1)], pa.float32()),
             "flag": pa.array([True, None] * (ROWS // 2)),
             "city": pa.array(["a", "b", None, "c"] * (ROWS // 4)),
             "at": pa.array([start + timedelta(minutes=at) for at in range(ROWS)]),
@@ -57,13 +58,13 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_kinds_and_rows(address: str) -> None:
     table = open_table(address)
     assert table.rows == ROWS
-    kinds = [Kind.number, Kind.number, Kind.number, Kind.flag, Kind.text, Kind.time]
+    kinds = [Kind.number, Kind.number, Kind.number, Kind.number, Kind.flag, Kind.text, Kind.time]
     assert [field.kind for field in table.fields] == kinds
 
 
 def test_counts_in_the_engine_are_those_of_arrays(address: str) -> None:
     table = open_table(address)
-    columns = {name: table.column(name) for name in ("x", "bent", "n")}
+    columns = {name: table.column(name) for name in ("x", "bent", "n", "single")}
     values = {name: column.values for name, column in columns.items() if isinstance(column, Numbers)}
     grids = {name: fit_grid(of[np.isfinite(of)], 256) for name, of in values.items()}
     assert grids["bent"].scale == "log"

@@ -18,6 +18,7 @@ from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
 
 PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
 MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
+AHEAD = "64MB"  # what it may decode while a piece is being counted here
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
 
 
@@ -149,7 +150,9 @@ class IbisTable:
         found = {name: tally(np.empty(0), grid) for name, grid in grids.items()}
         query, start, taken = str(ibis.to_sql(self._table.select(*wanted), dialect="duckdb")), 0, []
         with translated(self.name):
-            reader = self._table.get_backend().con.sql(query).to_arrow_reader(PIECE)
+            engine = self._table.get_backend().con
+            engine.execute(f"SET streaming_buffer_size = '{AHEAD}'")
+            reader = engine.sql(query).to_arrow_reader(PIECE)
             for piece in reader:
                 for name, grid in grids.items():
                     found[name] = found[name] + _binned(piece.column(name), kinds[name], grid)
@@ -280,6 +283,10 @@ def stacked(read: Any) -> Floats:
 
 
 def _binned(read: Any, kind: Kind, grid: Grid) -> Tally:
+    import pyarrow as pa
+
+    if pa.types.is_float32(read.type):
+        return tally(read.to_numpy(zero_copy_only=False), grid)  # null is NaN here too
     column = _column(read, kind)
     return tally(column.values if isinstance(column, Numbers) else np.empty(0), grid)
 
