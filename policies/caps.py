@@ -120,19 +120,18 @@ def _of_effect(situation: Situation, caps: Caps) -> Iterable[Reason]:
 
 
 def _of_shape(plan: Plan, caps: Caps) -> Iterable[Reason]:
-    yield from _some(
-        _above("cap-steps", "steps", len(plan.steps), min(caps.steps, plan.bounds.steps)),
-        _above("cap-targets", "targets", targets_in(plan), plan.bounds.targets),
-        *(action_breach(step.action, caps) for step in plan.steps),
-    )
-    allowed = caps.verbs.get(plan.class_, frozenset()) & _VERBS[plan.class_]
-    for verb in sorted({step.action.verb for step in plan.steps} - allowed):
-        yield Reason(rule="cap-verbs", text=f"{verb} is no verb of a {plan.class_} playbook")
+    if over := _above("cap-steps", "steps", len(plan.steps), min(caps.steps, plan.bounds.steps)):
+        yield over
+    if over := _above("cap-targets", "targets", targets_in(plan), plan.bounds.targets):
+        yield over
+    for step in plan.steps:
+        if over := action_breach(step.action, caps):
+            yield over
+    allowed, known = caps.verbs.get(plan.class_, frozenset()), _VERBS[plan.class_]
+    for verb in sorted({step.action.verb for step in plan.steps}):
+        if verb not in allowed or verb not in known:
+            yield Reason(rule="cap-verbs", text=f"{verb} is no verb of a {plan.class_} playbook")
 
 
 def _above(rule: str, words: str, value: float, ceiling: float) -> Reason | None:
     return Reason(rule=rule, text=f"{words} {value:g} > {ceiling:g}") if value > ceiling else None
-
-
-def _some(*reasons: Reason | None) -> Iterable[Reason]:
-    return (reason for reason in reasons if reason is not None)

@@ -35,9 +35,17 @@ class Finding(NamedTuple):
     elsewhere: bool = False
 
 
-_TRUE, _FALSE = Finding(True, ()), Finding(False, ())
+Truth = bool | None
+"""Whether a condition holds; None: it does not, for the rule is about another plan, service or environment."""
 Walk = Callable[[Facts], Finding]
-"""A condition made ready once: facts in, finding out. May raise ``Opaque``."""
+"""The conditions of a rule made ready once: facts in, finding out. May raise ``Opaque``."""
+
+
+class Condition(NamedTuple):
+    """One condition made ready once. Testing is cheap; words are made of the facts that decided alone."""
+
+    test: Callable[[Facts], Truth]
+    tell: Callable[[Facts], tuple[str, ...]]
 
 
 def explain(policy: pst.Template, facts: Facts) -> Finding:
@@ -50,7 +58,27 @@ def walked(policy: pst.Template) -> Walk:
     clauses: list[pst.Expr] = [
         clause.expr if isinstance(clause, pst.When) else pst.UnaryOp("not", clause.expr) for clause in policy.clauses
     ]
-    return _all([_walk(part) for clause in clauses for part in _conjuncts(clause)])
+    return _walk([_condition(part) for clause in clauses for part in _conjuncts(clause)])
+
+
+def _walk(conditions: list[Condition]) -> Walk:
+    """Return the walk of a conjunction: all that holds where it holds, else only what does not.
+
+    Where one part shows that the rule is about another plan, service or environment, the rest does not matter.
+    """
+
+    def walk(facts: Facts) -> Finding:
+        broken = []
+        for each in conditions:
+            truth = each.test(facts)
+            if truth is None:
+                return Finding(False, each.tell(facts), elsewhere=True)
+            if not truth:
+                broken.append(each)
+        told = [each.tell(facts) for each in broken or conditions]
+        return Finding(not broken, tuple([atom for atoms in told for atom in atoms]))
+
+    return walk
 
 
 def covers(policy: pst.Template, action: frozenset[str], service: str) -> bool:
@@ -78,41 +106,51 @@ def resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> b
             return True
 
 
-def _walk(expr: pst.Expr) -> Walk:
+def _condition(expr: pst.Expr) -> Condition:
     match expr:
         case pst.BinaryOp("and"):
-            return _all([_walk(part) for part in _conjuncts(expr)])
+            return _all([_condition(part) for part in _conjuncts(expr)])
         case pst.BinaryOp("or", left, right):
-            either, alternative = _walk(left), _walk(right)
-            return lambda facts: _either(either(facts), alternative(facts))
+            return _either(_condition(left), _condition(right))
         case pst.UnaryOp("not", pst.BinaryOp("eq" | "not_eq" as op, left, right)):
-            return _compare("not_eq" if op == "eq" else "eq", left, right)
+            return _sameness("not_eq" if op == "eq" else "eq", left, right)
         case pst.UnaryOp("not", arg):
-            inner = _walk(arg)
-            return lambda facts: _opposite(inner(facts))
+            test, tell = _condition(arg)
+            return Condition(lambda facts: not test(facts), tell)
         case pst.BoolLit(value):
-            return lambda _facts: _TRUE if value else _FALSE
+            return Condition(lambda _facts: value, lambda _facts: ())
         case pst.BinaryOp(op, left, right):
-            return _compare(op, left, right)
+            return _relation(op, left, right)
         case _:
             return _flag(expr)
 
 
-def _flag(expr: pst.Expr) -> Walk:
-    value, label = _value(expr), _label(expr)
-    yes, no = Finding(True, (f"{label}: yes",)), Finding(False, (f"{label}: no",))
+def _relation(op: str, left: pst.Expr, right: pst.Expr) -> Condition:
+    if op in ("eq", "not_eq"):
+        return _sameness(op, left, right)
+    if op in _COMPARE:
+        return _compare(op, left, right)
+    return _membership(op, left, right) if op in ("contains", "contains_any", "contains_all") else _unknown(op)
 
-    def walk(facts: Facts) -> Finding:
+
+def _unknown(op: str) -> Condition:
+    def test(_facts: Facts) -> Truth:
+        raise Opaque(op)
+
+    return Condition(test, lambda _facts: ())
+
+
+def _flag(expr: pst.Expr) -> Condition:
+    value, label = _value(expr), _label(expr)
+    yes, no = (f"{label}: yes",), (f"{label}: no",)
+
+    def test(facts: Facts) -> bool:
         fact = value(facts)
         if not isinstance(fact, bool):
             raise Opaque(str(expr))
-        return yes if fact else no
+        return fact
 
-    return walk
-
-
-def _opposite(finding: Finding) -> Finding:
-    return Finding(not finding.holds, finding.atoms)
+    return Condition(test, lambda facts: yes if test(facts) else no)
 
 
 def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
@@ -124,87 +162,95 @@ def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
             return (expr,)
 
 
-def _all(walks: list[Walk]) -> Walk:
-    """Return the walk of a conjunction: all that holds where it holds, else only what does not.
+def _all(conditions: list[Condition]) -> Condition:
+    """Return a conjunction inside a condition."""
+    walk = _walk(conditions)
 
-    Where one part shows that the rule is about another plan, service or environment, the rest does not matter.
-    """
+    def test(facts: Facts) -> Truth:
+        truths = [each.test(facts) for each in conditions]
+        return None if None in truths else all(truths)
 
-    def walk(facts: Facts) -> Finding:
-        held: list[str] = []
-        broken: list[str] = []
-        holds = True
-        for each in walks:
-            finding = each(facts)
-            if finding.elsewhere:
-                return finding
-            if finding.holds:
-                held += finding.atoms
-            else:
-                holds = False
-                broken += finding.atoms
-        return Finding(holds, tuple(held if holds else broken))
-
-    return walk
+    return Condition(test, lambda facts: walk(facts).atoms)
 
 
-def _either(left: Finding, right: Finding) -> Finding:
-    if left.holds or right.holds:
-        return left if left.holds else right
-    return _joined(False, [left, right])
+def _either(left: Condition, right: Condition) -> Condition:
+    """Return a disjunction: it is told by the side that holds, or by both."""
+
+    def test(facts: Facts) -> Truth:
+        one, other = left.test(facts), right.test(facts)
+        if one or other:
+            return True
+        return None if one is None or other is None else False
+
+    def tell(facts: Facts) -> tuple[str, ...]:
+        if left.test(facts):
+            return left.tell(facts)
+        return right.tell(facts) if right.test(facts) else (*left.tell(facts), *right.tell(facts))
+
+    return Condition(test, tell)
 
 
-def _joined(holds: bool, parts: list[Finding]) -> Finding:
-    atoms = tuple([atom for part in parts for atom in part.atoms])
-    return Finding(holds, atoms, True in [part.elsewhere for part in parts])
-
-
-def _compare(op: str, left: pst.Expr, right: pst.Expr) -> Walk:
-    one, other = _value(left), _value(right)
+def _compare(op: str, left: pst.Expr, right: pst.Expr) -> Condition:
+    one, other = _number(left), _number(right)
     shown, beside = _shower(left, right), _shower(right, left)
-    if op in ("eq", "not_eq"):
-        return lambda facts: _sameness(op == "eq", (one(facts), shown), (other(facts), beside))
-    if op not in _COMPARE:
-        membership = _membership(op, left)
-        return lambda facts: membership(one(facts), other(facts))
-    sign, opposite, test = _COMPARE[op]
+    sign, opposite, holds = _COMPARE[op]
 
-    def walk(facts: Facts) -> Finding:
+    def tell(facts: Facts) -> tuple[str, ...]:
         this, that = one(facts), other(facts)
-        if not (isinstance(this, int) and isinstance(that, int)):
-            raise Opaque(op)
-        holds = test(this, that)
-        return Finding(holds, (f"{shown(this)} {sign if holds else opposite} {beside(that)}",))
+        return (f"{shown(this)} {sign if holds(this, that) else opposite} {beside(that)}",)
 
-    return walk
+    if isinstance(right, pst.LongLit):  # as most do
+        bound = right.value
+        return Condition(lambda facts: holds(one(facts), bound), tell)
+    return Condition(lambda facts: holds(one(facts), other(facts)), tell)
 
 
 Shower = Callable[[Fact], str]
 
 
-def _sameness(wanted: bool, left: tuple[Fact, Shower], right: tuple[Fact, Shower]) -> Finding:
-    (one, shown), (other, beside) = left, right
-    same = one == other
-    holds = same == wanted
-    text = f"{shown(one)} {'=' if same else 'is not'} {beside(other)}"
-    return Finding(holds, (text,), elsewhere=not holds and isinstance(one, str))
+def _sameness(op: str, left: pst.Expr, right: pst.Expr) -> Condition:
+    """Return whether two facts are the same; words that are not as a rule wants them are those of another plan."""
+    one, other, wanted = _value(left), _value(right), op == "eq"
+    shown, beside = _shower(left, right), _shower(right, left)
+
+    def test(facts: Facts) -> Truth:
+        this = one(facts)
+        return True if (this == other(facts)) == wanted else None if isinstance(this, str) else False
+
+    def tell(facts: Facts) -> tuple[str, ...]:
+        this, that = one(facts), other(facts)
+        return (f"{shown(this)} {'=' if this == that else 'is not'} {beside(that)}",)
+
+    return Condition(test, tell)
 
 
-def _membership(op: str, left: pst.Expr) -> Callable[[Fact, Fact], Finding]:
-    label, literal = _label(left), isinstance(left, pst.Set)
+def _membership(op: str, left: pst.Expr, right: pst.Expr) -> Condition:
+    one, other, label = _value(left), _value(right), _label(left)
+    among = isinstance(left, pst.Set)  # ["rollback", "failover"].contains(context.class): a fact among words
 
-    def look(one: Fact, other: Fact) -> Finding:
-        if not isinstance(one, tuple) or op not in ("contains", "contains_any", "contains_all"):
-            raise Opaque(op)
-        held = frozenset(one)
-        wanted = frozenset(other) if isinstance(other, tuple) else frozenset([str(other)])
-        holds = wanted <= held if op == "contains_all" else bool(wanted & held)
-        words = ", ".join(sorted(wanted & held if holds else wanted))
-        if literal:  # ["rollback", "failover"].contains(context.class): a fact among words
-            return Finding(holds, (f"{words} {'is' if holds else 'is not'} one of {', '.join(one)}",), not holds)
-        return Finding(holds, (f"{label} {'with' if holds else 'without'} {words}",))
+    def look(facts: Facts) -> tuple[bool, frozenset[str], frozenset[str]]:
+        held, asked = _words(one(facts)), other(facts)
+        wanted = frozenset(asked) if isinstance(asked, tuple) else frozenset([str(asked)])
+        found = wanted & frozenset(held)
+        return (wanted == found if op == "contains_all" else bool(found)), wanted, found
 
-    return look
+    def test(facts: Facts) -> Truth:
+        return look(facts)[0] or (None if among else False)
+
+    def tell(facts: Facts) -> tuple[str, ...]:
+        holds, wanted, found = look(facts)
+        words = ", ".join(sorted(found if holds else wanted))
+        if among:
+            return (f"{words} {'is' if holds else 'is not'} one of {', '.join(_words(one(facts)))}",)
+        return (f"{label} {'with' if holds else 'without'} {words}",)
+
+    return Condition(test, tell)
+
+
+def _words(fact: Fact) -> tuple[str, ...]:
+    if not isinstance(fact, tuple):
+        raise Opaque(str(fact))
+    return fact
 
 
 Value = Callable[[Facts], Fact]
@@ -247,6 +293,9 @@ def _opaque(text: str) -> Value:
 
 
 def _number(expr: pst.Expr) -> Callable[[Facts], int]:
+    if isinstance(expr, pst.LongLit):
+        constant = expr.value
+        return lambda _facts: constant
     value = _value(expr)
 
     def read(facts: Facts) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC
 
 from playbooks.plan import Plan
 from policies.decision import Situation
-from tools.action import Action
+from tools.action import Action, SetSchedulable
 
 Fact = bool | int | str | tuple[str, ...]
 Facts = Mapping[str, Mapping[str, Fact]]  # {"context": {...}, "resource": {...}}, as rules name them
@@ -27,13 +27,16 @@ def facts_of(plan: Plan, situation: Situation) -> Facts:
 
 def targets_of(action: Action) -> frozenset[str]:
     """Return the service or node that an action writes, e.g. ``{"service/chat"}``."""
-    name = getattr(action, "node", None)
-    return frozenset([f"node/{name}"]) if name is not None else frozenset([f"service/{getattr(action, 'service', '')}"])
+    return frozenset([_target(action)])
 
 
 def targets_in(plan: Plan) -> int:
     """Return how many distinct services and nodes a plan writes."""
-    return len({target for step in plan.steps for target in targets_of(step.action)})
+    return len({_target(step.action) for step in plan.steps})
+
+
+def _target(action: Action) -> str:
+    return f"node/{action.node}" if isinstance(action, SetSchedulable) else f"service/{action.service}"
 
 
 def _attempt(plan: Plan, situation: Situation) -> int:
