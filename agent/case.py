@@ -23,7 +23,7 @@ class Anomaly(Frozen):
     expected: float
     threshold: float
     score: float  # in units of the detector's statistic; >= 1 is an alarm
-    detector: str  # "objective", "burn", "stuck", "hardware", "quality", "inputs", "cost", "departure"
+    detector: str  # "objective", "burn", "stuck", "hardware", "quality", "inputs", "rollout", "cost", "departure"
     tier: Literal["immediate", "daily", "weekly"] = "immediate"
     reason: str = ""  # in words, where the numbers do not say it
 

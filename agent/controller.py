@@ -22,6 +22,7 @@ from agent.casebook import Case, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk, recall
 from agent.digest import DIGEST, LENGTH, SUBJECT, Period, digest
+from agent.fading import fades
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
@@ -145,7 +146,7 @@ class Controller:
             )
 
     def _open(self, alarms: tuple[Anomaly, ...], seen: Observation) -> None:
-        anomalies = tuple(alarm for alarm in alarms if not self._fading(alarm))
+        anomalies = tuple(alarm for alarm in alarms if not self._fading(alarm, seen))
         if not anomalies:
             return
         cases = self._known.values()
@@ -157,14 +158,13 @@ class Controller:
                 self._lookout.note_beside(incident)
             self._refresh(incident.id)
 
-    def _fading(self, alarm: Anomaly) -> bool:
+    def _fading(self, alarm: Anomaly, seen: Observation) -> bool:
         """Whether an alarm began before a recovery that covers it: its windows and late labels still show the past."""
         service = alarm.entity.split("/")[1]
         return any(
             case.phase == "recovered"
-            and case.outcome is not None
             and service in (case.incident.service, *case.incident.related)
-            and alarm.onset_at <= case.outcome.at
+            and fades(alarm, case, seen)
             for case in self._known.values()
         )
 

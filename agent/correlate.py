@@ -11,7 +11,9 @@ from tools.topology import Topology
 SETTLE = timedelta(seconds=100)  # a service that leans on others waits so long: the cause may show itself there
 LEAD = timedelta(minutes=2)  # by which a dependency's first sign may come after its caller's
 STICKY = timedelta(minutes=30)  # an XID so much older than a service's first sign is none of its cause
-OWN_CAUSE = frozenset(("stuck", "hardware", "quality", "inputs", "cost"))  # what no dependency can bring about
+OWN_CAUSE = frozenset(
+    ("stuck", "hardware", "quality", "inputs", "rollout", "cost")
+)  # what no dependency can bring about
 MONEY = "cost"
 Told = tuple[Incident, datetime]  # an incident that a person was told of, and when
 Group = list[Anomaly]

@@ -25,6 +25,7 @@ from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.observe import Observation, QualityReading
+from agent.rollouts import rollout_alarms
 from agent.spoiled import spoiled_inputs
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
@@ -123,6 +124,7 @@ class Watch:
         self._fleet, self._tick = fleet, cadence.tick
         self._promises, self._burning = Promises(fleet), Burning(fleet, cadence)
         self._departures, self._creeping = Departures(fleet, cadence, eyes or EyesSettings()), Creeping(fleet)
+        self._guarded = frozenset(service.name for service in fleet.services)
         self._models = tuple(service.name for service in fleet.services if service.model)
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
@@ -136,9 +138,10 @@ class Watch:
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         shown = spoiled_inputs(seen, self._models, self._idle)
         lasting = (*self._stuck(seen), *self._quality(seen), *shown, *self._spare(seen))
+        rolling = rollout_alarms({k: v for k, v in seen.rollouts.items() if k in self._guarded}, seen.at)
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
         self.departed = (*self._departures.update(seen), *self._creeping.update(seen))
-        return (*standing, *burning, *lasting)
+        return (*standing, *burning, *lasting, *rolling)
 
     def save(self) -> bytes:
         """Return everything that was learned, compact."""

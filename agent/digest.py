@@ -18,7 +18,7 @@ Period = Literal["daily", "weekly"]
 LENGTH: dict[Period, timedelta] = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TELLS: dict[Period, frozenset[str]] = {"daily": frozenset(("daily",)), "weekly": frozenset(("daily", "weekly"))}
 SUBJECT, DIGEST = "digest", "DIGEST"
-NOTES = {"cost": "money", "inputs": "inputs"}  # by detector
+NOTES = {"cost": "money", "inputs": "inputs", "rollout": "rollout"}  # by detector
 
 
 class Told(Frozen):
@@ -27,7 +27,7 @@ class Told(Frozen):
     id: str
     service: str
     tier: Literal["immediate", "daily", "weekly"]
-    note: str = ""  # what it is about, where no promise is broken: money, inputs
+    note: str = ""  # what it is about, where no promise is broken: money, inputs, rollout
     phase: str
     began_at: datetime
     over_at: datetime | None  # healed, or at least closed

@@ -8,6 +8,7 @@ import numpy as np
 
 from agent.lateness import Lateness
 from agent.remarks import Remark
+from agent.rollouts import Rollouts, stuck_rollouts
 from agent.shown import Shown, Spoiled
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import SIGNALS
@@ -62,6 +63,7 @@ class Observation:
     problems: tuple[str, ...] = ()
     places: Mapping[SeriesKey, int] = field(default_factory=dict)
     spoiled: Spoiled = field(default_factory=dict)  # columns that models are shown, by service
+    rollouts: Rollouts = field(default_factory=dict)  # that stand still, by service
     remarks: Mapping[str, tuple[Remark, ...]] = field(default_factory=dict)  # of inference logs, by service
 
     def value(self, signal: str, entity: str) -> float | None:
@@ -111,7 +113,8 @@ class Observer:
             self._looked_at = now
             self._quality = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
         spoiled = self._shown.look(now)
-        return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled)
+        rollouts = stuck_rollouts(topology, self._senses.metrics, now)
+        return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled, rollouts)
 
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):

@@ -19,11 +19,12 @@ from policies.controls import paused
 from policies.decision import Situation
 from policies.floor import Ready
 from policies.storm import openings, storming
-from tools.action import EvictReplica, SetReplicas, SetSchedulable, TrainModel
+from tools.action import EvictReplica, SetAlias, SetReplicas, SetSchedulable, SetSplit, TrainModel
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
 STORM = 0.6  # share of the services with an incident of their own at one time
+OUTSIDE: Final = frozenset((SetAlias, SetSplit, TrainModel))  # actions that write nothing of a deployment
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
 DAY = timedelta(
     days=1
@@ -107,9 +108,9 @@ def _fresh(scene: Scene, service: str) -> bool:
 
 
 def _owned(owners: Sequence[str], plan: Plan) -> bool:
-    """Whether another controller writes what the plan would write."""
-    scaling = any(isinstance(step.action, SetReplicas) for step in plan.steps)
-    return any(scaling or owner not in SCALERS for owner in owners)
+    """Whether another controller of the deployment writes what the plan would write; an alias is none of it."""
+    verbs = {type(step.action) for step in plan.steps}
+    return any(SetReplicas in verbs or (owner not in SCALERS and bool(verbs - OUTSIDE)) for owner in owners)
 
 
 def _claimed(plan: Plan, scene: Scene) -> bool:

@@ -7,7 +7,7 @@ from agent.degrees import in_use
 from agent.desk import Desk, recall
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
-from agent.verify import labelled_well, standing, well_since, within_budget
+from agent.verify import labelled_well, rolled_out, standing, well_since, within_budget
 from playbooks.plan import Execution, Plan
 from policies.approvals import fold
 from policies.decision import Approval
@@ -77,8 +77,12 @@ class Treatment(Round):
             return self._take_back(case, plan)  # begun on an earlier look, and not yet through
         began = desk.since(case.incident.id, "VERIFYING") or scene.now
         well = well_since(scene, service, began)
-        proofs = (labelled_well(scene, service, began), within_budget(scene, service, case))
-        if well is not None and scene.now - well >= plan.verification.hold and proofs == ("holds", "holds"):
+        proofs = {
+            labelled_well(scene, service, began),
+            within_budget(scene, service, case),
+            rolled_out(scene, service, case),
+        }
+        if well is not None and scene.now - well >= plan.verification.hold and proofs == {"holds"}:
             held = (scene.now - well).total_seconds()
             desk.authority.forget(plan.id)
             self.outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s", well)

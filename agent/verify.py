@@ -8,6 +8,7 @@ from typing import Literal
 from agent.case import Measured
 from agent.casebook import Case
 from agent.observe import Observation, Scene, accuracy
+from agent.rollouts import ROLLOUT
 from config.fleet import Objective, Service
 
 State = Literal["holds", "broken", "no_data"]
@@ -64,6 +65,15 @@ def within_budget(scene: Scene, service: Service, case: Case) -> State:
     if spend is None:
         return "no_data"
     return "holds" if spend <= service.hourly_budget else "broken"
+
+
+def rolled_out(scene: Scene, service: Service, case: Case) -> State:
+    """Return whether a case about a rollout is over: everything that runs is of the current revision, and ready."""
+    deployment = scene.observation.topology.deployment(service.name)
+    if deployment is None or all(anomaly.detector != ROLLOUT for anomaly in case.incident.anomalies):
+        return "holds"
+    there = scene.observation.topology.of(service.name)
+    return "holds" if all(each.ready and each.revision == deployment.current for each in there) else "broken"
 
 
 def labelled_well(scene: Scene, service: Service, since: datetime) -> State:

@@ -1,6 +1,6 @@
 """The changes analyst: who changed what, shortly before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 
@@ -11,6 +11,8 @@ from tools.change import Change
 from tools.errors import ToolError
 
 OURS = "prunella"
+PROVEN = timedelta(minutes=10)  # for which a change stood without harm: it is not what is wrong
+ROLLED = ("release", "config")  # kinds of changes that make a new revision
 LOOK_BACK = {
     "release": timedelta(minutes=20),
     "promotion": timedelta(hours=3),
@@ -31,6 +33,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     service = scene.fleet.service(incident.service)
     since = onset(incident)
     told = _told(scene)
+    if stuck := scene.observation.rollouts.get(service.name):
+        notes.add("rollout_stuck", f"service/{service.name}", 2.5, stuck.words())
     for kind, finding in FINDINGS.items():
         entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
         if kind == "promotion" and not service.model:
@@ -51,6 +55,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
             notes.add(finding, entity, -2.0, f"no {kind} of {service.name} before {since:%H:%M:%S}")
             continue
         last = found[-1]
+        rolled = [c for c in known if c.kind in ROLLED and c.entity == entity and c.actor != OURS and c.at <= last.at]
+        good = unproven(rolled or found)
         minutes = max((since - last.at).total_seconds() / 60, 0.0)
         weight = 3.0 - 1.5 * minutes / (LOOK_BACK[kind].total_seconds() / 60)
         notes.add(
@@ -58,9 +64,22 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
             entity,
             weight,
             f"{kind} {last.before} > {last.after} by {last.actor or 'somebody'}, {minutes:.0f} min before",
-            _bindings(last),
+            _bindings(last, good),
         )
     return notes.done()
+
+
+def unproven(changes: Sequence[Change]) -> str:
+    """Return what stood before the last change and before those that had no time to prove themselves ahead of it.
+
+    Oldest first. Where two releases come within minutes, either may have brought what is wrong.
+    """
+    last = changes[-1]
+    for earlier in reversed(changes[:-1]):
+        if last.at - earlier.at >= PROVEN or earlier.after != last.before:
+            break
+        last = earlier
+    return last.before
 
 
 def _told(scene: Scene) -> Callable[[str], tuple[Change, ...] | None]:
@@ -80,10 +99,10 @@ def _told(scene: Scene) -> Callable[[str], tuple[Change, ...] | None]:
     return told
 
 
-def _bindings(change: Change) -> dict[str, str]:
+def _bindings(change: Change, good: str) -> dict[str, str]:
     match change.kind:
         case "release" | "config":
-            return {"good_revision": change.before}
+            return {"good_revision": good}
         case "promotion":
             return {"good_version": change.before}
         case _:

@@ -1,12 +1,11 @@
 """What a model is shown: spoiled, moved, or served otherwise than training computes it; and with which release."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.analysts.changes import OURS
+from agent.analysts.changes import OURS, unproven
 from agent.analysts.columns import ALL, LOST, Columns, month_first, spoils
 from agent.analysts.evidence import Notes
 from agent.analysts.shapes import BESIDE, SETTLED, joint, stepped
@@ -83,10 +82,11 @@ def _brought(
     """Say whether what is off came with a release, and has stood still since; with the revision before it."""
     (rows, worst), service = feature, entity.removeprefix("service/")
     try:
-        for release in _releases(scene, entity):
+        releases = _releases(scene, entity)
+        for place, release in reversed(list(enumerate(releases))):
             if came_with(scene, service, release.at) if skewed else _steps(scene, service, release.at, feature):
                 text = f"it came with the release of {release.at:%d %b %H:%M} and has stood still since"
-                notes.add("inputs_stepped", entity, 2.5, text, {"good_revision": release.before})
+                notes.add("inputs_stepped", entity, 2.5, text, {"good_revision": unproven(releases[: place + 1])})
                 return
     except ToolError as error:
         notes.add("inputs_stepped", entity, 0.0, f"{BLIND} on releases: {error}")
@@ -95,10 +95,10 @@ def _brought(
     notes.add("inputs_stepped", entity, -1.5, f"feature {name} did not move with a release")
 
 
-def _releases(scene: Scene, entity: str) -> Iterator[Change]:
-    """Yield the releases that others made, the newest first."""
+def _releases(scene: Scene, entity: str) -> list[Change]:
+    """Return the releases that others made, the oldest first."""
     changes = scene.senses.cluster.changes(scene.now - REMEMBERED)
-    yield from (c for c in reversed(changes) if c.kind == "release" and c.entity == entity and c.actor != OURS)
+    return [c for c in changes if c.kind == "release" and c.entity == entity and c.actor != OURS]
 
 
 def _steps(scene: Scene, service: str, at: datetime, feature: tuple[InferenceWindow, int]) -> bool:

@@ -45,12 +45,16 @@ def _shared(found: Collection[str], service: str, scene: Scene) -> str:
 
 
 def _renewed(service: str, scene: Scene) -> frozenset[str]:
-    """Return the ready replicas of the release that a rollout goes to, while others are still there; else nobody."""
+    """Return the replicas of the release that a rollout goes to, while others are still there; else nobody.
+
+    Those that are ready; where none is, all of them.
+    """
     topology = scene.observation.topology
     current = {each.current for each in topology.deployments if each.service == service}
-    new = {replica.name for replica in topology.of(service) if replica.revision in current and replica.ready}
+    new = [replica for replica in topology.of(service) if replica.revision in current]
     old = [replica for replica in topology.of(service) if replica.revision not in current]
-    return frozenset(new) if old else frozenset()
+    shown = [replica for replica in new if replica.ready] or new
+    return frozenset(replica.name for replica in shown) if old else frozenset()
 
 
 def _near(service: str, scene: Scene) -> frozenset[str]:

@@ -239,6 +239,19 @@ def test_a_change_of_ours_of_others_too_old_or_later_is_none() -> None:
         assert changed(other)["recent_release"] == -2.0
 
 
+@pytest.mark.parametrize(
+    ("first", "kind", "good"), [(1.5, "release", "0"), (1.5, "config", "0"), (15, "release", "1"), (40, "release", "1")]
+)
+def test_a_release_upon_one_that_had_no_time_to_prove_itself_goes_back_before_both(
+    first: float, kind: str, good: str
+) -> None:
+    records = Records()
+    before = change(first, kind).model_copy(update={"before": "0", "after": "1"})
+    records.happened = (before, change(1))
+    found = changes.examine(incident(), scene(seen(2, {}), records=records))
+    assert next(item for item in found if item.finding == "recent_release").bindings == {"good_revision": good}
+
+
 def test_promotions_are_looked_for_where_there_is_a_model() -> None:
     assert "recent_promotion" not in changed()
     promoted = change(5, "promotion", "ml-team", "model/score")

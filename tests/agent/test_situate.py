@@ -22,7 +22,7 @@ from tests.agent.handmade import (
     seen,
     topology,
 )
-from tools.action import Action, EvictReplica, RestoreRevision, SetReplicas, SetSchedulable
+from tools.action import Action, EvictReplica, RestoreRevision, SetAlias, SetReplicas, SetSchedulable
 from tools.memory_journal import MemoryJournal
 from tools.topology import Deployment
 
@@ -96,6 +96,8 @@ def test_partial_data_is_not_fresh() -> None:
         ("hpa", SetReplicas(service="talk", replicas=4), True),
         ("hpa", RestoreRevision(service="talk", revision="1"), False),
         ("argocd", RestoreRevision(service="talk", revision="1"), True),
+        ("argocd", SetAlias(service="talk", model="talk", alias="champion", version="1"), False),
+        ("argocd", EvictReplica(service="talk", replica="talk-1"), True),
     ],
 )
 def test_another_owner_is_one_of_what_the_plan_writes(owner: str, action: Action, owned: bool) -> None:

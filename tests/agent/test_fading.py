@@ -1,0 +1,45 @@
+"""What began before a recovery may be the past, until every reading is of the time since."""
+
+from datetime import timedelta
+
+import pytest
+
+from agent.case import Outcome
+from agent.casebook import Case
+from agent.fading import fades
+from agent.observe import QualityReading
+from tests.agent.handmade import START, anomaly, case_of, seen
+
+OVER = Outcome(incident="inc-1-score", at=START + timedelta(minutes=5), verdict="self_recovered", text="")
+LATE = timedelta(minutes=20)
+
+
+def recovered() -> Case:
+    return case_of(service="score").model_copy(update={"outcome": OVER, "phase": "recovered"})
+
+
+@pytest.mark.parametrize(
+    ("detector", "minutes", "past"),
+    [
+        ("objective", 9, True),
+        ("objective", 16, False),
+        ("quality", 30, True),  # the newest 15 minutes whose labels are known began 35 minutes ago
+        ("quality", 41, False),
+        ("inputs", 16, True),
+        ("inputs", 26, False),
+        ("burn", 300, True),  # its windows are hours
+        ("hardware", 300, True),  # the last XID stays on show
+    ],
+)
+def test_an_alarm_of_before_a_recovery_fades_no_longer_than_its_readings_reach_back(
+    detector: str, minutes: float, past: bool
+) -> None:
+    now = START + timedelta(minutes=minutes)
+    reading = QualityReading(now, 500, 0.7, 0.66, 0.74, newest_at=now - LATE)
+    looked = seen(int(minutes * 2), {}, {"score": reading})
+    assert fades(anomaly("service/score", detector), recovered(), looked) is past
+
+
+def test_what_began_since_is_news_and_what_is_not_read_is_none() -> None:
+    assert not fades(anomaly("service/score", tick=11), recovered(), seen(12, {}))
+    assert fades(anomaly("service/score", "quality"), recovered(), seen(900, {}))
