@@ -46,16 +46,20 @@ def spare(scene: Scene, service: Service, growth: float) -> Need | None:
 
 def shortage(scene: Scene, service: Service, most: int, growth: float) -> Need | None:
     """Return the least number of replicas, up to ``most``, that carries what is to come, where the present one is too
-    small; of none that is proven, ``most``.
+    small; of none that is proven, ``most``. So it is, too, where a process that has just begun knows too little.
     """
     seen = scene.observation
     before, use = wanted_of(seen, service.name), use_of(seen, service)
     if use is None or before >= most or ready_of(seen, service.name) < before or use * growth <= EASY:
         return None
     now = headroom(scene, service, before, growth=growth)
-    if now.proven or now.early:
+    if now.proven:
         return None
-    enough = (n for n in range(before + 1, most) if headroom(scene, service, n, growth=growth).proven)
+    enough = (
+        iter(())
+        if now.early
+        else (n for n in range(before + 1, most) if headroom(scene, service, n, growth=growth).proven)
+    )
     return Need(service.name, before, next(enough, most), _words(growth, now.text))
 
 

@@ -13,7 +13,7 @@ from agent.case import Outcome
 from agent.desk import Desk, recall
 from agent.foresee import NEEDED_SOON, NOT_NEEDED, Need, planned, shortage, spare, told
 from agent.observe import Scene
-from agent.situate import situate
+from agent.situate import DAY, situate
 from agent.usual import Usual
 from agent.verify import standing, well_since
 from config.fleet import Service, ServiceKind
@@ -45,6 +45,7 @@ class Routine:
         self._open: dict[str, Plan] = {}
         self._before: dict[str, int] = {}  # replicas of a service before the first was given back
         self._read = 0  # entries of the journal about what was given back
+        self._failed: dict[tuple[str, str], list[datetime]] = {}  # when what was done did not end well, by what for
         self._rests: dict[tuple[str, str], datetime] = {}  # until when a service is left as it is, by what for
         self._next_at: datetime | None = None
         self._recall()
@@ -125,7 +126,9 @@ class Routine:
         case = told(need, plan, self._usual.confidence(need.service))
         desk = self._desk
         found = situate(case, plan, scene, desk.journal, desk.open_cases, "")
-        situation = found.model_copy(update={"attempts": 0, "capacity": need.text})
+        # Routines that went well are none of the attempts that the rules count; those that did not, are.
+        failed = [at for at in self._failed.get((need.service, need.fault), ()) if at > scene.now - DAY]
+        situation = found.model_copy(update={"attempts": len(failed), "capacity": need.text})
         decision = restrain(judge(plan, situation, desk.rules, desk.caps), *desk.rung(plan, situation.environment))
         if decision.verdict is not Verdict.ALLOW:
             return False
@@ -241,6 +244,8 @@ class Routine:
 
     def _settled(self, plan: Plan, verdict: str, at: datetime) -> None:
         """Let a service rest: briefly after what went well, longer after what did not, a day after harm."""
+        if verdict != "recovered" and self._desk.since(plan.incident, "STEP_OUTCOME") is not None:
+            self._failed.setdefault((plan.service, plan.fault), []).append(at)
         rest = {"recovered": REST, "undone": HARMED}.get(verdict, self._settings.ahead)
         if plan.fault == NOT_NEEDED:
             self._rest(plan.service, NOT_NEEDED, at + rest)

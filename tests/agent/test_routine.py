@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from agent.assembly import assemble
+from agent.case import Outcome
 from agent.controller import Controller
 from agent.foresee import NEEDED_SOON, NOT_NEEDED, shortage, spare
 from agent.observe import Senses
@@ -98,6 +99,16 @@ def test_it_is_foretold_growth_that_decides() -> None:
     assert shortage(idle, SERVICE, 3, 4.0) is None  # never beyond what there was
 
 
+def test_a_process_that_has_just_begun_brings_back_what_it_cannot_prove_to_be_enough() -> None:
+    whole = shown(use=60.0, kv_cache=0.1)
+    begun = scene(*whole.history[:2])
+    missing = shortage(begun, SERVICE, 5, 1.1)
+    assert missing is not None
+    assert (missing.before, missing.after) == (3, 5)
+    assert shortage(begun, SERVICE, 3, 1.1) is None  # nothing was given back
+    assert shortage(scene(*shown(use=25.0, kv_cache=0.1).history[:2]), SERVICE, 5, 1.1) is None  # nobody needs it
+
+
 def test_no_data_gives_nothing_back() -> None:
     blind = scene(*(seen(tick, {("requests", TALK): 2.0}) for tick in range(10)))
     assert spare(blind, SERVICE, 1.0) is None
@@ -149,6 +160,26 @@ def test_what_was_planned_and_never_decided_before_a_crash_is_given_up() -> None
     second.live(2)
     assert second.ends() == {made.subject: "inconclusive"}
     assert not second.door.effects
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verdict", "again"), [("recovered", True), ("inconclusive", False)])
+def test_three_of_a_day_that_did_not_end_well_are_enough(verdict: str, again: bool) -> None:
+    first = Fleet()
+    while not first.of("PLAN"):
+        first.live(1)
+    (made,), journal = first.of("PLAN"), MemoryJournal()
+    for number in range(3):
+        subject, at = f"{PREFIX}{number}", EVENING - timedelta(hours=9 - number)
+        journal.append(subject, "PLAN", {**made.body, "incident": subject, "id": f"{subject}-plan-1"}, at)
+        journal.append(subject, "STEP_OUTCOME", {"plan": f"{subject}-plan-1", "state": "done"}, at)
+        ended = Outcome.model_validate({"incident": subject, "at": at, "verdict": verdict, "text": ""})
+        journal.append(subject, "OUTCOME", ended.model_dump(mode="json"), at)
+    second = Fleet(journal=journal)
+    second.live(12)
+    begun = {e.body["service"] for e in second.of("FORESEEN")}
+    assert (made.body["service"] in begun) is again
+    assert begun - {made.body["service"]}  # the others have had no harm
 
 
 @pytest.mark.slow
