@@ -18,6 +18,7 @@ from agent.eyes.columns import State
 from agent.eyes.engine import Alarm, Engine, Eyes
 from agent.eyes.roster import Roster
 from agent.eyes.saved import named, under
+from agent.eyes.week import WeeklyEyes
 from agent.habits import JOINT, Habits
 from agent.observe import Observation
 from config.eyes import EyesSettings
@@ -91,10 +92,10 @@ class Departures:
 
 def _engine(name: str, threshold: float) -> Engine:
     if name == "numpy":
-        return Eyes(0, threshold)
+        return WeeklyEyes(Eyes(0, threshold))
     from agent.eyes.tensors import TensorEyes
 
-    return TensorEyes(0, threshold, "cuda" if name == "torch-cuda" else "cpu")
+    return WeeklyEyes(TensorEyes(0, threshold, "cuda" if name == "torch-cuda" else "cpu"))
 
 
 def _tier(entity: str) -> Literal["daily", "weekly"]:

@@ -24,6 +24,7 @@ MODULES = (
     "roster",
     "saved",
     "season",
+    "week",
 )
 Kind = type[Detector]
 
