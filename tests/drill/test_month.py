@@ -1,6 +1,7 @@
 """The month: the same faults for everybody, a person who sleeps, repairs that take the cause away."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,3 +208,12 @@ def test_a_tenth_of_a_day_is_the_same_twice_and_is_not_played_again(tmp_path: ob
     assert set(first["shifts"]) == set(EVERYBODY)
     assert run_month(1, 0.02, 1, lambda *_: None, file) == first
     assert guard(Shift(US, 1, 0.02)) == first["shifts"][US]
+
+
+def test_every_day_so_far_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.month.DAY", 600.0)
+    told: list[dict[str, Any]] = []
+    whole = guard(Shift(NOBODY, 1, 2.0), told.append)
+    assert len(told) == 2
+    assert told[0]["requests"] < told[1]["requests"]
+    assert told[1] == whole
