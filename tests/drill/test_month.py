@@ -210,6 +210,7 @@ def test_a_tenth_of_a_day_is_the_same_twice_and_is_not_played_again(tmp_path: ob
     assert guard(Shift(US, 1, 0.02)) == first["shifts"][US]
 
 
+@pytest.mark.slow
 def test_every_day_so_far_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.month.DAY", 600.0)
     told: list[dict[str, Any]] = []
