@@ -79,6 +79,8 @@ def _features(ground: Ground) -> str:
 
     A look that fails for now is raised: the next one looks again.
     """
+    if spoiled := ground.scene.observation.spoiled.get(ground.service.name):
+        return f"{spoiled[0].text}: training would learn that"
     start, end = ground.bound("train_start"), ground.bound("train_end")
     if not start or not end:
         return ""

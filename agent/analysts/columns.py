@@ -10,7 +10,8 @@ Table = NDArray[np.float64]
 
 NULLS = 0.05  # more of the rows without a value
 FACTORS = (1000.0, 100.0, 60.0, 1e6)  # between units, either way
-UNDONE = 0.25  # distance of quantiles, in spreads, that is left after a unit is undone
+ALIKE = 0.25  # distance of quartiles, in spreads, of a column that is as it was
+UNDONE, WIDTHS = 0.45, (0.5, 2.0)  # the same once a unit is undone: an hour is not a week; its spread, in spreads
 UNKNOWN = 0.05  # share of codes that nobody saw before
 CODES = 24  # distinct whole values at most, of a column of codes
 STUCK = 0.9  # share of one value
@@ -81,7 +82,7 @@ def spoils(before: Columns, now: Columns) -> Iterator[Spoil]:
     if min(before.rows, now.rows) < LEAST:
         return
     known = np.minimum(before.known, now.known) >= LEAST // 2
-    alike = (np.abs(now.quartiles - before.quartiles) / before.spread).max(axis=0) < UNDONE
+    alike = (np.abs(now.quartiles - before.quartiles) / before.spread).max(axis=0) < ALIKE
     for place, name in enumerate(now.names):
         gone = float(now.nulls[place] - before.nulls[place])
         if gone > NULLS:
@@ -100,7 +101,7 @@ def _moved(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spo
         yield Spoil("feature_stuck", name, share, f"{name} stands at {value:g} in {share:.0%} of the rows")
     for factor in FACTORS:
         for times in (factor, 1 / factor):
-            if _alike(before, now, (place, place), times):
+            if _undone(before, now, place, times):
                 yield Spoil("unit_changed", name, 1.0, f"{name} is {times:g} times what it was")
 
 
@@ -122,11 +123,18 @@ def _swapped(before: Columns, now: Columns, moved: list[int]) -> Iterator[Spoil]
                 yield Spoil("columns_swapped", one, 1.0, text)
 
 
-def _alike(before: Columns, now: Columns, pair: tuple[int, int], times: float = 1.0) -> bool:
+def _alike(before: Columns, now: Columns, pair: tuple[int, int]) -> bool:
     """Whether the quartiles of two columns agree, in spreads of the first."""
     one, two = pair
-    gaps = np.abs(now.quartiles[:, two] / times - before.quartiles[:, one]) / before.spread[one]
-    return bool(gaps.max() < UNDONE)  # NaN, where nothing is known, is not alike
+    gaps = np.abs(now.quartiles[:, two] - before.quartiles[:, one]) / before.spread[one]
+    return bool(gaps.max() < ALIKE)  # NaN, where nothing is known, is not alike
+
+
+def _undone(before: Columns, now: Columns, place: int, times: float) -> bool:
+    """Whether a column is about what it was, once divided; a spread that all but vanishes is no other unit."""
+    gaps = np.abs(now.quartiles[:, place] / times - before.quartiles[:, place]) / before.spread[place]
+    width = now.spread[place] / times / before.spread[place]
+    return bool(gaps.max() < UNDONE and WIDTHS[0] <= width <= WIDTHS[1])
 
 
 def _far(before: Columns, now: Columns, place: int) -> bool:

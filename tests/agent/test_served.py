@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agent.analysts import quality
+from agent.analysts.columns import Spoil
 from agent.bindings import Bindings
 from agent.case import BLIND, Evidence
 from agent.diagnose import diagnose
@@ -132,6 +133,13 @@ def test_nothing_is_trained_on_rows_that_are_served_otherwise() -> None:
     assert not trains(logged(off_from=3.5))  # after the window
     assert not trains(logged(ramp=True))
     assert not trains(logged(step_at=1.0))  # nothing computes them anew: a person is asked
+
+
+def test_nothing_is_trained_while_a_column_is_spoiled() -> None:
+    spoilt = replace(seen(0, {}), spoiled={"score": (Spoil("unit_changed", "x", 1.0, "x is 1000 times what it was"),)})
+    assert unmet("features_are_as_trained", Ground(SCORE, {}, scene(spoilt))) == (
+        "x is 1000 times what it was: training would learn that"
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,21 @@ def test_a_spoiled_column_is_named(spoil: Callable[[Table], Table], finding: str
 def test_rows_as_before_few_rows_and_rows_that_drifted_are_not_spoiled() -> None:
     assert not any(found(drawn(seed, 400)) for seed in range(1, 60))
     assert not found(units(drawn(1, 50)))
+    wider = drawn(2) - 10.0  # a feature about zero: whatever it is divided by, it stays there
+    wider[:, 0] *= 1.6
+    assert not any(
+        spoil.finding == "unit_changed"
+        for spoil in spoils(Columns(NAMES, drawn(0, 4000) - 10.0), Columns(NAMES, wider))
+    )
     moved = drawn(2)
     moved[:, 0] = moved[:, 0] * 1.5 + 5
     assert not found(moved)
+
+
+def test_another_unit_is_told_at_any_hour_of_the_day() -> None:
+    table = drawn(1)
+    table[:, 1] += 2.4  # what a season does: the reference is of a whole week
+    assert found(units(table)) == {"unit_changed"}
 
 
 # -- looking -------------------------------------------------------------------------------------------------------
