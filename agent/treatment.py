@@ -5,15 +5,18 @@ from datetime import timedelta
 from agent.casebook import Case
 from agent.degrees import in_use
 from agent.desk import Desk, recall
+from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
 from agent.verify import labelled_well, rolled_out, standing, well_since, within_budget
+from config.fleet import Service
 from playbooks.plan import Execution, Plan
 from policies.approvals import fold
 from policies.decision import Approval
 from tools.errors import Ambiguous, Refused, ToolError, Transient
 
-LATE_LABELS = timedelta(minutes=30)  # more time for the proof, where answers are judged by labels
+LATE_LABELS = timedelta(minutes=30)  # more time for the proof, where answers are judged by labels, at least
+ENOUGH = timedelta(minutes=10)  # after the first label is in, for enough of them
 
 
 class Treatment(Round):
@@ -87,7 +90,7 @@ class Treatment(Round):
             desk.authority.forget(plan.id)
             self.outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s", well)
             return {"go": "report"}
-        deadline = plan.verification.deadline + (LATE_LABELS if service.model else timedelta())
+        deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 
     def _take_back(self, case: Case, plan: Plan) -> State:
@@ -111,6 +114,14 @@ class Treatment(Round):
         said = said or f"did not help within {plan.verification.deadline}"
         self.outcome(case, "not_recovered", f"{plan.playbook} {said}")
         return {"go": "begin"}
+
+
+def labels_wait(seen: Observation, service: Service) -> timedelta:
+    """Return how much longer a proof takes where answers are judged by labels: as long as those are late now."""
+    if not service.model:
+        return timedelta()
+    reading = seen.quality.get(service.name)
+    return max(LATE_LABELS, reading.late + ENOUGH) if reading is not None else LATE_LABELS
 
 
 def _barred(plan: Plan, execution: Execution) -> str:

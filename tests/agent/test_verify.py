@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.observe import Scene, wilson
+from agent.observe import QualityReading, Scene, wilson
+from agent.treatment import labels_wait
 from agent.verify import LEAST_LABELS, labelled_well, measured, standing, well_since, within_budget
 from tests.agent.handmade import FLEET, START, TALK, TICK, Records, anomaly, case_of, incident, rows, scene, seen
 
@@ -97,3 +98,12 @@ def test_an_interval_of_a_share_narrows_with_the_count_and_stays_within_bounds()
     for share in (0.0, 0.5, 1.0):
         few, many = wilson(share, 10), wilson(share, 1000)
         assert 0.0 <= few[0] <= many[0] <= share <= many[1] <= few[1] <= 1.0
+
+
+@pytest.mark.parametrize(("late", "waits"), [(20, 30), (40, 50), (600, 610)])
+def test_a_proof_by_labels_waits_as_long_as_labels_are_late(late: float, waits: float) -> None:
+    reading = QualityReading(START, 500, 0.7, 0.66, 0.74, newest_at=START - timedelta(minutes=late))
+    looked, score = seen(0, {}, {"score": reading}), FLEET.service("score")
+    assert labels_wait(looked, score) == timedelta(minutes=waits)
+    assert labels_wait(seen(0, {}), score) == timedelta(minutes=30)
+    assert labels_wait(looked, FLEET.service("talk")) == timedelta()
