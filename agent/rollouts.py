@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 
 from agent.case import Anomaly
 from tools.errors import ToolError
-from tools.marks import MARKS
+from tools.marks import CANNOT_START, MARKS
 from tools.ports import Metrics
 from tools.topology import Replica, Topology
 
 PROGRESS = timedelta(minutes=10)  # for which nothing new became ready; Kubernetes' default deadline of a rollout
 SOON = timedelta(minutes=2)  # the same, where a new container says that it cannot start
-CANNOT_START = frozenset(("crash_looping", "image_missing", "init_failing"))
-FAILING = tuple(mark for mark in MARKS if mark.finding in CANNOT_START)
+FAILING = (
+    *CANNOT_START,
+    *(mark for mark in MARKS if mark.finding in ("crash_looping", "image_missing", "init_failing")),
+)
 DOWN = timedelta(minutes=5)  # the same, where nothing else serves: more than a replica takes to load again
 ROLLOUT = "rollout"  # name of the signal, and of the detector
 

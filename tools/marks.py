@@ -106,6 +106,17 @@ def _rate(finding: str, scope: Scope, metric: Metric, about: str) -> SignalSpec:
     return _spec(finding, scope, Rate(metric), about, LANGUAGE if metric.name.startswith("vllm:") else ON_GPU)
 
 
+# Why a container does not start, in a kubelet's words, beside those that speak for a fault of their own.
+CANNOT_START: tuple[Mark, ...] = tuple(
+    _waits(f"waits_{reason.lower()}", reason)
+    for reason in (
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImagePull",
+        "InvalidImageName",
+        "RunContainerError",
+    )
+)
 MARKS: tuple[Mark, ...] = (
     # -- pods (kube-state-metrics, kubelet, cAdvisor) ---------------------------------------------------------------
     _waits("crash_looping", "CrashLoopBackOff"),

@@ -108,7 +108,8 @@ class Container(threading.Thread):
         try:
             pid = self._book.start(f"pod/{self.spec.name}", self.spec.argv, self.spec.env, self.spec.log)
         except OSError:
-            self.state = replace(self.state, waiting="RunContainerError", restarts=self.state.restarts + 1)
+            waiting = "CrashLoopBackOff" if self.state.restarts else "RunContainerError"  # as kubelets call the pause
+            self.state = replace(self.state, waiting=waiting, restarts=self.state.restarts + 1)
             self._start_at = time.monotonic() + self._backoff()
             return
         now = time.monotonic()
