@@ -160,7 +160,8 @@ def _diagnosis(case: Case, body: Json) -> tuple[Update, str]:
 def _planned(case: Case, body: Json) -> tuple[Update, str]:
     plan = Plan.model_validate(body)
     update: Update = {"plans": (*case.plans, plan), "decision": None, "approval": None, "execution": None}
-    return update, f"{plan.playbook} ({len(plan.steps)} steps): {plan.predicted}"
+    steps = "1 step" if len(plan.steps) == 1 else f"{len(plan.steps)} steps"
+    return update, f"{plan.playbook} ({steps}): {plan.predicted}"
 
 
 def _situated(case: Case, body: Json) -> tuple[Update, str]:

@@ -9,6 +9,9 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="YAML file, see con
 SomeConfig = Annotated[
     Path | None, typer.Option("--config", "-c", help="Read the journal that this file names.", metavar="FILE")
 ]
+RulesConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Take the rules that this file names.", metavar="FILE")
+]
 SomeJournal = Annotated[
     str | None,
     typer.Option("--journal", help="Read this journal: a SQLite file or an SQLAlchemy URL.", metavar="WHERE"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.options import AsJson, SomeConfig, SomeJournal
+from agent.options import AsJson, RulesConfig, SomeConfig, SomeJournal
 from agent.terminal import NOT_WELL, fail, now, open_records, put_json, told
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SomeRules = Annotated[
 
 
 @app.command(epilog="Example: prunella policy check ./rules")
-def check(rules: SomeRules = None, config: SomeConfig = None, as_json: AsJson = False) -> None:
+def check(rules: SomeRules = None, config: RulesConfig = None, as_json: AsJson = False) -> None:
     """Check rules: syntax, schema, rules that can never match or never decide; 1 when one of those is found.
 
     With --config also its freeze windows: when each opens next.
@@ -65,7 +65,7 @@ def _findings(book: "Rulebook") -> tuple[Any, ...]:
 
 
 @app.command(name="test", epilog="Example: prunella policy test ./rules")
-def try_examples(rules: SomeRules = None, config: SomeConfig = None, as_json: AsJson = False) -> None:
+def try_examples(rules: SomeRules = None, config: RulesConfig = None, as_json: AsJson = False) -> None:
     """Judge the examples beside the rules (examples.yaml); 1 when a decision is not as meant."""
     with told():
         from policies.caps import Caps

@@ -83,8 +83,13 @@ def _diagnosis(body: Json, shelf: _Shelf) -> Told:
 def _hypothesis(each: Hypothesis, fate: str, shelf: _Shelf) -> list[str]:
     parts = [f"{fate} {each.probability:.0%} {each.fault} on {each.entity}"]
     for word, ids in (("for", each.supporting), ("against", each.opposing)):
-        parts += [f"  {word}: {shelf.evidence[name].text if name in shelf.evidence else name}" for name in ids]
+        parts += [f"  {word}: {_told(shelf.evidence[name]) if name in shelf.evidence else name}" for name in ids]
     return parts
+
+
+def _told(item: Evidence) -> str:
+    """Return a finding in words; what was looked for and not seen is called that."""
+    return item.text if item.weight > 0 else f"{item.finding} not seen: {item.text}"
 
 
 def _plan(body: Json, shelf: _Shelf) -> Told:
@@ -103,7 +108,7 @@ def _plan(body: Json, shelf: _Shelf) -> Told:
 def _situation(body: Json, shelf: _Shelf) -> Told:
     del shelf
     facts = Situation.model_validate(body).model_dump(mode="json", exclude={"incident", "at"})
-    return "facts for the judge", [", ".join(f"{name} {value}" for name, value in facts.items())]
+    return "facts for the judge", [", ".join(f"{name} {value}" for name, value in facts.items() if value != "")]
 
 
 def _decision(body: Json, shelf: _Shelf) -> Told:

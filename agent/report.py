@@ -108,7 +108,7 @@ def _ranked(item: Hypothesis, known: dict[str, Evidence]) -> str:
 
 def _told(item: Evidence) -> str:
     """Return a finding in words; what was looked for and not seen speaks as well, and is called that."""
-    return markdown(item.text) if item.weight > 0 else f"not seen, {markdown(item.text)}"
+    return markdown(item.text) if item.weight > 0 else f"{markdown(item.finding)} not seen: {markdown(item.text)}"
 
 
 def _hypothesis_name(item: Hypothesis) -> str:

@@ -74,8 +74,8 @@ def _lines(ruling: Ruling) -> list[str]:
 
 
 def _facts(situation: Situation) -> str:
-    """Return every fact but names and the instant, flags only where they are set."""
+    """Return every fact but names, the instant and empty words, flags only where they are set."""
     said = situation.model_dump(mode="json", exclude={"incident", "at"})
     flags = [name for name, value in said.items() if value is True]
-    rest = [f"{name} {value}" for name, value in said.items() if not isinstance(value, bool)]
+    rest = [f"{name} {value}" for name, value in said.items() if not isinstance(value, bool) and value != ""]
     return plain(", ".join([*rest, *flags]).replace("_", " "), 1200)

@@ -27,7 +27,15 @@ Relative paths are relative to the file.
 
 *This page is generated from the fields' own documentation (`config/reference.py`); a test keeps the two equal.*
 """
-_NAMES = {str: "text", int: "whole number", float: "number", Path: "path", timedelta: "duration", SecretStr: "secret"}
+_NAMES = {
+    str: "text",
+    bool: "`true`, `false`",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    timedelta: "duration",
+    SecretStr: "secret",
+}
 
 
 def reference() -> str:

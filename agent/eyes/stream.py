@@ -134,7 +134,8 @@ def _numbers(table: Table, name: str) -> NDArray[np.float64]:
 
 
 def _notes(table: Table, clock: Field, at: Instants, refused: dict[str, int]) -> tuple[str, ...]:
-    notes = [f"{count:,} values left out: {reason}" for reason, count in sorted(refused.items())]
+    values = {reason: f"{count:,} {'value' if count == 1 else 'values'}" for reason, count in sorted(refused.items())}
+    notes = [f"{many} left out: {reason}" for reason, many in values.items()]
     backwards = int((np.diff(at[np.isfinite(at)]) < 0).sum())
     if backwards:
         notes.append(f"{backwards:,} rows were earlier than the row before: read in order of {clock.name}")
@@ -161,7 +162,8 @@ def headline(sight: Sight) -> str:
     alarm, name = max(found, key=lambda pair: (pair[0].score, -pair[0].at))
     when = datetime.fromtimestamp(alarm.at, UTC).strftime("%Y-%m-%d %H:%M")
     touched = sum(1 for seen in sight.series.values() if seen.alarms)
-    others = f"; {len(found) - 1} more alarms in {touched} series" if len(found) > 1 else ""
+    alarms = "1 more alarm" if len(found) == 2 else f"{len(found) - 1} more alarms"
+    others = f"; {alarms} in {touched} series" if len(found) > 1 else ""
     return (
         f"Look at {name} first: at {when} it {alarm.reason} ({alarm.value:.4g}, expected {alarm.expected:.4g}){others}."
     )

@@ -18,7 +18,7 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
     out.print(f"{escape(one.name)} ({one.rows:,} rows) against {escape(two.name)} ({two.rows:,} rows)", style="dim")
     for fault in report.faults:
         out.print(f"[red]fault[/red] {escape(fault.column)}: {escape(fault.text)}")
-    for found in report.joint:
+    for found in (one for one in report.joint if one.verdict != "same"):  # chance explains the others: --json has them
         out.print(f"[{COLOURS[found.verdict]}]joint[/] {escape(found.text)}")
     for segment in report.segments:
         out.print(f"[red]segment[/red] {escape(segment.text)}")
@@ -33,6 +33,8 @@ def _moves(moves: tuple[Move, ...]) -> Table:
     weighed = any(move.importance is not None for move in moves)
     names = ("feature", "verdict", "effect", "95 %", "q", *(("weight",) if weighed else ()), "since", "what")
     table = Table(*names, box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # an instant cut short would name another day
     for move in moves:
         weight = "" if move.importance is None else f"{move.importance:.3g}"
         table.add_row(

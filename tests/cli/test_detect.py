@@ -94,7 +94,7 @@ def test_parquet_epochs_and_nulls_are_read(tmp_path: Path) -> None:
     found = json.loads(done.stdout)["series"]["x"]
     assert int(np.argmax(found["scores"])) == 350
     assert any(alarm["at"] == "2023-11-15T04:03:20Z" for alarm in found["alarms"])
-    assert "1 values left out: no data" in done.stderr
+    assert "1 value left out: no data" in done.stderr
 
 
 def test_newest_first_is_read_in_order_of_time(tmp_path: Path) -> None:
