@@ -23,7 +23,9 @@ app = typer.Typer(
 
 SomeRules = Annotated[
     Path | None,
-    typer.Argument(metavar="[RULES]", help="Folder of *.cedar; left out: the shipped rules.", show_default=False),
+    typer.Argument(
+        metavar="[RULES]", help="Folder of *.cedar; shipped or left out: those shipped.", show_default=False
+    ),
 ]
 
 
@@ -119,7 +121,7 @@ def prove(
 ) -> None:
     """Prove that changed rules permit nothing that the old ones did not, or show in words what they do; 1 for that."""
     with told():
-        before, after = (_book(None if str(each) == "shipped" else each, None) for each in (old, new))
+        before, after = (_book(each, None) for each in (old, new))
         with _solving():
             from policies.prove import prove as proof_of
             from policies.words import counterexample
@@ -164,6 +166,6 @@ def _book(rules: Path | None, config: Path | None) -> "Rulebook":
 
         rules = load(config).policy.rules
     try:
-        return read_rulebook(rules)
+        return read_rulebook(None if str(rules) == "shipped" else rules)
     except RuleError as error:
         fail(str(error))
