@@ -91,7 +91,9 @@ def test_prometheus_failures_are_told_apart(serve: Serve, script: Script, kind: 
 
 
 def test_a_prometheus_that_is_down_or_hung_may_pass(serve: Serve, hung: Script, nobody: str) -> None:
-    assert isinstance(ask_prometheus(nobody), Transient)
+    down = ask_prometheus(nobody)
+    assert isinstance(down, Transient)
+    assert "refused" in str(down)  # the reason is not lost at the end of a long line
     served = serve(hung)
     assert isinstance(ask_prometheus(served.url), Transient)
     assert len(served.requests) <= 12  # one limit for the whole frame, however many signals there are

@@ -123,7 +123,9 @@ def _translated() -> Iterator[None]:
 
 
 def _line(error: object) -> str:
-    return " ".join(str(error).split())[:200]
+    """Return what an error says in one line; of a failed connection the innermost reason, which requests wraps."""
+    wrapped = next(iter(getattr(error, "args", ())), error)
+    return " ".join(str(getattr(wrapped, "reason", None) or error).split())[:200]
 
 
 def _refusal(status: int, body: bytes, retry_after: str) -> ToolError:
