@@ -35,6 +35,10 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     notes = [f"{name}: names rows, not compared" for name in gathered.keys]
     notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
     notes += vectors.notes
+    known = {field.name for field in reference.fields}
+    notes += [
+        f"{field.name}: new, the reference has no such column" for field in current.fields if field.name not in known
+    ]
     faults = [*vectors.faults, *find_faults(reference, current, gathered, moves, limits)]
     return DriftReport(
         headline=headline(looked.moves, faults, joint, looked.segments, limits),

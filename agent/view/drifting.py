@@ -22,7 +22,8 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
         out.print(f"[{COLOURS[found.verdict]}]joint[/] {escape(found.text)}")
     for segment in report.segments:
         out.print(f"[red]segment[/red] {escape(segment.text)}")
-    out.print(_moves(report.moves[:SHOWN]))
+    if report.moves:
+        out.print(_moves(report.moves[:SHOWN]))
     if len(report.moves) > SHOWN:
         out.print(f"{len(report.moves) - SHOWN} more features: --json or --html shows all", style="dim")
     for note in report.notes:

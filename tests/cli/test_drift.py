@@ -58,6 +58,15 @@ def test_wrong_use_is_a_line_and_code_two(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
+def test_a_column_that_is_new_is_said_and_no_fault(tmp_path: Path) -> None:
+    one, two = tmp_path / "a.csv", tmp_path / "b.csv"
+    one.write_text("x\n" + "1\n2\n" * 200)
+    two.write_text("x,host\n" + "1,a\n2,b\n" * 200)
+    done = drift(str(one), str(two))
+    assert done.exit_code == 0
+    assert "host: new, the reference has no such column" in done.stdout
+
+
 def test_a_page_stands_alone_and_escapes(tmp_path: Path) -> None:
     page = tmp_path / "drift.html"
     one, two = (Path(write(tmp_path / name, shift, 1)) for name, shift in (("a.csv", 0), ("b.csv", 0.5)))
