@@ -25,7 +25,7 @@ from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.observe import Observation, QualityReading
-from agent.rollouts import rollout_alarms
+from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
@@ -125,6 +125,7 @@ class Watch:
         self._promises, self._burning = Promises(fleet), Burning(fleet, cadence)
         self._departures, self._creeping = Departures(fleet, cadence, eyes or EyesSettings()), Creeping(fleet)
         self._guarded = frozenset(service.name for service in fleet.services)
+        self._looks: dict[str, int] = {}  # in a row at which a rollout stood still
         self._models = tuple(service.name for service in fleet.services if service.model)
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
@@ -138,7 +139,9 @@ class Watch:
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         shown = spoiled_inputs(seen, self._models, self._idle)
         lasting = (*self._stuck(seen), *self._quality(seen), *shown, *self._spare(seen))
-        rolling = rollout_alarms({k: v for k, v in seen.rollouts.items() if k in self._guarded}, seen.at)
+        self._looks = {name: self._looks.get(name, 0) + 1 for name in seen.rollouts if name in self._guarded}
+        still = {name: seen.rollouts[name] for name, looks in self._looks.items() if looks >= LOOKS}
+        rolling = rollout_alarms(still, seen.at)
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
         self.departed = (*self._departures.update(seen), *self._creeping.update(seen))
         return (*standing, *burning, *lasting, *rolling)
