@@ -107,7 +107,8 @@ def run_drill(
     for task, episode in _played(left, jobs, str(options.get("engine", "processes"))):
         found[task] = episode
         kept.add(task.key, episode)
-        progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}")
+        who = "" if task.guardian == guardian else f", {task.guardian}"
+        progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}{who}")
     main = [found[task] for task in tasks if task.guardian == guardian]
     others = {name: [found[task] for task in tasks if task.guardian == name] for name in controls}
     return {"suite": suite or "custom", "guardian": guardian, "episodes": main, "summary": summary(main, others)}

@@ -5,6 +5,8 @@ from html import escape
 from math import log10
 from typing import Any
 
+from simulator.pairs import label
+
 Json = Mapping[str, Any]
 
 # Colours that colour-blind people tell apart (Okabe and Ito); every mark also has a shape or a word.
@@ -28,9 +30,11 @@ def page(result: Json) -> str:
     """Return the page."""
     episodes, summary = result["episodes"], result["summary"]
     faults = [item for item in episodes if item["healed"] is not None]
-    title = f"Prunella drill: {escape(str(result['suite']))}"
+    names = list(dict.fromkeys(label(item["scenario"], item.get("modifiers", ())) for item in episodes))
+    title = f"Prunella drill: {escape(names[0] if len(names) == 1 else str(result['suite']))}"
+    counted = "1 episode" if len(episodes) == 1 else f"{len(episodes)} episodes"
     parts = [
-        f"<h1>{title}</h1><p>{len(episodes)} episodes in virtual time; shares with Wilson's 95 % interval.</p>",
+        f"<h1>{title}</h1><p>{counted} in virtual time; shares with Wilson's 95 % interval.</p>",
         _tiles(episodes, faults, summary),
         _beside(summary, str(result.get("guardian", "prunella"))),
         _times(faults),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from agent.view.style import BAD, GOOD, QUIET
 from simulator.pairs import label
+from simulator.scorecard_html import percent
 
 Json = Mapping[str, Any]
 SHARES = ("availability", "availability_but_for_health", "availability_after_retry")
@@ -36,8 +37,56 @@ def card(result: Json) -> None:
         table.add_row(*_row(name, [item for item in result["episodes"] if _name(item) == name]))
     console = paper()
     console.print(table)
-    for name, value in result["summary"].items():
-        console.print(Text(f"{name}  {_figure(value)}"))
+    console.print(measures(result["summary"], str(result.get("guardian", "prunella"))))
+
+
+_WORDS = {
+    "detected": "noticed",
+    "top1": "right cause first",
+    "top3": "right cause among three",
+    "healed": "healed by itself",
+    "told": "rightly left to a person",
+    "detect_s": "until noticed",
+    "heal_s": "until healed",
+    "asked": "asked, a run",
+    "false_incidents": "false incidents, a run",
+    "unsafe": "unsafe actions",
+    "collateral": "others harmed",
+    "duplicates": "effects twice",
+    "false_acted": "acted on nothing",
+    "good_request_share": "good requests",
+}
+_OF = "_of"  # ends the name of what controls came to
+_PERCENT = frozenset(("detected", "top1", "top3", "healed", "told"))
+
+
+def measures(summary: Json, guardian: str) -> Table:
+    """Return a row for every measure: the guardian's, its 95 % interval, and what each control came to."""
+    means = [value for value in summary.values() if isinstance(value, Mapping)]
+    controls = list(dict.fromkeys(name for each in means for name in each if name not in ("mean", "low", "high")))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("", guardian, "95 % interval", *controls):
+        table.add_column(head, justify="right" if head else "left", no_wrap=True)
+    for name, value in summary.items():
+        if name.endswith(_OF):
+            continue
+        beside = value if isinstance(value, Mapping) else summary.get(f"{name}{_OF}", {})
+        mean, span = (value["mean"], (value["low"], value["high"])) if isinstance(value, Mapping) else (value, ())
+        interval = " to ".join(_measure(name, bound) for bound in span)
+        others = (_measure(name, beside[each]) if each in beside else "" for each in controls)
+        table.add_row(_WORDS.get(name, name), _measure(name, mean), interval, *others)
+    return table
+
+
+def _measure(name: str, value: object) -> str:
+    """Return one figure with its unit."""
+    if not isinstance(value, int | float):
+        return "–"
+    if name == "good_request_share":
+        return f"{value:.3%}"
+    if name in _PERCENT:
+        return percent(value)
+    return f"{value:.0f} s" if name.endswith("_s") else f"{value:.4g}"
 
 
 def _name(episode: Json) -> str:

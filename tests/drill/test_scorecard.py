@@ -1,18 +1,21 @@
 """The page and the file of finished episodes: whole, safe to open, and nothing played twice."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from simulator import drill
 from simulator.drill import CONTROL, Task, run_drill, summary
 from simulator.kept import Kept
 from simulator.scorecard_html import page
-from simulator.scorecard_view import passed
+from simulator.scorecard_view import measures, passed
 
 pytestmark = pytest.mark.slow
 
@@ -117,3 +120,16 @@ def test_baselines_play_the_same_faults_and_are_shown_beside() -> None:
     assert set(found["summary"]["good_request_share_of"]) == {CONTROL, "runbook_by_alert"}
     assert found["summary"]["healed"]["runbook_by_alert"] in (0, 1)
     assert "runbook_by_alert" in page(found)
+
+
+def test_the_terminal_says_measures_in_words_with_their_units_beside_the_control() -> None:
+    share = {"mean": 1.0, "low": 0.9398, "high": 1.0, "do_nothing": 0.0}
+    seconds = {"mean": 720.9, "low": 476.89, "high": 964.91}
+    of = {"good_request_share": 0.994952, "good_request_share_of": {"do_nothing": None}}
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(measures({"episodes": 60, "healed": share, "heal_s": seconds, "unsafe": 0, **of}, "prunella"))
+    rows = [re.split(r"\s{2,}", line.strip()) for line in console.export_text().splitlines()]
+    assert ["healed by itself", "100%", "94% to 100%", "0%"] in rows
+    assert ["until healed", "721 s", "477 s to 965 s"] in rows
+    assert ["unsafe actions", "0"] in rows
+    assert ["good requests", "99.495%", "–"] in rows
