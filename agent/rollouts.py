@@ -20,7 +20,7 @@ FAILING = (
     *CANNOT_START,
     *(mark for mark in MARKS if mark.finding in ("crash_looping", "image_missing", "init_failing")),
 )
-DOWN = timedelta(minutes=5)  # the same, where nothing else serves: more than a replica takes to load again
+DOWN = timedelta(minutes=3)  # the same, where nothing else serves: more than a replica takes to load again
 LOOKS = 4  # in a row at which it stands still: a clock may have jumped
 ROLLOUT = "rollout"  # name of the signal, and of the detector
 
