@@ -48,7 +48,7 @@ class Slice:
     """The rules whose head can cover a class of playbooks, for both questions.
 
     ``handle`` holds them with every effect turned to permit and the action taken out of the head, so that one look by
-    Cedar tells of each rule whether it holds. ``of``: the ids that cover each question.
+    Cedar tells of each rule, by its id alone, whether it holds. ``of``: the ids that cover each question.
     """
 
     handle: cedarpy.PolicySet
@@ -96,7 +96,10 @@ def _slice(class_: str, policies: Mapping[str, pst.Template], vocabulary: Vocabu
         for question, action in _questions(class_)
     }
     covering = {name: policies[name] for name in policies if any(name in names for names in of.values())}
-    bare = {name: replace(policy, effect="permit", action=pst.ScopeAny()) for name, policy in covering.items()}
+    bare = {
+        name: replace(policy, effect="permit", action=pst.ScopeAny(), annotations={})
+        for name, policy in covering.items()
+    }
     handle = cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=bare, template_links=()))
     seen = [mentions(policy, "context") for policy in covering.values()]
     every = frozenset(vocabulary.context)
