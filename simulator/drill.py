@@ -1,5 +1,7 @@
 """Drills: scenarios by the dozen, scored, with what would have happened without a controller beside."""
 
+import ctypes
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -163,6 +165,19 @@ def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     for task in tasks:
         played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet, alone)
         yield {**score(played), "modifiers": list(task.modifiers)}
+    del alone, played
+    _give_back()
+
+
+def _give_back() -> None:
+    """Return the memory of worlds that are gone: circles of few objects that hold much, which no collector hurries for.
+
+    glibc keeps what is freed, in a heap full of holes, until it is told to give it back.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # others return it themselves
+        trim(0)
 
 
 # -- the summary -----------------------------------------------------------------------------------------------------
