@@ -27,6 +27,7 @@ from agent.hardware import FATAL
 from agent.observe import Observation, QualityReading
 from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
+from agent.working import has_work
 from config.eyes import EyesSettings
 from config.fleet import Cadence, Fleet, Objective, ServiceKind
 from tools.signal import SeriesKey
@@ -189,7 +190,7 @@ class Watch:
             key, steps = SeriesKey("engine_steps", entity), seen.value("engine_steps", entity)
             if steps is None:
                 found += self._still(key)
-            elif ready and steps == 0 and _has_work(seen, entity):
+            elif ready and steps == 0 and has_work(seen, entity):
                 onset = self._idle.setdefault(f"{key}", seen.at)
                 if seen.at - onset >= self._tick:
                     found.append(_anomaly(Rule(key, 0.0, -1.0, 0.0, "stuck"), 0.0, onset, seen.at, expected=1.0))
@@ -267,12 +268,6 @@ class Watch:
             else:
                 self._idle.pop(f"spare/{entity}", None)
         return found
-
-
-def _has_work(seen: Observation, entity: str) -> bool:
-    held = (seen.value("replica_running", entity) or 0) + (seen.value("replica_waiting", entity) or 0)
-    service = entity.split("/")[1]
-    return held > 0 or (seen.value("requests", f"service/{service}") or 0) > 0.5
 
 
 def _rules_for(key: SeriesKey, objectives: dict[str, dict[str, Objective]]) -> list[Rule]:

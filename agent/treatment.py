@@ -8,7 +8,7 @@ from agent.desk import Desk, recall
 from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
-from agent.verify import labelled_well, rolled_out, standing, well_since, within_budget
+from agent.verify import labelled_well, rolled_out, standing, stepping, well_since, within_budget
 from config.fleet import Service
 from playbooks.plan import Execution, Plan
 from policies.approvals import fold
@@ -84,12 +84,18 @@ class Treatment(Round):
             labelled_well(scene, service, began),
             within_budget(scene, service, case),
             rolled_out(scene, service, case),
+            (engines := stepping(scene, case)),
         }
-        if well is not None and scene.now - well >= plan.verification.hold and proofs == {"holds"}:
-            held = (scene.now - well).total_seconds()
-            desk.authority.forget(plan.id)
-            self.outcome(case, "recovered", f"every objective of {service.name} held for {held:.0f} s", well)
-            return {"go": "report"}
+        if well is not None and scene.now - well >= plan.verification.hold:
+            held = f"every objective of {service.name} held for {(scene.now - well).total_seconds():.0f} s"
+            if proofs == {"holds"}:
+                desk.authority.forget(plan.id)
+                self.outcome(case, "recovered", held, well)
+                return {"go": "report"}
+            if engines == "broken":  # it did what it could, and something else is wrong: no use in waiting
+                desk.authority.forget(plan.id)
+                self.outcome(case, "not_recovered", f"{held}, but an engine stands still")
+                return {"go": "begin"}
         deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 

@@ -9,6 +9,7 @@ from agent.case import Measured
 from agent.casebook import Case
 from agent.observe import Observation, Scene, accuracy
 from agent.rollouts import ROLLOUT
+from agent.working import has_work
 from config.fleet import Objective, Service
 
 State = Literal["holds", "broken", "no_data"]
@@ -74,6 +75,20 @@ def rolled_out(scene: Scene, service: Service, case: Case) -> State:
         return "holds"
     there = scene.observation.topology.of(service.name)
     return "holds" if all(each.ready and each.revision == deployment.current for each in there) else "broken"
+
+
+def stepping(scene: Scene, case: Case) -> State:
+    """Return whether the engines that stood still in a case step again, or are gone.
+
+    Objectives are measured on answers: who waits for an engine that gives none breaks no objective.
+    """
+    seen = scene.observation
+    there = {f"replica/{each.service}/{each.name}" for each in seen.topology.replicas if each.ready}
+    stood = {each.entity for each in case.incident.anomalies if each.detector == "stuck"} & there
+    steps = {entity: seen.value("engine_steps", entity) for entity in stood}
+    if any(count == 0 and has_work(seen, entity) for entity, count in steps.items()):
+        return "broken"
+    return "no_data" if None in steps.values() else "holds"
 
 
 def labelled_well(scene: Scene, service: Service, since: datetime) -> State:

@@ -18,6 +18,13 @@ def idle_replicas(seen: Observation, service: str) -> frozenset[str]:
     )
 
 
+def has_work(seen: Observation, entity: str) -> bool:
+    """Tell whether a replica, as ``replica/service/name``, holds requests or stands beside others that are asked."""
+    held = (seen.value("replica_running", entity) or 0) + (seen.value("replica_waiting", entity) or 0)
+    service = entity.split("/")[1]
+    return held > 0 or (seen.value("requests", f"service/{service}") or 0) > 0.5
+
+
 def working_of(seen: Observation, service: str) -> int:
     """Return how many ready replicas do work; what the cluster counts and does not list is taken to work."""
     deployment = seen.topology.deployment(service)

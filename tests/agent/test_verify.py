@@ -7,8 +7,21 @@ import pytest
 
 from agent.observe import QualityReading, Scene, wilson
 from agent.treatment import labels_wait
-from agent.verify import LEAST_LABELS, labelled_well, measured, standing, well_since, within_budget
-from tests.agent.handmade import FLEET, START, TALK, TICK, Records, anomaly, case_of, incident, rows, scene, seen
+from agent.verify import LEAST_LABELS, labelled_well, measured, standing, stepping, well_since, within_budget
+from tests.agent.handmade import (
+    FLEET,
+    START,
+    TALK,
+    TICK,
+    Records,
+    anomaly,
+    case_of,
+    incident,
+    rows,
+    scene,
+    seen,
+    topology,
+)
 
 SERVICE, SCORE = FLEET.service("talk"), FLEET.service("score")
 GOOD, BAD, NONE = 0.01, 0.5, float("nan")
@@ -84,6 +97,19 @@ def test_a_case_about_money_is_over_within_the_budget() -> None:
 
     assert (word(9.0), word(11.0), word(NONE)) == ("holds", "broken", "no_data")
     assert word(11.0, case_of()) == "holds"  # about something else
+
+
+def test_an_engine_that_stands_still_breaks_no_objective_and_yet_is_no_recovery() -> None:
+    hung = "replica/talk/talk-1"
+    late = case_of().model_copy(update={"incident": incident(anomaly(TALK), anomaly(hung, "stuck"))})
+    asked = {("requests", TALK): 5.0}
+
+    def word(steps: float, case: Any = late, **where: Any) -> str:
+        return stepping(scene(seen(0, {("engine_steps", hung): steps, **asked}, **where)), case)
+
+    assert (word(0.0), word(40.0), word(NONE)) == ("broken", "holds", "no_data")
+    assert word(0.0, where=topology().model_copy(update={"replicas": ()})) == "holds"  # it is gone
+    assert word(0.0, case_of()) == "holds"  # about something else
 
 
 def test_numbers_before_and_after_are_shown_with_what_is_not_known() -> None:
