@@ -48,6 +48,8 @@ def _healed(daemon: Daemon, known: set[str], seconds: float) -> Case:
 
 def _broken_and_healed(guarded: tuple[LabHandle, Daemon], fault: str, seconds: float) -> tuple[Case, float]:
     lab, daemon = guarded
+    # What a busy machine did to the model servers before is no fault of ours: a case about it would take the fault in.
+    wait_until(lambda: _is_quiet(daemon, Path(lab.run_dir)), "a fleet that is well, and no case open", 300.0, 1.0)
     known = {case.incident.id for case in daemon.snapshot().cases}
     began = time.time()
     break_(Path(lab.run_dir), fault)
@@ -58,6 +60,10 @@ def _broken_and_healed(guarded: tuple[LabHandle, Daemon], fault: str, seconds: f
     # A single slow answer on a busy machine is no relapse: users are well again when they are so for a while.
     wait_until(lambda: _is_well(Path(lab.run_dir)), f"{WELL_S} good seconds in a row", 120.0, 1.0)
     return case, case.outcome.at.timestamp() - bad
+
+
+def _is_quiet(daemon: Daemon, run_dir: Path) -> bool:
+    return _is_well(run_dir) and all(case.phase in ("recovered", "escalated") for case in daemon.snapshot().cases)
 
 
 def _is_well(run_dir: Path) -> bool:
