@@ -14,7 +14,7 @@ from agent.preconditions import Ground, unmet
 from agent.progress import attempts, leading, plan_of, revision, round_began, unspent
 from agent.round import Round, State
 from agent.situate import situate
-from agent.verify import rolled_out, standing
+from agent.verify import rolled_out, standing, stepping
 from playbooks.change import changed
 from playbooks.plan import Plan
 from policies.approvals import ask
@@ -160,10 +160,10 @@ class Deliberation(Round):
         )
 
     def _self_healed(self, case: Case) -> bool:
-        service = self.desk.fleet.service(case.incident.service)
-        recent = self.desk.look().history[-4:]
+        service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
+        recent = scene.history[-4:]
         shown = any(anomaly.detector not in ("cost", "inputs") for anomaly in case.incident.anomalies)
-        over = rolled_out(self.desk.look(), service, case) == "holds"
+        over = rolled_out(scene, service, case) == stepping(scene, case) == "holds"
         return len(recent) == 4 and shown and over and all(standing(seen, service) == "holds" for seen in recent)
 
     def _looked_since(self, case: Case) -> datetime:
