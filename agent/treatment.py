@@ -8,7 +8,7 @@ from agent.desk import Desk, recall
 from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
-from agent.verify import labelled_well, rolled_out, standing, stepping, well_since, within_budget
+from agent.verify import labelled_well, rolled_out, standing, stepping, stood_since, well_since, within_budget
 from config.fleet import Service
 from playbooks.plan import Execution, Plan
 from policies.approvals import fold
@@ -86,16 +86,16 @@ class Treatment(Round):
             rolled_out(scene, service, case),
             (engines := stepping(scene, case)),
         }
-        if well is not None and scene.now - well >= plan.verification.hold:
-            held = f"every objective of {service.name} held for {(scene.now - well).total_seconds():.0f} s"
-            if proofs == {"holds"}:
-                desk.authority.forget(plan.id)
-                self.outcome(case, "recovered", held, well)
-                return {"go": "report"}
-            if engines == "broken":  # it did what it could, and something else is wrong: no use in waiting
-                desk.authority.forget(plan.id)
-                self.outcome(case, "not_recovered", f"{held}, but an engine stands still")
-                return {"go": "begin"}
+        held = well is not None and scene.now - well >= plan.verification.hold
+        if well is not None and held and proofs == {"holds"}:
+            desk.authority.forget(plan.id)
+            text = f"every objective of {service.name} held for {(scene.now - well).total_seconds():.0f} s"
+            self.outcome(case, "recovered", text, well)
+            return {"go": "report"}
+        if engines == "broken" and (held or stood_since(case, began)):  # another fault, for which this is not undone
+            desk.authority.forget(plan.id)
+            self.outcome(case, "not_recovered", f"{plan.playbook} is done and stays, but an engine stands still")
+            return {"go": "begin"}
         deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 

@@ -91,6 +91,11 @@ def stepping(scene: Scene, case: Case) -> State:
     return "no_data" if None in steps.values() else "holds"
 
 
+def stood_since(case: Case, since: datetime) -> bool:
+    """Return whether an engine of a case came to stand still only after ``since``."""
+    return any(each.detector == "stuck" and each.onset_at > since for each in case.incident.anomalies)
+
+
 def labelled_well(scene: Scene, service: Service, since: datetime) -> State:
     """Return whether accuracy is back, judged on answers given after ``since`` whose labels are known."""
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)

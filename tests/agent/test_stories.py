@@ -354,3 +354,16 @@ def test_every_noun_of_a_story_comes_back_from_the_journal() -> None:
     order = ["INCIDENT", "EVIDENCE", "DIAGNOSIS", "PLAN", "DECISION", "STEP_INTENT", "EXECUTION", "OUTCOME", "SUMMARY"]
     assert [kind for kind in kinds if kind in order] == order
     assert all(item.at >= datetime(2026, 1, 5, tzinfo=UTC) for item in play.case.timeline)
+
+
+@pytest.mark.slow
+def test_a_hang_while_another_cure_is_proven_gets_a_round_of_its_own_and_undoes_nothing() -> None:
+    play = Play("bad_rollout_errors").until(lambda p: bool(p.cases) and p.case.phase == "verifying")
+    service = play.case.incident.service
+    victim = min((pod for pod in play.world.body.pods.of(service) if pod.ready), key=lambda pod: pod.name)
+    victim.hung = True
+    play.until(closed)
+    assert play.case.phase == "recovered"
+    assert victim.name not in [pod.name for pod in play.world.body.pods.of(service)]
+    assert [plan.playbook for plan in play.case.plans] == ["rollback_release", "failover_replica"]
+    assert "COMPENSATE_INTENT" not in play.kinds()
