@@ -121,6 +121,10 @@ def deployment(name: str, label: str, replicas: int) -> Json:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
 
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+"""What the control plane itself adds to a cordoned node, and takes away again, some time after."""
+
+
 class RealStage(Stage):
     def __init__(self, real: RealCluster) -> None:
         self.real = real
@@ -140,6 +144,7 @@ class RealStage(Stage):
         wait_until(lambda: not admin.items(f"/api/v1/namespaces/{NAMESPACE}/pods"), "an empty namespace")
         wait_until(lambda: not admin.items(APPS.replace("deployments", "replicasets")), "no ReplicaSet")
         admin.patch(f"/api/v1/nodes/{self.node}", {"spec": {"unschedulable": None}, "metadata": {"annotations": None}})
+        wait_until(lambda: UNSCHEDULABLE not in self.taints(), "the end of the cordon of the test before")
         admin.post(APPS, deployment("chat", "a", 3))
         self.settle()
         second = deployment("chat", "b", 3)
@@ -159,6 +164,10 @@ class RealStage(Stage):
             return not any("deletionTimestamp" in pod["metadata"] for pod in pods)
 
         wait_until(stands, "a settled rollout", limit_s=40.0)
+
+    def taints(self) -> list[str]:
+        """The keys of the node's taints, as the server has them."""
+        return [taint["key"] for taint in self.real.admin.get(f"/api/v1/nodes/{self.node}")["spec"].get("taints", [])]
 
     def now(self) -> datetime:
         return SystemClock().now()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.lab.rest import Json
-from tests.contracts.conftest import APPS, FLEET, RealCluster, RealStage
+from simulator.lab.servers import wait_until
+from tests.contracts.conftest import APPS, FLEET, UNSCHEDULABLE, RealCluster, RealStage
 from tests.plane import NAMESPACE
 from tools.action import EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable
 from tools.errors import Absent, Ambiguous, Refused, Transient
@@ -115,9 +116,10 @@ def test_other_owners_are_named(real_stage: RealStage) -> None:
         admin.delete(f"{SCALERS}/chat")
 
 
+CORDONED = {"key": UNSCHEDULABLE, "effect": "NoSchedule"}
 CLAIMED: list[tuple[dict[str, object], str]] = [
     ({"metadata": {"labels": {"dgxc.nvidia.com/nvsentinel-state": "draining"}}}, "nvsentinel"),
-    ({"spec": {"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}}, "karpenter"),
+    ({"spec": {"taints": [CORDONED, {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}}, "karpenter"),
 ]
 FREE = {"metadata": {"labels": {"dgxc.nvidia.com/nvsentinel-state": None}}, "spec": {"taints": None}}
 
@@ -129,6 +131,8 @@ def test_a_node_that_somebody_else_mends_is_not_written(
     """Neither cordoned nor, which would put a sick machine back to work, uncordoned by an undo."""
     path = f"/api/v1/nodes/{real_stage.node}"
     real_stage.actuator.apply(SetSchedulable(node=real_stage.node, schedulable=False), op("a"))
+    # The control plane follows with a taint of its own, and writes the whole list: what came in between is lost.
+    wait_until(lambda: UNSCHEDULABLE in real_stage.taints(), "the control plane's own taint")
     real_stage.real.admin.patch(path, mark)
     try:
         (node,) = [each for each in real_stage.cluster.topology().nodes if each.name == real_stage.node]
