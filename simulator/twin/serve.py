@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,12 +67,15 @@ def served(twin: Twin, now: Callable[[], datetime], ports: tuple[int, int] = (0,
     rows = [_listening() for _ in range(twin.world.body.pods.rows)]
     own = {row: int(each.getsockname()[1]) for row, each in enumerate(rows)}
     api = TwinCluster(twin, own.__getitem__)
+    # FastAPI remembers every handler for good, and with it whatever that holds: not a whole world, 50 MB and more each.
+    shown: Twin = weakref.proxy(twin)
+    pages: TwinCluster = weakref.proxy(api)
     urls = [f"http://{HOST}:{each.getsockname()[1]}" for each in (metrics, cluster, vendors, registry)]
     with (
-        _run(metrics_app(twin, now), [metrics]),
-        _run(cluster_app(twin, api), [cluster]),
-        _run(replicas_app(twin, own), [vendors, *rows]),
-        _run(registry_app(twin), [registry]),
+        _run(metrics_app(shown, now), [metrics]),
+        _run(cluster_app(shown, pages), [cluster]),
+        _run(replicas_app(shown, own), [vendors, *rows]),
+        _run(registry_app(shown), [registry]),
     ):
         yield Served(*urls)
 
