@@ -4,6 +4,7 @@ Every write names the resourceVersion that it was decided on. Where the object h
 judged again: nobody's change is overwritten, no superseded controller gets through, no operation is done twice.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -29,7 +30,7 @@ from tools.live.kube_stamp import Mark, Stamps
 
 T = TypeVar("T")
 VERBS = frozenset({"set_replicas", "restore_revision", "evict_replica", "set_schedulable"})
-_TRIES = 5  # when somebody else writes to the same object at the same time
+_PAUSES = (0.005, 0.02, 0.06, 0.2, 0.0)  # seconds after each try, when somebody else writes to the same object too
 Ours = SetReplicas | RestoreRevision | EvictReplica | SetSchedulable
 
 
@@ -270,12 +271,13 @@ class KubernetesActuator:
 
     # -- finding ---------------------------------------------------------------------------------------------------
     def _insist(self, attempt: Callable[[], T]) -> T:
-        """Read, judge and write again while somebody else's writes come between."""
-        for _ in range(_TRIES):
+        """Read, judge and write again while somebody else's writes come between: a rollout makes a burst of them."""
+        for pause in _PAUSES:
             try:
                 return attempt()
             except Conflict as error:
                 last = error
+            time.sleep(pause)
         raise Transient(f"others keep changing it: {last}") from last
 
     def _home(self, action: Ours) -> Json:
