@@ -32,7 +32,8 @@ class Write:
 def writes(run_dir: Path) -> list[Write]:
     """All of them so far, oldest first; a resource with its subresource, such as `pods/eviction`."""
     path = run_dir / LOG
-    lines = path.read_text().splitlines() if path.exists() else []
+    # What follows the last line's end is still being written.
+    lines = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
     found = [parse(json.loads(line)) for line in lines]
     return [write for write in found if write.resource not in _QUESTIONS]
 

@@ -24,6 +24,7 @@ from prometheus_client.core import CollectorRegistry
 
 from simulator.lab.container import Container, ContainerState
 from simulator.lab.kube_state import KubeState, Objects
+from simulator.lab.load import is_ready
 from simulator.lab.pod_status import (
     container_spec,
     key_of,
@@ -175,9 +176,9 @@ class Kubelet:
             del self._pods[key]
 
     def _report(self, local: LocalPod) -> None:
-        """Write the pod's status if it has changed."""
+        """Write the pod's status if it has changed, or if somebody else has: a node given up takes readiness away."""
         state = local.container.state
-        if state == local.reported:
+        if state == local.reported and (is_ready(local.pod) or not state.ready):
             return
         if local.reported is None or local.reported.ready != state.ready:
             local.ready_since = datetime.now(UTC)

@@ -172,7 +172,8 @@ class Second:
 def read_ledger(run_dir: Path) -> list[Second]:
     """All whole seconds written so far, oldest first."""
     path = run_dir / LOG
-    return [Second(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []  # the rest is being written
+    return [Second(**json.loads(line)) for line in lines]
 
 
 def first_bad_at(seconds: list[Second], after: float) -> int | None:

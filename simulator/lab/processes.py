@@ -109,11 +109,10 @@ def stop_all(run_dir: Path, grace_s: float = 6.0) -> int:
     deadline = time.monotonic() + grace_s
     while any(alive(entry) for entry in found) and time.monotonic() < deadline:
         time.sleep(0.05)
-    # Containers may have been started between the first look and the kubelet's own end: look again.
-    late = running(run_dir)
-    for entry in late:
-        signal_group(entry.pid, signal.SIGKILL)
-    while any(alive(entry) for entry in late):
+    # Containers may have been started between the first look and the kubelet's own end: look until none is left.
+    while late := running(run_dir):
+        for entry in late:
+            signal_group(entry.pid, signal.SIGKILL)
         time.sleep(0.02)
     return len(found)
 

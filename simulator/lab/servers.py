@@ -17,7 +17,9 @@ from simulator.lab.binaries import ControlPlaneBinaries, LabError, find_control_
 from simulator.lab.processes import ProcessBook
 from simulator.lab.rest import ApiError, Json, KubeApi, write_kubeconfig
 
-READY_S = 60.0
+READY_S = 120.0  # generous: a machine may be busy with something else
+_TRIES = 200  # of ports
+_LOWEST, _FIRST_GIVEN = 20_000, 32_000  # ports; Linux gives outgoing connections those from 32768
 _IDENTITIES = {
     "admin": '"system:masters"',
     "kubelet": '"system:masters"',
@@ -41,20 +43,54 @@ class ControlPlane:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback that nobody else gets for a minute; a server that reuses addresses may have it at once.
+
+    It lies below those that the kernel gives to outgoing connections: one of these could take it before its server
+    does, or while the server is started anew. A connection to ourselves, closed from the listening side, is remembered
+    for a minute, and keeps out whoever looks for a free port in the same moment.
+    """
+    for _ in range(_TRIES):
+        port = secrets.randbelow(_FIRST_GIVEN - _LOWEST) + _LOWEST
+        if _reserved(port):
+            return port
+    raise LabError(f"no port from {_LOWEST} to {_FIRST_GIVEN} is free on the loopback")
+
+
+def _reserved(port: int) -> bool:
+    """Whether a port was free, and is now kept for whoever binds it with SO_REUSEADDR."""
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))  # without SO_REUSEADDR: not one that was just handed out either
+        except OSError:
+            return False
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.listen(1)
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            listener.accept()[0].close()
+            caller.recv(1)  # the listening side has closed: it is the one to remember
+    return True
 
 
 def wait_until(holds: Callable[[], bool], what: str, limit_s: float = READY_S, step_s: float = 0.1) -> None:
-    """Wait for a condition of the real world; raises LabError with `what` after `limit_s` seconds."""
+    """Wait for a condition of the real world; raises LabError with `what` after `limit_s` seconds.
+
+    An API server that is busy or away for a moment has not said no: it is asked again.
+    """
     deadline = time.monotonic() + limit_s
-    while not holds():
+    while (trouble := _trouble(holds)) is not None:
         if time.monotonic() > deadline:
-            raise LabError(f"{what} did not happen within {limit_s:.0f} s")
+            raise LabError(f"{what} did not happen within {limit_s:.0f} s {trouble}".rstrip())
         time.sleep(step_s)
+
+
+def _trouble(holds: Callable[[], bool]) -> str | None:
+    """None where a condition holds; else why that cannot be said just now, empty where it can."""
+    try:
+        return None if holds() else ""
+    except ApiError as error:
+        if 0 < error.status < 500 and error.status != 429:
+            raise
+        return f"({error})"
 
 
 def make_pki(folder: Path) -> None:
@@ -154,13 +190,14 @@ def _start_controllers(book: ProcessBook, programs: ControlPlaneBinaries, run_di
         "service-account-private-key-file": run_dir / "pki" / "sa.key",
         "root-ca-file": run_dir / "pki" / "ca.crt",
         "use-service-account-credentials": "true",
-        "node-monitor-grace-period": "20s",
+        # A busy machine may keep the kubelet waiting; a node given up wrongly takes its pods' readiness with it.
+        "node-monitor-grace-period": "60s",
         # Its own rate limit is all that it waits for while it starts.
         "kube-api-qps": "200",
         "kube-api-burst": "400",
     }
     if programs.minor < 27:
-        manager["pod-eviction-timeout"] = "20s"
+        manager["pod-eviction-timeout"] = "60s"
     book.start("kube-controller-manager", [programs.path("kube-controller-manager"), *_as_flags(manager)])
     scheduler = {**shared, "kubeconfig": run_dir / "kube-scheduler.kubeconfig", "secure-port": free_port()}
     book.start("kube-scheduler", [programs.path("kube-scheduler"), *_as_flags(scheduler)])

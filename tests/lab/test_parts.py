@@ -17,11 +17,14 @@ from prometheus_client.core import CollectorRegistry
 
 from simulator.lab import audit, breaks, load, network, pod_status, processes, releases, traffic
 from simulator.lab.binaries import CONTROL_PLANE, LabError, candidates, complete
-from simulator.lab.container import ContainerState, probe_of
+from simulator.lab.container import Container, ContainerSpec, ContainerState, probe_of
 from simulator.lab.engine import CorruptOutputError, Engine
 from simulator.lab.kube_state import KubeState, Objects
+from simulator.lab.kubelet import Kubelet, LocalPod
 from simulator.lab.lab import LabHandle, clear, down, manifests, revision_of, status
 from simulator.lab.model_server import tokens_of
+from simulator.lab.processes import ProcessBook
+from simulator.lab.rest import ApiError
 from simulator.lab.servers import wait_until
 from simulator.lab.vllm_metrics import EngineMetrics
 
@@ -160,6 +163,57 @@ def test_a_pods_status_says_how_its_container_stands(state: ContainerState, phas
         assert container["lastState"]["terminated"]["exitCode"] == 137
 
 
+class Heard:
+    """An API server that hears what is written to it."""
+
+    def __init__(self) -> None:
+        self.patches: list[str] = []
+
+    def patch(self, path: str, body: dict[str, Any], kind: str) -> None:
+        del body, kind
+        self.patches.append(path)
+
+
+def test_readiness_that_somebody_else_took_from_a_pod_is_written_again(tmp_path: Path) -> None:
+    """As the control plane does with the pods of a node from which it has not heard for a while."""
+    api = Heard()
+    kubelet = Kubelet(api, tmp_path, ["gpu-0"], Objects())  # type: ignore[arg-type]
+    local = LocalPod(
+        pod("a"), "127.9.9.9", Container(ContainerSpec("a", [], {}, tmp_path / "log"), ProcessBook(tmp_path)), NOW, NOW
+    )
+    local.container.state = ContainerState(pid=1, started_at=1.0, ready=True, waiting="")
+    for shown, written in ((True, 1), (True, 1), (False, 2), (True, 2)):
+        local.pod = pod("a", ready=shown)
+        kubelet._report(local)
+        assert len(api.patches) == written
+
+
+def test_a_server_that_is_busy_is_asked_again_and_a_no_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    answers: list[ApiError | bool] = [
+        ApiError(0, "read timed out"),
+        False,
+        ApiError(503, "busy"),
+        ApiError(429, "slow"),
+        True,
+    ]
+
+    def holds() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer
+
+    wait_until(holds, "it")
+    assert answers == []
+    answers = [ApiError(403, "never")]
+    with pytest.raises(ApiError, match="never"):
+        wait_until(holds, "it")
+    answers = [ApiError(503, "busy")] * 2
+    with pytest.raises(LabError, match=r"it did not happen within -1 s \(503: busy\)"):
+        wait_until(holds, "it", limit_s=-1.0)
+
+
 def test_object_figures_have_kube_state_metrics_names_and_the_service() -> None:
     deployment = {
         "metadata": {"namespace": "serving", "name": "chat", "generation": 2, "labels": {"app": "chat"}},
@@ -197,11 +251,11 @@ def test_the_engine_answers_a_batch_in_full_and_the_same_each_time(tmp_path: Pat
     releases.publish_sound(tmp_path, "r41")
     lengths = [(5, 3), (40, 12), (1, 1), (7, 20), (7, 20)]
     engine, futures = completions(tmp_path / "r41", lengths)
-    answers = [future.result(timeout=30) for future in futures]
+    answers = [future.result(timeout=120) for future in futures]
     assert [len(answer.tokens) for answer in answers] == [answer for _, answer in lengths]
     assert {answer.finished_reason for answer in answers} == {"length"}
     assert answers[3].tokens == answers[4].tokens
-    assert engine.submit([1] * 7, 20).result(timeout=30).tokens == answers[3].tokens
+    assert engine.submit([1] * 7, 20).result(timeout=120).tokens == answers[3].tokens
 
 
 def test_a_badly_exported_release_loads_and_cannot_answer(tmp_path: Path) -> None:
@@ -210,7 +264,7 @@ def test_a_badly_exported_release_loads_and_cannot_answer(tmp_path: Path) -> Non
     assert not torch.isfinite(broken.head.weight).all()
     _, futures = completions(tmp_path / "r42", [(3, 2)])
     with pytest.raises(CorruptOutputError):
-        futures[0].result(timeout=30)
+        futures[0].result(timeout=120)
 
 
 def test_prompts_become_tokens_of_the_vocabulary() -> None:
@@ -256,7 +310,7 @@ def test_a_run_ends_with_its_holder_even_if_that_is_killed(tmp_path: Path) -> No
         assert holder.stdout.readline() == b"up\n"
         assert len(processes.running(tmp_path)) == 1
         holder.send_signal(signal.SIGKILL)
-    wait_until(lambda: not processes.running(tmp_path), "the end of the run", 30)
+    wait_until(lambda: not processes.running(tmp_path), "the end of the run")
 
 
 # -- the lab -----------------------------------------------------------------------------------------------------------
