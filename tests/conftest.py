@@ -3,16 +3,21 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket, socket_allow_hosts
 
 CI = os.environ.get("CI") == "true"
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 
-settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60)
-settings.register_profile("dev", deadline=None, max_examples=40)
+# The same examples every time, and none given up because the machine is busy. To look for new ones:
+# pytest --hypothesis-profile explore
+STEADY: dict[str, Any] = {"deadline": None, "suppress_health_check": (HealthCheck.too_slow,)}
+settings.register_profile("ci", derandomize=True, max_examples=60, **STEADY)
+settings.register_profile("dev", derandomize=True, max_examples=40, **STEADY)
+settings.register_profile("explore", max_examples=1000, **STEADY)
 settings.load_profile("ci" if CI else "dev")
 
 

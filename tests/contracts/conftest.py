@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from config.fleet import Fleet, Service, ServiceKind
 from config.load import load_fleet
 from config.settings import ClusterSettings
+from simulator.lab.load import is_ready
 from simulator.lab.rest import Json
 from simulator.lab.rest import KubeApi as AdminApi
 from simulator.lab.servers import ControlPlane, wait_until
@@ -78,7 +80,7 @@ class TwinStage(Stage):
         clock = self.twin.world.clock
         where = stack.enter_context(served(self.twin, clock.now))
         kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
-        self.api = KubeApi(ClusterSettings.model_validate({"kubeconfig": kubeconfig, "timeout": "10s"}))
+        self.api = KubeApi(ClusterSettings.model_validate({"kubeconfig": kubeconfig, "timeout": "30s"}))
         stack.callback(self.api.close)
         self.cluster = KubernetesCluster(self.api, fleet, clock)
         self.actuator = KubernetesActuator(self.api, fleet, clock)
@@ -100,7 +102,7 @@ class RealCluster:
     plane: ControlPlane
     admin: AdminApi
 
-    def api(self, kubeconfig: Path | None = None, timeout: str = "10s") -> KubeApi:
+    def api(self, kubeconfig: Path | None = None, timeout: str = "30s") -> KubeApi:
         config = {"kubeconfig": kubeconfig or self.plane.admin_kubeconfig, "timeout": timeout}
         return KubeApi(ClusterSettings.model_validate(config))
 
@@ -155,15 +157,20 @@ class RealStage(Stage):
         admin = self.real.admin
 
         def stands() -> bool:
+            count = 0
             for item in admin.items(APPS):
                 wanted, status = item["spec"]["replicas"], item["status"]
                 whole = [status.get(k, 0) for k in ("replicas", "readyReplicas", "updatedReplicas")] == [wanted] * 3
                 if status.get("observedGeneration") != item["metadata"]["generation"] or not whole:
                     return False
+                count += wanted
+            # A Deployment may not have noticed yet that a pod has gone: its pods are counted too.
             pods = admin.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
-            return not any("deletionTimestamp" in pod["metadata"] for pod in pods)
+            return len(pods) == count and all(
+                is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in pods
+            )
 
-        wait_until(stands, "a settled rollout", limit_s=40.0)
+        wait_until(stands, "a settled rollout")
 
     def taints(self) -> list[str]:
         """The keys of the node's taints, as the server has them."""
@@ -191,6 +198,7 @@ def real_stage(real_cluster: RealCluster) -> Iterator[RealStage]:
 def twin_stage(tmp_path: Path) -> Iterator[TwinStage]:
     with ExitStack() as stack:
         yield TwinStage(tmp_path, stack)
+    gc.collect()  # a world holds fifty megabytes, and refers to itself
 
 
 WIRED = [pytest.mark.real, pytest.mark.enable_socket]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,11 +49,15 @@ def mlflow_server(folder: Path) -> Iterator[str]:
             argv, stdout=log, stderr=log, env={**os.environ, **own, "PATH": path}, start_new_session=True
         )
         try:
-            wait_until(lambda: _answers(url), "MLflow's first answer", limit_s=120.0, step_s=0.3)
+            wait_until(lambda: _answers(url), "MLflow's first answer", limit_s=240.0, step_s=0.3)
             yield url
         finally:
-            os.killpg(server.pid, 15)
-            server.wait(20)
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:  # on a busy machine; nothing of it is of use any more
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait()
 
 
 def _answers(url: str) -> bool:

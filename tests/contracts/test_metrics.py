@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from tools.ports import Metrics
 from tools.signal import Frame, Gauge, Metric, SignalSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed")
-SECONDS = 6  # for which the real page is scraped
+SCRAPES = 6  # of the real page
 FORMS = {
     "service": r"service/[^/]+",
     "replica": r"replica/[^/]+/[^/]+",
@@ -56,33 +55,26 @@ def pretend() -> Source:
     return Source(world.metrics, world.fleet, world.clock.now(), start - timedelta(days=1))
 
 
-def page(second: int) -> str:
-    """What vLLM's page says of two replicas after some seconds."""
+def page(n: int) -> str:
+    """What vLLM's page says of two replicas at its nth scrape."""
     lines = []
     for pod in ("chat-1", "chat-2"):
         labels = f'service="chat",pod="{pod}"'
         lines += [
-            f'http_requests_total{{{labels},status="2xx"}} {9 * second}',
+            f'http_requests_total{{{labels},status="2xx"}} {9 * n}',
             f"vllm:num_requests_waiting{{{labels}}} 3",
             f"vllm:num_requests_running{{{labels}}} 7",
-            f"vllm:iteration_tokens_total_count{{{labels}}} {20 * second}",
+            f"vllm:iteration_tokens_total_count{{{labels}}} {20 * n}",
         ]
     return "\n".join([*lines, 'DCGM_FI_DEV_XID_ERRORS{Hostname="n1",gpu="0",service="chat",pod="chat-1"} 0', ""])
 
 
 @pytest.fixture(scope="module")
 def real(exporter: Exporter) -> Iterator[Source]:  # noqa: F811
-    """A Prometheus that has scraped a page for some seconds."""
-    started = time.monotonic()
-    while not exporter.served.requests and time.monotonic() < started + 30:
-        time.sleep(0.05)
-    started = time.monotonic()
-    while time.monotonic() < started + SECONDS:
-        exporter.text = page(1 + int(time.monotonic() - started))
-        time.sleep(0.05)
-    settings = MetricsSettings.model_validate({"url": exporter.prometheus.url, "timeout": "5s"})
+    """A Prometheus that has scraped a page some times."""
+    now = exporter.scraped(page, SCRAPES).at
+    settings = MetricsSettings.model_validate({"url": exporter.prometheus.url, "timeout": "60s"})
     made = PrometheusMetrics(settings, demo_fleet())
-    now = datetime.now(UTC)
     yield Source(made, demo_fleet(), now, now - timedelta(days=1))
     made.close()
 
@@ -95,7 +87,7 @@ def twin() -> Iterator[Source]:
     for _ in range(20):
         shown.advance()
     with served(shown, shown.world.clock.now) as where:
-        settings = MetricsSettings.model_validate({"url": where.metrics_url, "timeout": "5s"})
+        settings = MetricsSettings.model_validate({"url": where.metrics_url, "timeout": "60s"})
         made = PrometheusMetrics(settings, demo_fleet())
         yield Source(made, demo_fleet(), shown.world.clock.now(), start - timedelta(days=1))
         made.close()

@@ -41,7 +41,7 @@ def model(handler: BaseHTTPRequestHandler) -> None:
 
 @pytest.fixture
 def openai(serve: Callable[[Script], Served]) -> Iterator[Reasoner]:  # noqa: F811
-    settings = ReasonerSettings.model_validate({"url": f"{serve(model).url}/v1", "model": "m", "timeout": "5s"})
+    settings = ReasonerSettings.model_validate({"url": f"{serve(model).url}/v1", "model": "m", "timeout": "60s"})
     made = OpenAIReasoner(settings)
     yield made
     made.close()

@@ -1,5 +1,6 @@
 """What every model registry must say and do: the pretend one, its twin over the wire, and a real MLflow."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -87,7 +88,7 @@ def real_shelf(mlflow_url: str, request: pytest.FixtureRequest) -> Shelf:
 
 
 def _wired(url: str, fleet: Fleet, clock: Clock, service: str, model: str) -> Shelf:
-    api = MlflowApi(RegistrySettings.model_validate({"url": url, "timeout": "20s"}))
+    api = MlflowApi(RegistrySettings.model_validate({"url": url, "timeout": "60s"}))
     return Shelf(MlflowRegistry(api, fleet, clock), MlflowActuator(api, fleet, clock), clock, service, model)
 
 
@@ -97,6 +98,7 @@ def twin_shelf() -> Iterator[Shelf]:
     service = _model(twin.world)
     with served(twin, SystemClock().now) as where:
         yield _wired(where.registry_url, twin.world.fleet, twin.world.clock, service.name, service.model)
+    gc.collect()  # a world holds fifty megabytes, and refers to itself
 
 
 WIRED = [pytest.mark.real, pytest.mark.enable_socket]

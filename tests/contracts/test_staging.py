@@ -18,6 +18,7 @@ import yaml
 from config.duration import parse_duration
 from config.settings import ClusterSettings
 from simulator.lab.lab import apply, controller_kubeconfig
+from simulator.lab.load import is_ready
 from simulator.lab.processes import python_env
 from simulator.lab.rest import Json
 from simulator.lab.rest import KubeApi as AdminApi
@@ -37,6 +38,7 @@ from tools.live.kube_actuator import KubernetesActuator
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.enable_socket, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 CHAT = f"{APPS}/chat"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 COMMAND = ["sleep", "600"]
 PLACE = Place(NAMESPACE, "chat")
 
@@ -86,9 +88,13 @@ class Ground:
             found = self.chat()
             wanted, status = found["spec"]["replicas"], found["status"]
             counts = [status.get(k, 0) for k in ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")]
-            return status.get("observedGeneration") == found["metadata"]["generation"] and counts == [wanted] * 4
+            pods = self.admin.items(PODS, labelSelector="app.kubernetes.io/name=chat")
+            whole = len(pods) == wanted and all(is_ready(pod) for pod in pods)
+            return (
+                status.get("observedGeneration") == found["metadata"]["generation"] and counts == [wanted] * 4 and whole
+            )
 
-        wait_until(stands, "a settled rollout", 150)
+        wait_until(stands, "a settled rollout", 240)
 
     def states(self) -> list[str]:
         journal = SqlJournal(f"sqlite:///{self.folder}/prunella.db")
@@ -134,7 +140,7 @@ def ground(real_cluster: RealCluster, tmp_path: Path) -> Iterator[Ground]:
         admin.delete(f"{APPS}/{found['metadata']['name']}")
     wait_until(lambda: not admin.items(APPS.replace("deployments", "replicasets")), "no ReplicaSet", 120)
     wait_until(
-        lambda: not admin.items(f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector="app.kubernetes.io/name=chat"),
+        lambda: not admin.items(PODS, labelSelector="app.kubernetes.io/name=chat"),
         "no pod",
         120,
     )
@@ -146,8 +152,7 @@ def ground(real_cluster: RealCluster, tmp_path: Path) -> Iterator[Ground]:
     made = Ground(real_cluster, admin, _config(tmp_path, kubeconfig), tmp_path)
     made.settle()
     yield made
-    jobs, pods = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs", f"/api/v1/namespaces/{NAMESPACE}/pods"
-    for path in (jobs, pods):  # the next test may want an empty namespace
+    for path in (f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs", PODS):  # the next test may want an empty namespace
         for found in admin.items(path, labelSelector="app.kubernetes.io/name=prunella-reverter"):
             admin.delete(f"{path}/{found['metadata']['name']}")
 
@@ -156,7 +161,7 @@ def test_a_killed_driller_leaves_nothing_behind(ground: Ground) -> None:
     driller = ground.driller("pod_crash_loop", "10s")
     assert ground.command() != COMMAND
     driller.send_signal(signal.SIGKILL)
-    driller.wait(10)
+    driller.wait(60)
     assert ground.states()[:2] == ["planned", "intent"]
     wait_until(lambda: ground.note(MARK) is None, "a reverter", 150)
     assert ground.command() == COMMAND
@@ -178,7 +183,7 @@ def test_what_prunella_healed_stays_as_she_left_it(ground: Ground) -> None:
     assert "0 of 1 fields taken back, the others were changed since" in str(ground.note(LAST))
     assert ground.chat()["spec"] == before
     driller.send_signal(signal.SIGKILL)
-    driller.wait(10)
+    driller.wait(60)
 
 
 def test_a_drill_that_prunella_heals_is_scored_so(ground: Ground) -> None:
@@ -195,7 +200,7 @@ def test_a_drill_that_prunella_heals_is_scored_so(ground: Ground) -> None:
 
 
 def test_no_fault_gets_in_while_no_reverter_stands_ready(ground: Ground) -> None:
-    hands = Hands(ClusterSettings.model_validate({"kubeconfig": ground.real.plane.admin_kubeconfig, "timeout": "10s"}))
+    hands = Hands(ClusterSettings.model_validate({"kubeconfig": ground.real.plane.admin_kubeconfig, "timeout": "30s"}))
     edit = setting(ground.chat(), "/spec/template/spec/containers/0/command", ["/nothing"])
     mark = _mark("drill-x", edit)
     with pytest.raises(Refused):
@@ -224,7 +229,7 @@ def _mark(operation: str, edit: Edit) -> Mark:
 def test_what_stands_is_taken_back_before_its_time_and_nothing_else_gets_in(ground: Ground) -> None:
     driller = ground.driller("scaled_away", "10m")
     driller.send_signal(signal.SIGKILL)
-    driller.wait(10)
+    driller.wait(60)
     staging = opened(ground.config)
     with pytest.raises(Refused, match="one fault at a time"):
         staging.plan("pod_crash_loop", "chat", timedelta(minutes=1))

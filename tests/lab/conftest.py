@@ -18,7 +18,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHandle]:
     """A lab under load; skips with the reason where this machine cannot have one, but never under CI=true."""
     run_dir: Path = tmp_path_factory.mktemp("lab")
     try:
-        with running_lab(run_dir, rate=8.0) as handle:
+        with running_lab(run_dir, rate=4.0) as handle:
             yield handle
     except LabError as error:
         if os.environ.get("CI") == "true":

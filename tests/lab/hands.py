@@ -50,7 +50,7 @@ class Order:
     stop_at: str = ""  # name of the point at which it stops itself; empty: nowhere
     jumps: bool = True  # waits by moving the clock
     timeout: str = "10s"
-    patience: float = 20.0  # seconds, where the clock does not jump
+    patience: float = 120.0  # seconds, where the clock does not jump
     out: str = ""
 
     def bound(self) -> Plan:

@@ -21,6 +21,7 @@ import pytest
 
 from simulator.lab import audit
 from simulator.lab.lab import apply, controller_kubeconfig, manifests
+from simulator.lab.load import is_ready
 from simulator.lab.processes import ProcessBook, Running, alive, python_env, running
 from simulator.lab.rest import Json, KubeApi
 from simulator.lab.servers import ControlPlane, wait_until
@@ -28,7 +29,7 @@ from tests.contracts.conftest import APPS, deployment
 from tests.lab.hands import Order, ShiftedClock, ordered
 from tests.plane import NAMESPACE, standing_plane, there
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab"), pytest.mark.timeout(900)]
 REPLICAS = 2
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
@@ -85,7 +86,7 @@ class Theatre:
     # -- signals ---------------------------------------------------------------------------------------------------
     def stopped(self, pid: int) -> None:
         """Wait until a controller has stopped itself."""
-        wait_until(lambda: _state(pid) in {"T", "Z"}, "a stopped controller", 20.0, 0.005)
+        wait_until(lambda: _state(pid) in {"T", "Z"}, "a stopped controller", step_s=0.005)
         assert _state(pid) == "T", self.end(pid)
 
     def jump(self, seconds: float) -> None:
@@ -100,7 +101,7 @@ class Theatre:
         found = self.server()
         command = Path(f"/proc/{found.pid}/cmdline").read_text().rstrip("\0").split("\0")
         os.kill(found.pid, signal.SIGKILL)
-        wait_until(lambda: not alive(found), "the end of the API server", 10.0, 0.01)
+        wait_until(lambda: not alive(found), "the end of the API server", step_s=0.01)
         return command
 
     def server_back(self, command: list[str]) -> None:
@@ -138,9 +139,12 @@ class Theatre:
             found, pods = self.chat(), self.admin.items(PODS)
             seen = found["status"].get("observedGeneration") == found["metadata"]["generation"]
             counts = [found["status"].get(k, 0) for k in ("replicas", "readyReplicas", "updatedReplicas")]
-            return seen and counts == [REPLICAS] * 3 and not any("deletionTimestamp" in p["metadata"] for p in pods)
+            # The Deployment may not have noticed yet that a pod has gone: its pods are counted too.
+            whole = len(pods) == REPLICAS and all(is_ready(pod) for pod in pods)
+            leaving = any("deletionTimestamp" in pod["metadata"] for pod in pods)
+            return seen and counts == [REPLICAS] * 3 and whole and not leaving
 
-        wait_until(stands, "a settled rollout", limit_s=90.0)
+        wait_until(stands, "a settled rollout")
 
     def lost(self, resource: str) -> int:
         """How many of the controllers' writes have no answer that tells whether they took effect."""

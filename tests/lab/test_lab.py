@@ -19,7 +19,7 @@ from simulator.lab.processes import python_env
 from simulator.lab.rest import ApiError, KubeApi
 from simulator.lab.servers import answers_200, wait_until
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("lab"), pytest.mark.timeout(900)]
 
 DEPLOYMENT = "/apis/apps/v1/namespaces/serving/deployments/chat"
 PODS = "/api/v1/namespaces/serving/pods"
@@ -43,6 +43,10 @@ def pod_names(api: KubeApi) -> set[str]:
     return {pod["metadata"]["name"] for pod in api.items(PODS) if "deletionTimestamp" not in pod["metadata"]}
 
 
+def restarts_of(api: KubeApi, pod: str) -> int:
+    return int(api.get(f"{PODS}/{pod}")["status"]["containerStatuses"][0]["restartCount"])
+
+
 def well_for(lab: LabHandle, seconds: int) -> bool:
     """Whether clients have got good answers only for so many seconds."""
     rows = load.read_ledger(lab.run_dir)
@@ -51,13 +55,17 @@ def well_for(lab: LabHandle, seconds: int) -> bool:
 
 
 def settle(lab: LabHandle, admin: KubeApi) -> None:
-    wait_until(lambda: ready_replicas(admin) == 3 and len(admin.items(PODS)) == 3, "three settled pods", 90)
-    wait_until(lambda: well_for(lab, 6), "good answers", 90)
+    wait_until(lambda: ready_replicas(admin) == 3 and len(admin.items(PODS)) == 3, "three settled pods", 240)
+    wait_until(lambda: well_for(lab, 6), "good answers", 240)
 
 
 def containers(lab: LabHandle) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads((lab.run_dir / "containers.json").read_text())
     return found
+
+
+def bad_since(lab: LabHandle, at: float) -> bool:
+    return load.first_bad_at(load.read_ledger(lab.run_dir), at) is not None
 
 
 def truth(lab: LabHandle) -> list[dict[str, Any]]:
@@ -68,11 +76,15 @@ def test_three_replicas_are_ready_scraped_and_answer(lab: LabHandle, admin: Kube
     settle(lab, admin)
     wait_until(lambda: value(lab, 'sum(up{job="pods"})') == 3, "three scraped pods")
     wait_until(lambda: value(lab, 'sum(rate(http_requests_total{service="chat",status="2xx"}[10s]))') > 1, "traffic")
-    assert pod_names(admin) == set(query(lab, 'vllm:num_requests_running{namespace="serving",service="chat"}'))
-    assert value(lab, 'sum(kube_deployment_status_replicas_ready{namespace="serving",service="chat"})') == 3
-    assert value(lab, 'sum(kube_node_status_condition{condition="Ready",status="true"})') == 3
+    # A scrape may be late or fail on a busy machine: what the next one shows counts.
+    running = 'vllm:num_requests_running{namespace="serving",service="chat"}'
+    wait_until(lambda: pod_names(admin) == set(query(lab, running)), "every pod in Prometheus")
+    ready = 'sum(kube_deployment_status_replicas_ready{namespace="serving",service="chat"})'
+    wait_until(lambda: value(lab, ready) == 3, "three ready replicas in Prometheus")
+    nodes = 'sum(kube_node_status_condition{condition="Ready",status="true"})'
+    wait_until(lambda: value(lab, nodes) == 3, "three ready nodes in Prometheus")
+    wait_until(lambda: value(lab, "sum(rate(vllm:generation_tokens_total[10s]))") > 0, "tokens")
     assert len({pod["spec"]["nodeName"] for pod in admin.items(PODS)}) >= 2  # soft spread
-    assert value(lab, "sum(rate(vllm:generation_tokens_total[10s]))") > 0
     assert status(lab.run_dir).up
 
 
@@ -107,9 +119,9 @@ def test_a_bad_release_fails_and_going_back_heals(lab: LabHandle, admin: KubeApi
     assert broken.target != good
     assert truth(lab)[-1] == {"id": "bad_release", "target": broken.target, "at": broken.at}
     errors = 'sum(rate(http_requests_total{service="chat",status="5xx"}[10s]))'
-    wait_until(lambda: value(lab, errors) > 1, "errors in Prometheus", 60)
-    assert load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None
-    assert value(lab, "sum(increase(vllm:corrupted_requests_total[20s]))") > 0
+    wait_until(lambda: value(lab, errors) > 1, "errors in Prometheus")
+    wait_until(lambda: bad_since(lab, broken.at), "a bad answer in the clients' book")
+    wait_until(lambda: value(lab, "sum(increase(vllm:corrupted_requests_total[20s]))") > 0, "corrupted requests")
     wait_until(
         lambda: ready_replicas(admin) == 3, "a finished roll-out"
     )  # every check of Kubernetes is content with it
@@ -119,10 +131,12 @@ def test_a_bad_release_fails_and_going_back_heals(lab: LabHandle, admin: KubeApi
     assert any(broken.target in cause["kubernetes.io/change-cause"] for cause in causes)
     controller.patch(f"{DEPLOYMENT}?dryRun=All", breaks.release_patch(good, "would do"), "strategic-merge")
     controller.patch(DEPLOYMENT, breaks.release_patch(good, f"back to {good}"), "strategic-merge")
+    # The server may write a line of its record after the answer that it is about.
+    wait_until(lambda: len([w for w in audit.writes(lab.run_dir) if w.at > broken.at]) >= 2, "both writes on record")
     assert [write.dry_run for write in audit.writes(lab.run_dir) if write.at > broken.at] == [True, False]
     assert [write.resource for write in audit.effects(lab.run_dir) if write.at > broken.at] == ["deployments"]
     settle(lab, admin)
-    wait_until(lambda: value(lab, errors) == 0, "no errors in Prometheus", 60)
+    wait_until(lambda: value(lab, errors) == 0, "no errors in Prometheus")
 
 
 def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: KubeApi, controller: KubeApi) -> None:
@@ -131,18 +145,17 @@ def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: K
     pod = broken.target
     assert truth(lab)[-1] == {"id": "engine_hang_200", "target": pod, "at": broken.at}
     steps = f'sum(increase(vllm:iteration_tokens_total_count{{pod="{pod}"}}[10s]))'
-    wait_until(lambda: value(lab, steps) == 0 and value(lab, f'sum(up{{pod="{pod}"}})') == 1, "an idle engine", 60)
+    wait_until(lambda: value(lab, steps) == 0 and value(lab, f'sum(up{{pod="{pod}"}})') == 1, "an idle engine")
     waiting = f'sum(vllm:num_requests_waiting{{pod="{pod}"}})'
-    wait_until(lambda: value(lab, waiting) > 0, "requests that wait", 60)
-    assert answers_200(f"http://{containers(lab)[pod]['address']}/health")
-    assert ready_replicas(admin) == 3
-    wait_until(
-        lambda: load.first_bad_at(load.read_ledger(lab.run_dir), broken.at) is not None, "a client's timeout", 30
-    )
+    wait_until(lambda: value(lab, waiting) > 0, "requests that wait")
+    wait_until(lambda: answers_200(f"http://{containers(lab)[pod]['address']}/health"), "a green page")
+    wait_until(lambda: ready_replicas(admin) == 3, "three ready replicas")
+    wait_until(lambda: bad_since(lab, broken.at), "a client's timeout")
     before = pod_names(admin)
     version = "policy/v1" if int(controller.get("/version")["minor"].rstrip("+")) >= 22 else "policy/v1beta1"
     eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": pod, "namespace": "serving"}}
-    controller.post(f"{PODS}/{pod}/eviction", eviction)
+    # While another replica is not ready for a moment, the budget allows no eviction (429): asked again.
+    wait_until(lambda: bool(controller.post(f"{PODS}/{pod}/eviction", eviction)), "an eviction that the budget allows")
     settle(lab, admin)
     assert pod not in pod_names(admin)
     assert len(pod_names(admin) - before) == 1
@@ -153,9 +166,11 @@ def test_a_hung_engine_stands_still_behind_a_green_page(lab: LabHandle, admin: K
 def test_a_crashed_server_is_started_again_and_counted(lab: LabHandle, admin: KubeApi) -> None:
     settle(lab, admin)
     pod, process = sorted(containers(lab).items())[0]
-    os.kill(process["pid"], signal.SIGKILL)
     restarts = f'sum(kube_pod_container_status_restarts_total{{pod="{pod}",service="chat"}})'
-    wait_until(lambda: value(lab, restarts) == 1, "a counted restart", 60)
+    wait_until(lambda: restarts_of(admin, pod) == value(lab, restarts), "the restarts of before in Prometheus")
+    before = restarts_of(admin, pod)
+    os.kill(process["pid"], signal.SIGKILL)
+    wait_until(lambda: value(lab, restarts) > before, "a counted restart")
     settle(lab, admin)
     assert containers(lab)[pod]["pid"] != process["pid"]
 

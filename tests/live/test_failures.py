@@ -14,6 +14,7 @@ import pytest
 from config.fleet import Fleet, Service, ServiceKind
 from config.settings import ClusterSettings, MetricsSettings, ReasonerSettings, ServingSettings
 from simulator.lab.rest import write_kubeconfig
+from simulator.lab.servers import wait_until
 from tests.live.conftest import Script, Served, reply
 from tools.catalogue import SIGNALS
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
@@ -27,13 +28,15 @@ from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 pytestmark = [pytest.mark.real, pytest.mark.enable_socket]
 Serve = Callable[[Script], Served]
+Connect = Callable[..., KubeApi]
 FLEET = Fleet(
     services=(
         Service(name="chat", kind=ServiceKind.LANGUAGE),
         Service(name="fraud", kind=ServiceKind.TABULAR, model="fraud-v2"),
     )
 )
-SHORT = "300ms"
+SHORT = "300ms"  # for servers that never answer
+LONG = "30s"  # for those that do, on a busy machine a little later
 
 
 def says(status: int, body: bytes, **headers: str) -> Script:
@@ -54,16 +57,16 @@ def hung() -> Iterator[Script]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def nobody() -> Iterator[str]:
+    """An address where nobody listens, nor will while the test runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 # -- Prometheus ----------------------------------------------------------------------------------------------------
-def ask_prometheus(url: str) -> ToolError | None:
-    metrics = PrometheusMetrics(MetricsSettings.model_validate({"url": url, "timeout": SHORT}), FLEET)
+def ask_prometheus(url: str, timeout: str = LONG) -> ToolError | None:
+    metrics = PrometheusMetrics(MetricsSettings.model_validate({"url": url, "timeout": timeout}), FLEET)
     try:
         metrics.read(SIGNALS, datetime.now(UTC))
     except ToolError as error:
@@ -95,7 +98,7 @@ def test_a_prometheus_that_is_down_or_hung_may_pass(serve: Serve, hung: Script, 
     assert isinstance(down, Transient)
     assert "refused" in str(down)  # the reason is not lost at the end of a long line
     served = serve(hung)
-    assert isinstance(ask_prometheus(served.url), Transient)
+    assert isinstance(ask_prometheus(served.url, SHORT), Transient)
     assert len(served.requests) <= 12  # one limit for the whole frame, however many signals there are
 
 
@@ -109,12 +112,12 @@ def test_warnings_of_a_partial_answer_are_problems_of_the_frame(serve: Serve) ->
 
 # -- Kubernetes ----------------------------------------------------------------------------------------------------
 @pytest.fixture
-def kube(tmp_path: Path) -> Iterator[Callable[[str], KubeApi]]:
+def kube(tmp_path: Path) -> Iterator[Connect]:
     made: list[KubeApi] = []
 
-    def connect(url: str) -> KubeApi:
+    def connect(url: str, timeout: str = LONG) -> KubeApi:
         path = write_kubeconfig(tmp_path / f"config-{len(made)}", url, tmp_path / "none", "token")
-        made.append(KubeApi(ClusterSettings.model_validate({"kubeconfig": path, "timeout": SHORT})))
+        made.append(KubeApi(ClusterSettings.model_validate({"kubeconfig": path, "timeout": timeout})))
         return made[-1]
 
     yield connect
@@ -122,26 +125,25 @@ def kube(tmp_path: Path) -> Iterator[Callable[[str], KubeApi]]:
         api.close()
 
 
-def test_an_api_server_that_is_down_or_hung_may_pass(
-    serve: Serve, hung: Script, nobody: str, kube: Callable[[str], KubeApi]
-) -> None:
+def test_an_api_server_that_is_down_or_hung_may_pass(serve: Serve, hung: Script, nobody: str, kube: Connect) -> None:
     with pytest.raises(Transient):
         kube(nobody).get("/version")
     with pytest.raises(Transient):
-        kube(serve(hung).url).get("/version")
+        kube(serve(hung).url, SHORT).get("/version")
     with pytest.raises(Transient):
         kube(nobody).patch("/x", {}, "merge")  # never sent, so it cannot have happened
 
 
 def test_a_write_without_a_reply_is_ambiguous_unless_it_was_a_rehearsal(
-    serve: Serve, hung: Script, kube: Callable[[str], KubeApi]
+    serve: Serve, hung: Script, kube: Connect
 ) -> None:
     served = serve(hung)
     with pytest.raises(Ambiguous):
-        kube(served.url).patch("/x", {}, "merge")
+        kube(served.url, SHORT).patch("/x", {}, "merge")
+    wait_until(lambda: len(served.requests) > 0, "a request that the server reads, be it late")
     assert served.requests == ["PATCH /x?fieldManager=prunella"]  # once: no transport repeats it
     with pytest.raises(Transient):
-        kube(served.url).patch("/x", {}, "merge", dry_run=True)
+        kube(served.url, SHORT).patch("/x", {}, "merge", dry_run=True)
     with pytest.raises(Ambiguous):
         kube(serve(says(500, b"{}")).url).post("/x", {})
     with pytest.raises(Transient):
@@ -149,16 +151,14 @@ def test_a_write_without_a_reply_is_ambiguous_unless_it_was_a_rehearsal(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, Refused), (403, Refused), (404, Absent), (422, Refused)])
-def test_kubernetes_refusals_are_told_apart(
-    serve: Serve, kube: Callable[[str], KubeApi], status: int, kind: type[ToolError]
-) -> None:
+def test_kubernetes_refusals_are_told_apart(serve: Serve, kube: Connect, status: int, kind: type[ToolError]) -> None:
     with pytest.raises(kind, match=f"{status}: why"):
         kube(serve(says(status, b'{"message":"why"}')).url).get("/x")
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_server_that_is_only_just_back_may_not_know_yet_who_may_do_what(
-    serve: Serve, kube: Callable[[str], KubeApi], status: int
+    serve: Serve, kube: Connect, status: int
 ) -> None:
     answers = ["breaks off", "refuses", "refuses", "refuses", "refuses", "knows"]
 
@@ -188,8 +188,8 @@ class Pods:
         return Address("127.0.0.1", self.port)
 
 
-def probe(port: int, service: str = "chat") -> tuple[bool | None, bool | None]:
-    settings = ServingSettings.model_validate({"timeout": "500ms"})
+def probe(port: int, service: str = "chat", timeout: str = LONG) -> tuple[bool | None, bool | None]:
+    settings = ServingSettings.model_validate({"timeout": timeout})
     seen = HttpServing(settings, FLEET, Pods(port), SystemClock()).probe(service, "r-1")
     assert (seen.seconds is not None) == (seen.answers is True)
     return seen.health_ok, seen.answers
@@ -216,7 +216,7 @@ def test_an_engine_that_answers_is_well(serve: Serve) -> None:
 
 
 def test_a_hung_engine_behind_a_green_page_does_not_answer(serve: Serve, hung: Script) -> None:
-    assert probe(serve(vllm(hung)).port) == (True, False)
+    assert probe(serve(vllm(hung)).port, timeout="3s") == (True, False)
 
 
 def test_answers_that_are_no_answers(serve: Serve, nobody: str) -> None:
@@ -238,8 +238,8 @@ def test_a_triton_model_is_asked_to_score_zeros(serve: Serve) -> None:
 
 
 # -- language model ------------------------------------------------------------------------------------------------
-def ask_model(url: str) -> str:
-    settings = ReasonerSettings.model_validate({"url": f"{url}/v1", "model": "m", "timeout": SHORT})
+def ask_model(url: str, timeout: str = LONG) -> str:
+    settings = ReasonerSettings.model_validate({"url": f"{url}/v1", "model": "m", "timeout": timeout})
     reasoner = OpenAIReasoner(settings)
     try:
         return reasoner.summarise("- chat is slow")
@@ -277,7 +277,7 @@ def test_failures_of_a_language_model_are_told_apart(serve: Serve, script: Scrip
 def test_a_hung_language_model_may_pass_and_the_template_takes_over(serve: Serve, hung: Script) -> None:
     url = serve(hung).url
     with pytest.raises(Transient):
-        ask_model(url)
+        ask_model(url, SHORT)
     settings = ReasonerSettings.model_validate({"url": f"{url}/v1", "model": "m", "timeout": SHORT})
     first = OpenAIReasoner(settings)
     assert FallbackReasoner(first, TemplateReasoner()).summarise("- chat is slow") == "Chat is slow."

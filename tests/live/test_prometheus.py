@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
 from config.settings import MetricsSettings
-from tests.live.conftest import Exporter
+from tests.live.conftest import Exporter, Scraped
 from tools.catalogue import SIGNALS
 from tools.live.prometheus import PrometheusMetrics
 from tools.promql import LabelNames, Selector, promql
@@ -27,7 +26,7 @@ FLEET = Fleet(
         Service(name="translate", kind=ServiceKind.VENDOR, vendors=("acme", "globex")),
     )
 )
-SECONDS = 6  # for which the page is scraped
+SCRAPES = 6
 CHAT = 'service="chat",pod="chat-1"'
 MATE = 'service="chat",pod="chat-2"'
 OTHER = 'service="other",pod="other-1"'
@@ -40,7 +39,7 @@ def _histogram(name: str, labels: str, counts: tuple[int, int, int], n: int) -> 
 
 
 def page(n: int) -> str:
-    """What exporters say after ``n`` seconds; every counter rises by the same each second."""
+    """What exporters say at the nth scrape; every counter rises by the same from one to the next."""
     lines = [
         f'http_requests_total{{{CHAT},status="2xx"}} {9 * n}',
         f'http_requests_total{{{CHAT},status="5xx"}} {1 * n}',
@@ -150,26 +149,26 @@ NO_DATA = [
 
 
 def settings(url: str) -> MetricsSettings:
-    return MetricsSettings.model_validate({"url": url, "timeout": "5s"})
+    return MetricsSettings.model_validate({"url": url, "timeout": "60s"})
 
 
 @pytest.fixture(scope="module")
-def reader(exporter: Exporter) -> Iterator[PrometheusMetrics]:
-    """The adapter, after some seconds of scrapes that saw every counter rise."""
-    while not exporter.served.requests:  # Prometheus takes some seconds to find its first target
-        time.sleep(0.05)
-    started = time.monotonic()
-    while time.monotonic() < started + SECONDS:
-        exporter.text = page(1 + int(time.monotonic() - started))
-        time.sleep(0.05)
+def scraped(exporter: Exporter) -> Scraped:
+    """Some scrapes that saw every counter rise."""
+    return exporter.scraped(page, SCRAPES)
+
+
+@pytest.fixture(scope="module")
+def reader(exporter: Exporter, scraped: Scraped) -> Iterator[PrometheusMetrics]:
+    """The adapter, after these scrapes."""
     made = PrometheusMetrics(settings(exporter.prometheus.url), FLEET)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def frame(reader: PrometheusMetrics) -> Frame:
-    return reader.read(SIGNALS, datetime.now(UTC))
+def frame(reader: PrometheusMetrics, scraped: Scraped) -> Frame:
+    return reader.read(SIGNALS, scraped.at)
 
 
 def values(frame: Frame) -> dict[tuple[str, str], float]:
@@ -198,9 +197,9 @@ def test_every_signal_of_the_catalogue_is_expected_somewhere() -> None:
     assert {spec.name for spec in SIGNALS} == {name for name, _ in EXPECTED}
 
 
-def test_rates_are_rises_over_the_window(frame: Frame) -> None:
-    rise = values(frame)["requests", "service/chat"] * 120 / 20  # seconds of traffic that were seen
-    assert SECONDS - 3 <= rise <= SECONDS + 2
+def test_rates_are_rises_over_the_window(frame: Frame, scraped: Scraped) -> None:
+    rise = values(frame)["requests", "service/chat"] * 120 / 20  # scrapes that were seen
+    assert SCRAPES - 3 <= scraped.rise <= rise <= 1.5 * scraped.rise  # and half an interval before the first
 
 
 @pytest.mark.parametrize("key", NO_DATA)
@@ -218,13 +217,15 @@ def test_a_blank_of_dcgm_is_no_reading(frame: Frame) -> None:
 
 
 @pytest.mark.parametrize("name", ["huge", "vague"])
-def test_infinity_and_nan_are_no_data(reader: PrometheusMetrics, name: str) -> None:
+def test_infinity_and_nan_are_no_data(reader: PrometheusMetrics, scraped: Scraped, name: str) -> None:
     spec = SignalSpec(name, "service", Gauge(Metric(name)), "1", "")
-    assert np.isnan(values(reader.read((spec,), datetime.now(UTC)))[name, "service/chat"])
+    assert np.isnan(values(reader.read((spec,), scraped.at))[name, "service/chat"])
 
 
-def test_keys_are_one_object_while_the_set_is_the_same(reader: PrometheusMetrics, frame: Frame) -> None:
-    assert reader.read(SIGNALS, datetime.now(UTC)).keys is frame.keys
+def test_keys_are_one_object_while_the_set_is_the_same(
+    reader: PrometheusMetrics, scraped: Scraped, frame: Frame
+) -> None:
+    assert reader.read(SIGNALS, scraped.at).keys is frame.keys
 
 
 def test_a_failing_query_is_a_problem_of_the_frame_and_no_data(reader: PrometheusMetrics) -> None:
@@ -235,26 +236,25 @@ def test_a_failing_query_is_a_problem_of_the_frame_and_no_data(reader: Prometheu
     assert "bad: Prometheus answers 400" in seen.problems[0]
 
 
-def test_history_has_what_was_kept_and_leaves_out_what_was_not(reader: PrometheusMetrics) -> None:
-    now = datetime.now(UTC)
+def test_history_has_what_was_kept_and_leaves_out_what_was_not(reader: PrometheusMetrics, scraped: Scraped) -> None:
     spec = next(spec for spec in SIGNALS if spec.name == "waiting")
-    frames = reader.history(spec, datetime.fromtimestamp(now.timestamp() - 600, UTC), now, 2.0)
+    frames = reader.history(spec, scraped.at - timedelta(minutes=10), scraped.at, 2.0)
     assert 1 <= len(frames) < 60
     assert all(frame.keys is frames[0].keys for frame in frames)
     assert values(frames[-1])["waiting", "service/chat"] == 7
     assert np.isnan(values(frames[-1])["waiting", "service/mute"])
 
 
-def test_an_old_reading_is_no_data(reader: PrometheusMetrics, exporter: Exporter) -> None:
+def test_an_old_reading_is_no_data(exporter: Exporter, scraped: Scraped) -> None:
     """The lookback of the settings counts, not the server's five minutes."""
-    now = datetime.now(UTC).timestamp()
     short = settings(exporter.prometheus.url).model_validate({"url": exporter.prometheus.url, "lookback": "100ms"})
     made = PrometheusMetrics(short, FLEET)
     try:
         spec = next(spec for spec in SIGNALS if spec.name == "waiting")
-        seen = [values(made.read((spec,), datetime.fromtimestamp(now - i / 7, UTC))) for i in range(7)]
+        seen = [values(made.read((spec,), scraped.at - timedelta(seconds=i / 7))) for i in range(7)]
     finally:
         made.close()
+    assert seen[0]["waiting", "service/chat"] == 7
     assert any(np.isnan(reading["waiting", "service/chat"]) for reading in seen)
 
 
