@@ -102,9 +102,12 @@ def _confidence(case: Case, plan: Plan) -> float:
 
 
 def _fresh(scene: Scene, service: str) -> bool:
+    """Whether what the plan rests on is known: a promise is measured, or the cluster says why none can be."""
+    stuck = scene.observation.rollouts.get(service)
     wanted = [objective.signal for objective in scene.fleet.service(service).objectives]
     known = [scene.observation.value(name, f"service/{service}") for name in wanted]
-    return not scene.observation.problems and any(value is not None for value in known)
+    measured = any(value is not None for value in known) or (stuck is not None and not stuck.serving)
+    return measured and not scene.observation.problems
 
 
 def _owned(owners: Sequence[str], plan: Plan) -> bool:

@@ -141,7 +141,7 @@ def test_it_is_over_when_everything_that_runs_is_of_the_current_revision() -> No
     ("marks", "fault", "ended"),
     [
         ({"crash_looping": 1.0}, "pod_crash_loop", ("recovered", "daily", 1)),
-        ({}, "rollout_stuck", ("escalated", "immediate", 0)),  # nothing serves, so nothing is measured: a person's
+        ({}, "rollout_stuck", ("recovered", "immediate", 1)),  # nothing serves, so no promise is measured
     ],
 )
 def test_a_release_that_never_starts_is_seen_though_no_objective_shows_it(

@@ -1,10 +1,12 @@
 """The facts that rules may see are those of the world, now."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.casebook import Case
+from agent.rollouts import Stuck
 from agent.situate import situate
 from playbooks.plan import Execution
 from policies.decision import Situation
@@ -83,6 +85,14 @@ def test_without_data_nothing_is_fresh_and_what_remains_is_taken_for_full(values
     found = facts(EvictReplica(service="talk", replica="talk-1"), values=values)
     assert not found.data_fresh
     assert found.load_percent == 100
+
+
+@pytest.mark.parametrize(("serving", "problems", "fresh"), [(0, (), True), (1, (), False), (0, ("500",), False)])
+def test_where_the_cluster_says_that_nothing_serves_no_promise_need_be_measured(
+    serving: int, problems: tuple[str, ...], fresh: bool
+) -> None:
+    look = replace(seen(0, {}), rollouts={"talk": Stuck("3", START, 2, serving)}, problems=problems)
+    assert situate(CASE, plan(), scene(look), MemoryJournal(), 1, freeze="").data_fresh is fresh
 
 
 def test_partial_data_is_not_fresh() -> None:
