@@ -1,5 +1,6 @@
 """The command ``prunella detect``: the eyes on a file of one's own."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from agent.eyes.stream import Sight
 
 
+class By(StrEnum):
+    """The change detectors on offer: ``agent.eyes.changes.KINDS``."""
+
+    adwin = "adwin"
+    page_hinkley = "page-hinkley"
+
+
 def detect(
     file: Annotated[str, typer.Argument(help="CSV or Parquet: a time column, and columns of numbers.")],
     time: Annotated[
@@ -20,6 +28,12 @@ def detect(
     budget: Annotated[
         str, typer.Option("--budget", help="How many false alerts you can bear, in words.", metavar="WORDS")
     ] = "one false alert per series per week",
+    by: Annotated[
+        By | None,
+        typer.Option(
+            "--by", help="Watch with this change detector instead: thresholds in units of the series, no budget."
+        ),
+    ] = None,
     as_json: AsJson = False,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page with the picture to this file.", metavar="FILE")
@@ -30,7 +44,7 @@ def detect(
         from agent.view.detecting import as_json as in_json
         from agent.view.detecting import page, show_sight
 
-        sight = _watched(file, budget, time)
+        sight = _watched(file, budget, time, by)
         if html is not None:
             _write(html, page(sight))
         if as_json:
@@ -41,7 +55,7 @@ def detect(
             show_sight(sight)
 
 
-def _watched(file: str, words: str, time: str | None) -> "Sight":
+def _watched(file: str, words: str, time: str | None, by: By | None) -> "Sight":
     """Watch a file, with a bar on a terminal; what cannot be watched is said in one line."""
     from agent.eyes.budget import budget
     from agent.eyes.stream import watch
@@ -50,7 +64,7 @@ def _watched(file: str, words: str, time: str | None) -> "Sight":
     try:
         borne, table = budget(words), _opened(file)
         with counted("rows") as progress:
-            return watch(table, borne, time, lambda done, of: progress(done, of, table.name))
+            return watch(table, borne, time, lambda done, of: progress(done, of, table.name), by and by.value)
     except (ToolError, ValueError) as error:
         fail(" ".join(str(error).split()))
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.budget import Budget
-from agent.eyes.engine import Alarm, Eyes
+from agent.eyes.changes import Changes
+from agent.eyes.engine import Alarm, Eyes, Step
 from tools.errors import Malformed
 from tools.tables import Field, Kind, Numbers, Table
 
@@ -46,10 +48,27 @@ class Sight:
         return headline(self)
 
 
+class Watcher(Protocol):
+    """What a table is shown to, row by row."""
+
+    threshold: float
+
+    def update(self, at: float, values: NDArray[np.float64]) -> Step:
+        """Take a reading of every series."""
+        ...
+
+
 def watch(
-    table: Table, budget: Budget, time: str | None = None, progress: Callable[[int, int], None] = lambda _, __: None
+    table: Table,
+    budget: Budget,
+    time: str | None = None,
+    progress: Callable[[int, int], None] = lambda _, __: None,
+    by: str | None = None,
 ) -> Sight:
-    """Watch every number column of a table; ``Malformed`` when it has no time or nothing to watch."""
+    """Watch every number column of a table, with a change detector where ``by`` names one (``agent.eyes.changes``).
+
+    ``Malformed`` when it has no time or nothing to watch.
+    """
     clock = time_field(table, time)
     names = [one.name for one in table.fields if one.kind in {Kind.number, Kind.flag} and one.name != clock.name]
     if not names:
@@ -60,10 +79,7 @@ def watch(
     order = order[np.isfinite(at[order])]
     if not len(order):
         raise Malformed(f"{table.name}: the column {clock.name!r} holds no readable time")
-    steps = np.diff(at[order])
-    eyes = Eyes(
-        len(names), budget.threshold(float(np.median(steps[steps > 0])) if (steps > 0).any() else 60.0, len(names))
-    )
+    eyes = Changes(by, len(names)) if by else _eyes(budget, np.diff(at[order]), len(names))
     scores, alarms, refused = _run(eyes, at, values, order, progress)
     series = {
         name: Seen(values[:, place], scores[:, place], tuple(one for one in alarms if one.series == place))
@@ -73,8 +89,13 @@ def watch(
     return Sight(table.name, at, "'" in clock.type or clock.kind is Kind.number, eyes.threshold, series, notes)
 
 
+def _eyes(budget: Budget, steps: Instants, series: int) -> Eyes:
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 60.0
+    return Eyes(series, budget.threshold(usual, series), series)
+
+
 def _run(
-    eyes: Eyes,
+    eyes: Watcher,
     at: Instants,
     values: NDArray[np.float64],
     order: NDArray[np.intp],

@@ -9,14 +9,16 @@ from tests.bench.peers import python_of
 
 SERIES, FEW, STEPS = 200_000, 50_000, 40
 PEER_SERIES, PEER_MANY, PEER_VALUES = "100", "20000", "100"
+LIKE_SERIES, LIKE_VALUES = "20000", "640"
 
 
 def figures() -> Mapping[str, float]:
     """Return seconds of a step, memory, growth with the number of series, and how many times faster than river.
 
     ``fleet_vs_river_ratio`` is against river's own detector of anomalies in a stream, half-space trees; the others are
-    named, and its change detectors, which keep a handful of numbers and no season, are beside them. Ratios are of
-    processor time, so that what else runs on the machine does not tell.
+    named, and its change detectors, which keep a handful of numbers and no season, are beside them; ``all_five`` is
+    against one of each. ``columns_vs_river_*`` is like for like: the same detector, as columns and as objects, in one
+    process. Ratios are of processor time, so that what else runs on the machine does not tell.
     """
     own, few = (alone([sys.executable, "-m", "tests.bench.own_fleet", str(many), str(STEPS)]) for many in (SERIES, FEW))
     found = {
@@ -31,5 +33,9 @@ def figures() -> Mapping[str, float]:
         peer = alone([str(python), str(Path(__file__).parent / "peer_river.py"), PEER_SERIES, PEER_MANY, PEER_VALUES])
         ours = SERIES / own["processor_seconds"]
         found |= {f"fleet_vs_river_{name}_ratio": ours / rate for name, rate in peer.items()}
+        rates = [1 / rate for rate in peer.values()]
+        found["fleet_vs_river_all_five_ratio"] = ours * sum(rates)
+        like = alone([str(python), "-m", "tests.bench.peer_columns", LIKE_SERIES, LIKE_VALUES])
+        found |= {f"columns_vs_river_{name}": value for name, value in like.items()}
         found["fleet_vs_river_ratio"] = found["fleet_vs_river_half_space_trees_ratio"]
     return {name: round(value, 3) for name, value in found.items()}

@@ -131,3 +131,13 @@ def test_what_is_not_there_or_not_understood_is_said(tmp_path: Path) -> None:
         assert done.exit_code == 2
         assert done.stderr.startswith("prunella: ")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_change_detector_may_be_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "errors.csv"
+    rows = (f"{60 * row},{int(row % (10 if row < 640 else 3) == 0)}" for row in range(1280))
+    file.write_text("\n".join(["at,error", *rows]))
+    (alarm,) = json.loads(detect(str(file), "--by", "adwin", "--json").stdout)["series"]["error"]["alarms"]
+    assert alarm["reason"] == "has another mean than before"
+    assert alarm["expected"] == pytest.approx(0.1, abs=0.01)
+    assert detect(str(file), "--by", "guess").exit_code == 2

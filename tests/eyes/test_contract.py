@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 
 from agent.eyes.block import DETECTORS, Block
+from agent.eyes.changes import KINDS
 from agent.eyes.columns import Reals
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
 from agent.eyes.try_out import START, STEP, statistics
 
 MODULES = (
+    "adwin",
     "budget",
     "burn",
+    "changes",
     "counters",
     "engine",
     "intake",
     "levels",
     "limits",
+    "page_hinkley",
     "records",
     "restless",
     "roster",
@@ -27,6 +31,7 @@ MODULES = (
     "week",
 )
 Kind = type[Detector]
+EVERY: tuple[Kind, ...] = (*DETECTORS, *KINDS.values())
 
 
 def many(length: int, series: int, seed: int = 7) -> Reals:
@@ -62,7 +67,7 @@ def test_the_examples_hold(module: str) -> None:
     assert not tried.failed
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_many_series_at_once_are_as_each_alone(kind: Kind) -> None:
     values = many(300, 11)
     together = stacked(run(kind(11), values, range(300)))
@@ -71,7 +76,7 @@ def test_many_series_at_once_are_as_each_alone(kind: Kind) -> None:
         np.testing.assert_array_equal(together[:, series], alone[:, 0])
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_statistic_is_finite_never_below_nought_and_has_words(kind: Kind) -> None:
     for reading in run(kind(11), many(300, 11), range(300)):
         assert np.isfinite(reading.statistic).all()
@@ -79,13 +84,13 @@ def test_a_statistic_is_finite_never_below_nought_and_has_words(kind: Kind) -> N
         assert set(reading.word.tolist()) <= set(range(len(kind.words)))
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("level", [0.0, 45.0, -1e15])
 def test_a_flat_line_is_never_strange(kind: Kind, level: float) -> None:
     assert not statistics(kind, [level] * 400).any()
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_only_the_past_counts(kind: Kind) -> None:
     values = many(300, 4)
     other = values.copy()
@@ -101,7 +106,7 @@ def test_the_unit_does_not_matter(kind: Kind) -> None:
     np.testing.assert_allclose(mine, other, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_saved_detector_goes_on_as_if_nothing_had_been(kind: Kind) -> None:
     values = many(300, 4)
     whole = stacked(run(kind(4), values, range(300)))
@@ -111,7 +116,7 @@ def test_a_saved_detector_goes_on_as_if_nothing_had_been(kind: Kind) -> None:
     np.testing.assert_array_equal(stacked(run(second, values, range(150, 300))), whole[150:])
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_a_state_of_another_form_is_refused(kind: Kind) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         kind(4).restore(kind(5).of)
@@ -119,7 +124,7 @@ def test_a_state_of_another_form_is_refused(kind: Kind) -> None:
         kind(4).restore({})
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_some_series_advanced_apart_leave_the_others_alone(kind: Kind) -> None:
     values = many(200, 6)
     whole, places = kind(6), np.array([1, 4])
@@ -134,7 +139,7 @@ def test_some_series_advanced_apart_leave_the_others_alone(kind: Kind) -> None:
     assert any((whole.of[name][..., places] != before[name][..., places]).any() for name in before)
 
 
-@pytest.mark.parametrize("kind", DETECTORS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_series_may_be_added_and_the_old_ones_go_on(kind: Kind) -> None:
     values = many(300, 4)
     alone = stacked(run(kind(4), values, range(300)))

@@ -1,0 +1,130 @@
+"""Change detectors of all series at once tell what a slow, literal one of each series alone tells."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.eyes.adwin import CLOCK, borders, cuts, slot, written
+from agent.eyes.changes import Changes
+from agent.eyes.columns import Reals
+
+
+class PageHinkley:
+    """One series; the definition, word for word."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.up, self.down, self.least, self.most = 0, 0.0, 0.0, 0.0, math.inf, -1.0
+
+    def update(self, value: float) -> bool:
+        self.count += 1
+        self.mean += (value - self.mean) / self.count
+        self.up = (1 - 0.0001) * self.up + value - self.mean - 0.005
+        self.down = (1 - 0.0001) * self.down + value - self.mean + 0.005
+        self.least, self.most = min(self.least, self.up), max(self.most, self.down)
+        return self.count >= 30 and max(self.up - self.least, self.most - self.down) > 50
+
+
+class Adwin:
+    """One series; buckets that are merged one by one."""
+
+    def __init__(self) -> None:
+        self.rows, self.count, self.total, self.spread = [list[float]()], 0, 0.0, 0.0
+
+    def update(self, value: float) -> bool:
+        if self.count:
+            self.spread += self.count * (value - self.total / self.count) ** 2 / (self.count + 1)
+        self.count, self.total = self.count + 1, self.total + value
+        self.rows[0].append(value)
+        level = 0
+        while len(self.rows[level]) == 6:
+            self.rows += [[]] if level + 1 == len(self.rows) else []
+            self.rows[level + 1].append(self.rows[level].pop(0) + self.rows[level].pop(0))
+            level += 1
+        return self.count % 32 == 0 and self.cut()
+
+    def cut(self) -> bool:
+        older, total = 0, 0.0
+        for size, bucket in [(2**k, one) for k in range(len(self.rows) - 1, -1, -1) for one in self.rows[k]]:
+            older, total = older + size, total + bucket
+            newer = self.count - older
+            if min(older, newer) < 5:
+                continue
+            chance, few = math.log(2 * math.log(self.count) / 0.002), 1 / (older - 4) + 1 / (newer - 4)
+            bound = math.sqrt(2 * few * self.spread / self.count * chance) + 2 / 3 * chance * few
+            if abs(total / older - (self.total - total) / newer) > bound:
+                return True
+        return False
+
+
+SLOW: dict[str, type[PageHinkley] | type[Adwin]] = {"page-hinkley": PageHinkley, "adwin": Adwin}
+
+
+def slowly(kind: str, values: Reals) -> set[tuple[int, int]]:
+    """Return (row, series) of every change; a series without a value stays as it is."""
+    found = set()
+    for series, column in enumerate(values.T):
+        detector = SLOW[kind]()
+        for row, value in enumerate(column.tolist()):
+            if not math.isnan(value) and detector.update(value):
+                found.add((row, series))
+                detector = SLOW[kind]()
+    return found
+
+
+def at_once(kind: str, values: Reals) -> set[tuple[int, int]]:
+    changes = Changes(kind, values.shape[1])
+    steps = [changes.update(60.0 * row, of.astype(np.float64)) for row, of in enumerate(values)]
+    assert all(step.threshold == 1.0 and step.onset_at <= step.at for one in steps for step in one.alarms)
+    return {(row, alarm.series) for row, step in enumerate(steps) for alarm in step.alarms}
+
+
+def stream(seed: int, missing: float) -> Reals:
+    """Levels that change, of several sizes of noise, and errors of a model whose rate changes; some values missing."""
+    rng = np.random.default_rng(seed)
+    found = rng.normal(0, 1, (640, 6)) * rng.choice([0.05, 0.3, 1, 5], 6)
+    found += np.repeat(rng.normal(0, 1, (4, 6)) * rng.choice([0.0, 0.5, 2.0], 6), 160, axis=0)
+    found[:, :2] = rng.random((640, 2)) < np.repeat(rng.uniform(0.05, 0.6, (4, 2)), 160, axis=0)
+    whole: Reals = found.astype(np.float32)
+    whole[rng.random(whole.shape) < missing] = np.nan
+    return whole
+
+
+@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.parametrize("missing", [0.0, 0.01])
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_all_at_once_is_as_one_by_one(kind: str, missing: float, seed: int) -> None:
+    values = stream(seed, missing)
+    assert at_once(kind, values) == slowly(kind, values)
+
+
+def test_there_are_changes_to_tell() -> None:
+    assert all(slowly(kind, stream(seed, 0.0)) for kind in SLOW for seed in (1, 2, 3))
+
+
+def test_no_border_that_is_alive_is_overwritten() -> None:
+    """Borders follow from the number of values alone; those kept are found again where they were put."""
+    kept = dict[int, int]()
+    for count in range(CLOCK, 40_000, CLOCK):
+        assert all(kept[slot(border)] == border for border, _ in cuts(count) if border <= count - CLOCK)
+        kept |= {slot(border): border for border in written(count)}
+
+
+def test_borders_are_those_of_the_buckets() -> None:
+    detector = Adwin()
+    for count in range(1, 400):
+        detector.update(1.0)
+        sizes = [2**k for k in range(len(detector.rows) - 1, -1, -1) for _ in detector.rows[k]]
+        assert borders(count) == np.cumsum(sizes)[:-1].tolist()
+
+
+def test_a_change_says_from_what_and_since_when() -> None:
+    rng, changes = np.random.default_rng(0), Changes("adwin", 1)
+    values = np.where(rng.random(2000) < np.repeat([0.05, 0.2], 1000), 1.0, 0.0)
+    (alarm,) = (alarm for row, one in enumerate(values) for alarm in changes.update(60.0 * row, one[None]).alarms)
+    assert alarm.expected == pytest.approx(0.05, abs=0.02)
+    assert 60 * 1000 < alarm.at < 60 * 1200
+    assert abs(alarm.onset_at / 60 - 1000) < 64
