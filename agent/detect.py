@@ -24,7 +24,8 @@ from agent.eyes.columns import State
 from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
-from agent.observe import Observation, QualityReading
+from agent.judged import QualityReading
+from agent.observe import Observation
 from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
 from agent.working import has_work
@@ -230,7 +231,8 @@ class Watch:
                     continue
                 onset = self._idle.setdefault(f"{key}", reading.at)
                 rule = Rule(key, objective.target, -1.0, 0.0, "quality")
-                found.append(_anomaly(rule, reading.accuracy, onset - max(FADED, reading.late), seen.at))
+                began = reading.promoted_at or onset - max(FADED, reading.late)
+                found.append(_anomaly(rule, reading.accuracy, began, seen.at))
         return found
 
     def _labels(self, service: str, reading: QualityReading | None, now: datetime) -> list[Anomaly]:

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from agent.case import Anomaly
 from agent.casebook import Case
-from agent.observe import QUALITY_WINDOW, Observation
+from agent.judged import QUALITY_WINDOW
+from agent.observe import Observation
 
 WINDOWS = {  # by detector: after so long, every reading is of the time since; the others may show the past for hours
     "objective": timedelta(minutes=10),

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from agent.observe import Scene, wilson
+from agent.judged import wilson
+from agent.observe import Scene
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
+from agent.judged import QUALITY_WINDOW, QualityReading, wilson
 from agent.lateness import Lateness
 from agent.remarks import Remark
 from agent.rollouts import Rollouts, stuck_rollouts
 from agent.shown import Shown, Spoiled
+from agent.tried import Tried
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import SIGNALS
 from tools.clock import Clock
@@ -18,7 +20,6 @@ from tools.ports import Cluster, InferenceLog, Metrics, Registry, Serving
 from tools.signal import Frame, SeriesKey
 from tools.topology import Topology
 
-QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
 LUCK = 1e-6  # chance below which an observation is no luck
 
 
@@ -32,24 +33,6 @@ class Senses:
     log: InferenceLog
     serving: Serving
     clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class QualityReading:
-    """Accuracy of one service on its newest labelled answers."""
-
-    at: datetime
-    rows: int
-    accuracy: float
-    low: float  # 95 % interval
-    high: float
-    echo: bool = False  # every label is what was answered: too good to be the truth
-    newest_at: datetime | None = None  # the newest of those answers
-
-    @property
-    def late(self) -> timedelta:
-        """How old an answer is when its label is known."""
-        return self.at - self.newest_at if self.newest_at else timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +79,11 @@ class Observer:
         self._senses, self._fleet, self._cadence = senses, fleet, cadence
         self._keys: tuple[SeriesKey, ...] = ()
         self._places: dict[SeriesKey, int] = {}
-        self._quality: dict[str, QualityReading] = {}
+        self._quality: Mapping[str, QualityReading] = {}
         self._looked_at: datetime | None = None
         self._late = {service.name: Lateness() for service in fleet.services}
         self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
+        self._tried = Tried(senses.registry)
 
     def look(self) -> Observation:
         """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""
@@ -111,7 +95,8 @@ class Observer:
             self._places = {key: place for place, key in enumerate(frame.keys)}
         if self._looked_at is None or now - self._looked_at >= self._cadence.quality:
             self._looked_at = now
-            self._quality = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
+            judged = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
+            self._quality = self._tried.instead(self._fleet.services, judged, now)
         spoiled = self._shown.look(now)
         rollouts = stuck_rollouts(topology, self._senses.metrics, now)
         return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled, rollouts)
@@ -156,15 +141,3 @@ def _too_good(log: InferenceLog, service: str, count: int) -> bool:
     known = np.isfinite(rows.labels)
     right = ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known]
     return len(right) > 0 and float(right.mean()) ** count < LUCK
-
-
-def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the Wilson interval of a share.
-
-    >>> tuple(round(x, 3) for x in wilson(0.5, 100))
-    (0.404, 0.596)
-    """
-    scale = 1 + z * z / count
-    middle = (share + z * z / (2 * count)) / scale
-    half = z * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)

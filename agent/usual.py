@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from agent.observe import Observation, wilson
+from agent.judged import wilson
+from agent.observe import Observation
 from config.fleet import Fleet
 from tools.journal import Journal
 

@@ -71,6 +71,8 @@ class Comparison(Frozen):
     gain_low: float  # 95 % interval of the gain
     gain_high: float
     only: dict[str, int] = Field(default_factory=dict, description="rows that this version alone is right on")
+    auc: dict[str, float] = Field(default_factory=dict, description="share of pairs ranked rightly, by version")
+    bias: dict[str, float] = Field(default_factory=dict, description="mean score less the share of positives")
 
 
 class Probe(Frozen):

@@ -11,11 +11,12 @@ from agent.analysts.evidence import Notes, onset
 from agent.analysts.shapes import off, ranking, unequal
 from agent.analysts.versions import BEFORE, compare_turn
 from agent.case import BLIND, Evidence, Incident
-from agent.observe import QualityReading, Scene, wilson
+from agent.judged import QUALITY_WINDOW, QualityReading, wilson
+from agent.observe import Scene
 from agent.spoiled import INPUTS
 from config.fleet import Service
 from tools.errors import ToolError, Transient
-from tools.records import InferenceWindow, ModelState
+from tools.records import Comparison, InferenceWindow, ModelState
 
 RECENT, SOON = timedelta(minutes=40), timedelta(minutes=25)  # rows looked at; labels that come among them
 LABELLED = timedelta(minutes=30)  # rows whose labels may be known by now
@@ -41,7 +42,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     elif target is not None:
         _unlabelled(notes, scene, service)
     if fell and target is not None:
-        _versions(notes, incident, scene, service, target)
+        _versions(notes, incident, scene, (service, target, reading))
     if fell or any(anomaly.detector == INPUTS for anomaly in incident.anomalies):
         _inputs(notes, scene, service)
     return notes.done()
@@ -74,8 +75,11 @@ def _unlabelled(notes: Notes, scene: Scene, service: Service) -> None:
         notes.add("labels_gone", f"service/{service.name}", 2.5, text)
 
 
-def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service, target: float) -> None:
+def _versions(
+    notes: Notes, incident: Incident, scene: Scene, asked: tuple[Service, float, QualityReading | None]
+) -> None:
     """Ask the counterfactual: would the version before have kept the promise on the same rows?"""
+    service, target, reading = asked
     entity = f"model/{service.model}"
     try:
         state = scene.senses.registry.model(service.model)
@@ -83,7 +87,7 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service, 
         older = _replaced(scene, state, champion)
         if not older:
             return
-        start = max(onset(incident), scene.now - timedelta(hours=2))
+        start = _since(incident, scene, reading)
         _age(notes, scene, state, (champion, older))
     except Transient as error:
         notes.add("older_version_better", entity, 0.0, f"{BLIND}: {error}")
@@ -104,8 +108,17 @@ def _versions(notes: Notes, incident: Incident, scene: Scene, service: Service, 
         f"{found.accuracy.get(champion, 0):.1%} (log-loss difference {found.gain:.3f}, at most {found.gain_high:.3f})"
     )
     notes.add("older_version_better", entity, 3.0 if clear else -2.0, text, {"good_version": older} if clear else None)
-    if clear:
+    if clear and reading is not None and reading.promoted_at:
+        _ranking_tried(notes, entity, found, (champion, older))
+    elif clear:
         _ranking(notes, scene, service, (champion, older), start)
+
+
+def _since(incident: Incident, scene: Scene, reading: QualityReading | None) -> datetime:
+    """Return from when on rows are compared: since the fall; before it, where no label since is known yet."""
+    if reading is not None and reading.promoted_at and reading.newest_at:
+        return reading.newest_at - QUALITY_WINDOW
+    return max(onset(incident), scene.now - timedelta(hours=2))
 
 
 def _replaced(scene: Scene, state: ModelState, champion: str) -> str:
@@ -131,6 +144,19 @@ def _ranking(notes: Notes, scene: Scene, service: Service, pair: tuple[str, str]
         return
     mine = (rows.version == champion) & (rows.at >= start.timestamp())
     now, lies = ranking(rows.scores[mine], rows.labels[mine]), off(rows.scores[mine], rows.labels[mine])
+    _kept(notes, entity, (now, then, lies), when)
+
+
+def _ranking_tried(notes: Notes, entity: str, found: Comparison, pair: tuple[str, str]) -> None:
+    """Say the same of rows that neither version may have answered, where the registry scored both on them."""
+    champion, before = pair
+    if champion in found.auc and champion in found.bias and before in found.auc:
+        said = found.auc[champion], found.auc[before], found.bias[champion]
+        _kept(notes, entity, said, f"those of {before} on the same rows")
+
+
+def _kept(notes: Notes, entity: str, said: tuple[float, float, float], when: str) -> None:
+    now, then, lies = said
     text = f"scores rank {now:.1%} of pairs rightly, {then:.1%} {when}, and lie {lies:+.1%} off the truth"
     kept = now > then - RANKED and abs(lies) > LYING
     notes.add("ranking_kept", entity, 2.5 if kept else -1.5, text)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from agent.analysts.evidence import Notes
-from agent.observe import Scene, wilson
+from agent.judged import wilson
+from agent.observe import Scene
 from config.fleet import Service
 from tools.errors import ToolError
 from tools.records import InferenceWindow

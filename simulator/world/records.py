@@ -59,16 +59,19 @@ def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Fl
     gains = row_losses(models[0], features, labels) - row_losses(models[1], features, labels)
     margin = 1.96 * float(gains.std(ddof=1)) / sqrt(len(labels))
     gain = float(gains.mean())
-    right = [(model.predict(features) >= 0.5) == (labels >= 0.5) for model in models]
+    scores = [model.predict(features) for model in models]
+    right = [(each >= 0.5) == (labels >= 0.5) for each in scores]
     return Comparison(
         model=scorer.service.model,
         rows=len(labels),
-        accuracy={version: scores.accuracy for version, scores in zip(pair, found, strict=True)},
-        log_loss={version: scores.log_loss for version, scores in zip(pair, found, strict=True)},
+        accuracy={version: each.accuracy for version, each in zip(pair, found, strict=True)},
+        log_loss={version: each.log_loss for version, each in zip(pair, found, strict=True)},
         gain=gain,
         gain_low=gain - margin,
         gain_high=gain + margin,
         only={pair[0]: int((right[0] & ~right[1]).sum()), pair[1]: int((right[1] & ~right[0]).sum())},
+        auc={version: each.auc for version, each in zip(pair, found, strict=True)},
+        bias={version: float((each - labels).mean()) for version, each in zip(pair, scores, strict=True)},
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from agent.case import Anomaly, Diagnosis, Evidence, Hypothesis, Incident
 from agent.casebook import Case
-from agent.observe import Observation, QualityReading, Scene, Senses
+from agent.judged import QualityReading
+from agent.observe import Observation, Scene, Senses
 from config.fleet import Fleet, Objective, Service, ServiceKind
 from playbooks.plan import Bounds, Plan, Step, Verification
 from tools.action import Action, RestoreRevision

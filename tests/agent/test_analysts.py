@@ -7,7 +7,7 @@ import pytest
 
 from agent.analysts import changes, cost, hardware, quality, serving
 from agent.case import Evidence
-from agent.observe import QualityReading
+from agent.judged import QualityReading
 from tests.agent.handmade import (
     START,
     TALK,

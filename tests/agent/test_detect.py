@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.detect import IDLE_FOR, Watch
-from agent.observe import QualityReading
+from agent.judged import QualityReading
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, REPLICA, START, TICK, seen, topology
 

@@ -7,7 +7,7 @@ import pytest
 from agent.case import Outcome
 from agent.casebook import Case
 from agent.fading import fades
-from agent.observe import QualityReading
+from agent.judged import QualityReading
 from tests.agent.handmade import START, anomaly, case_of, seen
 
 OVER = Outcome(incident="inc-1-score", at=START + timedelta(minutes=5), verdict="self_recovered", text="")

@@ -10,8 +10,9 @@ import pytest
 from agent.case import Anomaly
 from agent.detect import Watch
 from agent.digest import digest
+from agent.judged import QualityReading
 from agent.lookout import BESIDE, DEPARTURE, LOGS, NOTICED, REMARK, SUBJECT, Lookout, departures, remarks_of
-from agent.observe import Observation, QualityReading
+from agent.observe import Observation
 from agent.remarks import Remark
 from agent.view.digesting import as_markdown, headline
 from config.eyes import EyesSettings

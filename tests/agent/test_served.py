@@ -12,7 +12,7 @@ from agent.analysts.columns import Spoil
 from agent.bindings import Bindings
 from agent.case import BLIND, Evidence
 from agent.diagnose import diagnose
-from agent.observe import QualityReading
+from agent.judged import QualityReading
 from agent.preconditions import Ground, unmet
 from agent.rulebook import read_rulebook
 from agent.situate import situate

@@ -11,7 +11,7 @@ from agent.analysts import quality
 from agent.analysts.columns import Columns, spoils
 from agent.correlate import correlate
 from agent.diagnose import diagnose
-from agent.observe import QualityReading
+from agent.judged import QualityReading
 from agent.shown import Shown, Spoiled
 from agent.spoiled import LASTING, spoiled_inputs
 from playbooks.faults import shipped_faults

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.observe import QualityReading, Scene, wilson
+from agent.judged import QualityReading, wilson
+from agent.observe import Scene
 from agent.treatment import labels_wait
 from agent.verify import LEAST_LABELS, labelled_well, measured, standing, stepping, well_since, within_budget
 from tests.agent.handmade import (
