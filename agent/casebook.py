@@ -43,6 +43,7 @@ class Case(Frozen):
     execution: Execution | None = None
     outcome: Outcome | None = None
     barred: tuple[str, ...] = ()  # plans that ended at a refused first look: they are no attempts
+    held: tuple[str, ...] = ()  # plans broken off by what passes by itself: they say nothing of their playbooks
     summary: str = ""
     timeline: tuple[TimelineItem, ...] = ()
 
@@ -192,10 +193,12 @@ def _executed(case: Case, body: Json) -> tuple[Update, str]:
     execution = Execution.model_validate(body)
     again = not execution.barred or execution.plan in case.barred
     barred = case.barred if again else (*case.barred, execution.plan)
+    held = (*case.held, execution.plan) if execution.held and execution.plan not in case.held else case.held
     return {
         "execution": execution,
         "phase": "acting",
         "barred": barred,
+        "held": held,
     }, f"{execution.state} {execution.reason}".strip()
 
 

@@ -37,6 +37,9 @@ PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
 LATE_PATIENCE = timedelta(minutes=45)  # the same, where answers are judged by labels: those are as late anyway
 LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
+STORM_PATIENCE = timedelta(minutes=45)  # for a storm to pass: twice what one lasts after its last incident
+PASSING = frozenset(("no-destruction-in-storm", "no-stale-data"))  # rules whose grounds pass by themselves
+ARITHMETIC = frozenset(("capacity-proof", "error-budget"))  # reasons that are numbers beside a rule, and none
 MOST_ATTEMPTS = 3
 
 
@@ -86,6 +89,10 @@ class Deliberation(Round):
         found = propose(case, self.desk.playbooks, self._finder(case, scene), attempt, scene.now)
         if found.plan is not None and self._is_shared(found.plan, case):
             return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
+        if found.plan is not None and self._is_held(found.plan, case, scene):
+            if self._self_healed(case):
+                return self.end(case, "self_recovered", "every objective holds again and nothing was done")
+            return {"go": "wait"}
         if found.plan is not None:
             self.desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
             return {"go": "judge"}
@@ -93,6 +100,22 @@ class Deliberation(Round):
         if (found.worth_waiting or patience > PATIENCE) and scene.now - round_began(case) <= patience:
             return {"go": "wait"}
         return self.end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
+
+    def _is_held(self, plan: Plan, case: Case, scene: Scene) -> bool:
+        """Whether nothing but a storm forbids a plan, and not for long: it is made when that has passed, if still due.
+
+        Nothing is taken away in between; the analysts look again at every tick.
+        """
+        if scene.now - round_began(case) > STORM_PATIENCE:
+            return False
+        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, self._freeze(scene))
+        if not situation.storm:
+            return False
+        decision = judge(plan, situation, self.desk.rules, self.desk.caps)
+        return decision.verdict is Verdict.DENY and {reason.rule for reason in decision.reasons} <= PASSING | ARITHMETIC
+
+    def _freeze(self, scene: Scene) -> str:
+        return frozen_by(self.desk.freezes, scene.now)
 
     def _revised(self, case: Case, plan: Plan) -> State:
         """Make the plan that a person wanted instead of this one, if anybody did; what was asked about it is void."""
@@ -117,8 +140,7 @@ class Deliberation(Round):
         """Ask the policies."""
         case, scene = self.desk.case(state["incident"]), self.desk.look()
         plan = plan_of(case)
-        freeze = frozen_by(self.desk.freezes, scene.now)
-        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, freeze)
+        situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, self._freeze(scene))
         if not situation.data_fresh and scene.now - self._looked_since(case) <= _patience(scene, ()):
             return {"go": "wait_judge"}
         judged = judge(plan, situation, self.desk.rules, self.desk.caps)

@@ -57,7 +57,7 @@ def _score(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> tu
     pro: list[str] = []
     contra: list[str] = []
     for finding, item in _strongest(fault, entity, evidence):
-        part = fault.signs[finding] * item.weight
+        part = fault.signs.get(finding, 0.0) * item.weight - fault.against.get(finding, 0.0) * max(item.weight, 0.0)
         score += part
         if part:
             (pro if part > 0 else contra).append(item.id)
@@ -68,7 +68,7 @@ def _strongest(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -
     """Return, for every finding that the fault knows, what speaks most for it having been seen."""
     best: dict[str, Evidence] = {}
     for item in evidence:
-        if item.finding in fault.signs and _speaks(item, entity):
+        if (item.finding in fault.signs or item.finding in fault.against) and _speaks(item, entity):
             known = best.get(item.finding)
             if known is None or item.weight > known.weight:
                 best[item.finding] = item
@@ -78,7 +78,8 @@ def _strongest(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -
 def _seen(fault: FaultProfile, entity: str, evidence: Sequence[Evidence]) -> float:
     """Return the part of a score that comes from findings seen."""
     return sum(
-        max(fault.signs[name], 0.0) * max(item.weight, 0.0) for name, item in _strongest(fault, entity, evidence)
+        max(fault.signs.get(name, 0.0), 0.0) * max(item.weight, 0.0)
+        for name, item in _strongest(fault, entity, evidence)
     )
 
 

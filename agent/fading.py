@@ -8,7 +8,7 @@ from agent.judged import QUALITY_WINDOW
 from agent.observe import Observation
 
 WINDOWS = {  # by detector: after so long, every reading is of the time since; the others may show the past for hours
-    "objective": timedelta(minutes=10),
+    "objective": timedelta(minutes=5),  # of which two are its rates' and two more the good looks that clear an alarm
     "stuck": timedelta(minutes=10),
     "inputs": timedelta(minutes=20),
 }

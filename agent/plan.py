@@ -37,7 +37,8 @@ def propose(
 ) -> Proposal:
     """Return the plan of the likeliest hypothesis that a playbook cures and whose preconditions hold.
 
-    A playbook that was tried in this case is tried again only where it goes further than it did.
+    A playbook that was tried in this case is tried again only where it goes further than it did, or where it was
+    broken off by what passes by itself.
     """
     reasons: list[str] = []
     when = (attempt, now)
@@ -58,7 +59,8 @@ def _tried(
     case: Case, playbook: Playbook, hypothesis: Hypothesis, facts: Facts, when: tuple[int, datetime]
 ) -> Proposal:
     """Return the plan of one playbook, or why there is none."""
-    before = [plan for plan in case.plans if plan.attempt < when[0] and plan.playbook == playbook.id]
+    known = [plan for plan in case.plans if plan.attempt < when[0] and plan.id not in case.held]
+    before = [plan for plan in known if plan.playbook == playbook.id]
     if before and not has_degrees(before[-1]):
         return Proposal(None, (f"{playbook.id} was tried and did not help",))
     if any(plan.id in case.barred and plan.playbook == playbook.id for plan in case.plans):

@@ -63,7 +63,8 @@ class Treatment(Round):
                 return {"go": "begin"}
             case "failed" | "undone":
                 desk.authority.forget(plan.id)
-                verdict = "undone" if execution.state == "undone" else "not_recovered"  # what did nothing harmed nobody
+                # What did nothing harmed nobody, and what was held up did not come so far as to.
+                verdict = "undone" if execution.state == "undone" and not execution.held else "not_recovered"
                 self.outcome(case, verdict, execution.reason or "the plan failed and was undone")
                 return {"go": "begin"}
             case "escalated":

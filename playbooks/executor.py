@@ -30,7 +30,7 @@ from playbooks.walk import (
 )
 from tools.action import Receipt, TrainModel
 from tools.clock import Clock
-from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
+from tools.errors import Absent, Ambiguous, Held, Malformed, Refused, ToolError, Transient
 from tools.journal import Journal
 from tools.ports import Actuator
 
@@ -244,7 +244,7 @@ class Executor:
         except (Refused, Absent) as error:
             if again:  # an earlier call of it may still be on its way
                 return self._give_up(plan, now, str(error))
-            return self._settle(plan, now, "failed", str(error))
+            return self._settle(plan, now, "failed", str(error), **({"held": True} if isinstance(error, Held) else {}))
         return self._received(plan, self._ledger.known(plan), now, receipt)
 
     def _received(self, plan: Plan, run: RunState, now: Task, receipt: Receipt) -> Hold | None:

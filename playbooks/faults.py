@@ -21,6 +21,7 @@ class FaultProfile(Frozen):
     prior: float = 0.0
     needs: tuple[str, ...]  # findings without which it is not considered
     signs: Mapping[str, float]
+    against: Mapping[str, float] = {}  # what speaks against it where it is seen, and for nothing where it is not
 
 
 def parse_faults(text: str) -> tuple[FaultProfile, ...]:

@@ -125,3 +125,4 @@ class Execution(Frozen):
     resume_at: datetime | None = None
     reason: str = ""
     barred: bool = False  # it ended at a refused first look: nothing was done, and it says nothing of the playbook
+    held: bool = False  # broken off by what passes by itself: it was not carried out, and says nothing of the playbook

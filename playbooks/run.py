@@ -47,6 +47,7 @@ class Leg:
     retry_at: datetime | None = None
     detail: str = ""
     barred: bool = False  # the first look at its target was refused
+    held: bool = False  # refused for the moment only
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def _settled(entry: Entry, leg: Leg | None) -> Leg:
         retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
         detail=body.get("detail", ""),
         barred=body.get("barred", False),
+        held=body.get("held", False),
     )
 
 
@@ -186,6 +188,7 @@ def execution(
         resume_at=None if run.end else resume_at,
         reason=run.reason if run.end else reason,
         barred=run.end == "failed" and bool(run.steps) and all(leg.barred for leg in run.steps.values()),
+        held=run.end in ("failed", "undone") and any(leg.held for leg in run.steps.values()),
     )
 
 

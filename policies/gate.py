@@ -8,13 +8,14 @@ from policies.caps import Caps, action_breach, multiple_breach
 from policies.decision import Reason
 from tools.action import Action, Operation, Preimage, Receipt, SetReplicas
 from tools.clock import Clock
-from tools.errors import Refused
+from tools.errors import Held, Refused
 from tools.ports import Actuator
 
 Check = Callable[[Action, Operation], Reason | None]
 """A look at the present moment, right before an effect (freeze window, storm): why not, or None."""
 GrantCheck = Callable[[Action, Grant], Reason | None]
 """The same, knowing the plan and its decision (breaker, pauses, floors)."""
+PASSING = frozenset(("storm",))  # rules of checks whose objection passes by itself, soon
 
 
 def _free() -> str:
@@ -144,4 +145,5 @@ class DryRun:
 
 
 def _refused(action: Action, reason: Reason) -> Refused:
-    return Refused(f"{action.verb} refused at the gate by {reason.rule}: {reason.text}")
+    kind = Held if reason.rule in PASSING else Refused
+    return kind(f"{action.verb} refused at the gate by {reason.rule}: {reason.text}")

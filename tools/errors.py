@@ -29,6 +29,10 @@ class Refused(ToolError):
     """The other side said no."""
 
 
+class Held(Refused):
+    """Not now: what held it up passes by itself, and says nothing of what was asked for."""
+
+
 class Absent(ToolError):
     """The thing asked for does not exist."""
 

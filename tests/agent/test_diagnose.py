@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from agent.case import BLIND, Diagnosis, Evidence
 from agent.diagnose import diagnose
 from playbooks.faults import shipped_faults
@@ -27,6 +29,32 @@ def test_errors_after_a_release_are_the_release() -> None:
 def test_slowness_after_a_release_is_not_called_errors_because_of_time_outs() -> None:
     items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("latency_up", 3.0))
     assert top(*items) == "bad_rollout_latency"
+
+
+@pytest.mark.parametrize(
+    ("finding", "weight", "entity", "fault", "felt"),
+    [
+        ("node_down", 3.0, "node/n1", "node_not_ready", "errors_up"),
+        ("gpu_off_bus", 3.0, "gpu/n1/0", "xid_79_off_bus", "errors_up"),
+        ("gpu_throttled", 2.5, "gpu/n1/0", "thermal_throttle", "latency_up"),
+    ],
+)
+def test_a_machine_that_is_seen_to_fail_outweighs_a_release_that_came_by_chance(
+    finding: str, weight: float, entity: str, fault: str, felt: str
+) -> None:
+    other = "latency_up" if felt == "errors_up" else "errors_up"
+    quiet = [evidence(name, -1.5) for name in (other, "answers_longer", "prompts_longer", "engine_stuck")]
+    machine = (evidence(finding, weight, entity), evidence("gpu_fault", 2.0))
+    assert top(evidence(felt, 2.5), evidence("recent_release", 3.0), *machine, *quiet) == fault
+
+
+@pytest.mark.parametrize("change", ["recent_release", "recent_config"])
+def test_what_people_ask_is_nothing_that_a_release_made_longer(change: str) -> None:
+    slow = (evidence("latency_up", 2.5), evidence(change, 2.6), evidence("answers_longer", -1.5))
+    assert top(*slow, evidence("prompts_longer", -1.5)) in ("bad_rollout_latency", "config_regression")
+    assert top(*slow, evidence("prompts_longer", 2.5)) == ""
+    full = evidence("saturated", 2.5)
+    assert top(*slow, evidence("prompts_longer", 2.5), full) == "kv_cache_saturation"
 
 
 def test_a_hang_is_no_hang_when_the_engine_answers() -> None:

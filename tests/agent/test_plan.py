@@ -285,6 +285,14 @@ def test_what_was_tried_is_not_tried_again() -> None:
     assert found.reasons == ("rollback_release was tried and did not help",)
 
 
+def test_what_was_broken_off_by_what_passes_is_tried_again() -> None:
+    tried = {"plans": (plan(),)}
+    case = case_of(guess("bad_rollout_errors")).model_copy(update={**tried, "held": (plan().id,)})
+    found = plans(case, attempt=2)
+    assert found.plan is not None
+    assert (found.plan.playbook, found.plan.attempt) == ("rollback_release", 2)
+
+
 def test_an_unlikely_or_incurable_hypothesis_is_no_ground() -> None:
     assert plans(case_of(guess("bad_rollout_errors", probability=0.1))).reasons == ("no hypothesis is likely enough",)
     assert plans(case_of(guess("gremlins"))).reasons == ("no playbook cures gremlins",)

@@ -26,3 +26,12 @@ def test_a_vendor_that_fails_is_replaced_whatever_else_is_the_matter(modifier: s
         assert episode["detected"], episode
         assert episode["top3"], episode
         assert episode["healed"], episode
+
+
+@pytest.mark.parametrize(("fault", "seed"), [("disk_full", 11002), ("xid_95_uncontained", 11077)])
+def test_what_a_storm_of_alerts_holds_up_is_healed_when_it_has_passed(fault: str, seed: int) -> None:
+    """The first is seen while the storm lasts; the storm breaks the remedy of the second off in the middle."""
+    (episode,) = run_drill([fault], None, 1, 1, modifiers=["alert_storm"], first_seed=seed)["episodes"]
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+    assert episode["top1"], episode
+    assert episode["healed"], episode

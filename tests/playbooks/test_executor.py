@@ -12,7 +12,7 @@ from playbooks.run import fold
 from playbooks.walk import GuardVerdict, operation_id
 from tests.playbooks.fake import START, Stage, first_state, plan_of
 from tools.action import Operation, Receipt
-from tools.errors import Absent, Malformed, Refused, ToolError, Transient
+from tools.errors import Absent, Held, Malformed, Refused, ToolError, Transient
 from tools.journal import Journal
 from tools.memory_journal import MemoryJournal
 
@@ -142,6 +142,17 @@ def test_a_refused_step_fails_the_run_and_undoes_the_earlier_ones(error: ToolErr
     assert execution.state == "undone"
     assert str(error) in execution.reason
     assert stage.world.state == first_state()
+
+
+def test_what_is_refused_for_the_moment_only_is_undone_and_says_nothing_of_the_playbook() -> None:
+    stage = _stage()
+    stage.world.refuses["evict_replica"] = Held("many services fail at once")
+    execution = stage.finish(plan_of("failover_node"))
+    assert (execution.state, execution.held) == ("undone", True)
+    assert stage.world.state == first_state()
+    other = _stage()
+    other.world.refuses["evict_replica"] = Refused("no")
+    assert not other.finish(plan_of("failover_node")).held
 
 
 def test_a_refused_first_step_leaves_nothing_to_undo() -> None:

@@ -23,7 +23,7 @@ from tools.action import (
     SetReplicas,
     SetSchedulable,
 )
-from tools.errors import Refused
+from tools.errors import Held, Refused
 
 OPERATION = Operation(id="op-1", incident="inc-1", epoch=1)
 STEP = ACTION.validate_python(ACTIONS["rollback"])
@@ -213,6 +213,15 @@ def test_a_check_is_made_right_before_every_effect(scene: Scene) -> None:
     with pytest.raises(Refused, match="kill-switch: ana switched Prunella off"):
         gate.apply(STEP, OPERATION)
     assert scene.inner.applied == [STEP]
+
+
+@pytest.mark.parametrize(("rule", "passes"), [("storm", True), ("freeze", False)])
+def test_what_a_storm_refuses_is_refused_for_the_moment_only(scene: Scene, rule: str, passes: bool) -> None:
+    scene.authority.grant(plan(), decision(plan()), now=NOW)
+    gate = scene.gate(lambda action, operation: Reason(rule=rule, text="not now"))
+    with pytest.raises(Refused, match="not now") as refusal:
+        gate.apply(STEP, OPERATION)
+    assert isinstance(refusal.value, Held) is passes
 
 
 def test_undoing_our_own_step_always_flows(scene: Scene) -> None:
