@@ -1,16 +1,20 @@
 """The daemon: a controller that ticks on APScheduler until it is told to stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import structlog
 
 from agent.casebook import Snapshot
 from agent.controller import Controller
+from agent.vitals import Pulse, vitals
 from config.eyes import EyesSettings
 from config.fleet import Cadence
 from tools.journal import Journal
+from tools.vital import Patient, Vital
 
 LOG = structlog.get_logger("prunella")
 TICK = "tick"
@@ -23,14 +27,31 @@ class Chore(NamedTuple):
     do: Callable[[], None]
 
 
+class Watch(NamedTuple):
+    """Who is told how the daemon is while it runs, and when it counts as stalled."""
+
+    serve: Callable[[Patient], AbstractContextManager[object]]
+    stalled_after: timedelta
+
+
+NOBODY = Watch(lambda _: nullcontext(), timedelta.max)
+
+
 class Daemon:
     """Ticks a controller on APScheduler until told to stop."""
 
     def __init__(
-        self, controller: Controller, cadence: Cadence, eyes: EyesSettings | None = None, chores: tuple[Chore, ...] = ()
+        self,
+        controller: Controller,
+        cadence: Cadence,
+        eyes: EyesSettings | None = None,
+        chores: tuple[Chore, ...] = (),
+        watch: Watch = NOBODY,
     ) -> None:
         self._controller, self._cadence, self._eyes, self._chores = controller, cadence, eyes or EyesSettings(), chores
         self._trouble: tuple[str, ...] = ()
+        self._watch, self._pulse = watch, Pulse(controller.now())
+        self._seen: Snapshot | None = None  # after the last tick: to take another, one would have to wait for this one
 
     @property
     def journal(self) -> Journal:
@@ -39,7 +60,18 @@ class Daemon:
 
     def tick(self) -> None:
         """Tick once."""
+        began = self._controller.now()
         self._controller.tick()
+        self._pulse = self._pulse.beat(began, self._controller.now())
+        self._seen = self._controller.snapshot()
+
+    def vitals(self) -> Sequence[Vital]:
+        """Return how it was after the last tick; nobody is waited for."""
+        return tuple(vitals(self._seen, self._pulse))
+
+    def stalled(self) -> str:
+        """Return since when no tick ended, where that is too long ago; else nothing."""
+        return self._pulse.stalled(self._controller.now(), self._watch.stalled_after)
 
     def snapshot(self) -> Snapshot:
         """Return what there is to see now, and what is wrong with the looking."""
@@ -69,9 +101,10 @@ class Daemon:
         scheduler.add_job(self._controller.tell, "cron", ("weekly",), id="weekly digest", day_of_week=day, **late)
         for chore in self._chores:
             scheduler.add_job(chore.do, "interval", seconds=self._cadence.tick.total_seconds(), id=chore.name)
-        scheduler.start()
-        stop.wait()
-        scheduler.shutdown(wait=True)
+        with self._watch.serve(self):
+            scheduler.start()
+            stop.wait()
+            scheduler.shutdown(wait=True)
         self._controller.rest()
 
     def _note(self, event: Any) -> None:
@@ -86,5 +119,5 @@ class Daemon:
             self._trouble = ()
             return
         error = repr(getattr(event, "exception", None) or "missed")
-        self._trouble = (f"tick failed: {error}",)
+        self._trouble, self._pulse = (f"tick failed: {error}",), self._pulse.missed(self._controller.now())
         LOG.error("tick failed", error=error)

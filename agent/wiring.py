@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.assembly import assemble
-from agent.daemon import Chore, Daemon
+from agent.daemon import NOBODY, Chore, Daemon, Watch
 from agent.doctor import Check, Reach, State
 from agent.inspector import Inspector
 from agent.observe import Senses
 from agent.trust import rules_or_none, saver_or_halt, unsound
 from config.settings import JournalSettings, Settings
+from config.vitals import VitalsSettings
 from policies.gate import DryRun
 from tools.audit import Audit
 from tools.clock import Clock
@@ -67,7 +69,17 @@ def build(settings: Settings) -> Daemon:
         rules=rules,
         inspector=(inspector := inspector_of(settings, clock)),
     )
-    return Daemon(controller, settings.cadence, settings.eyes, _chores(senses.registry, inspector))
+    chores = _chores(senses.registry, inspector)
+    return Daemon(controller, settings.cadence, settings.eyes, chores, _watch(settings.vitals))
+
+
+def _watch(settings: VitalsSettings | None) -> Watch:
+    """Return who is told how the daemon is: whoever asks at the address of a configuration, or nobody."""
+    if settings is None:
+        return NOBODY
+    from tools.live.vitals import serving
+
+    return Watch(partial(serving, settings.address), settings.stalled_after)
 
 
 def journal_or_halt(settings: Settings) -> tuple[Journal, str]:

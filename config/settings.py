@@ -20,6 +20,7 @@ from config.foresight import ForesightSettings
 from config.freeze import Freeze
 from config.frozen import Frozen
 from config.logs import LogTable
+from config.vitals import VitalsSettings
 
 Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
@@ -323,6 +324,9 @@ class Settings(BaseSettings):
     )
     drills: DrillSettings | None = Field(default=None, description="left out: no fault is ever put into this cluster")
     log: LogSettings = LogSettings()
+    vitals: VitalsSettings | None = Field(
+        default=None, description="left out: the daemon answers nobody, and opens no port"
+    )
 
     @model_validator(mode="after")
     def _logs_of_services(self) -> Self:

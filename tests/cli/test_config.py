@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config import reference
 from config.duration import parse_duration, written
@@ -40,8 +41,25 @@ def test_the_example_is_complete_and_loads() -> None:
         "registry",
         "logs",
         "drills",
+        "vitals",
     }  # shown as comments: left out is its default
     assert given == set(Settings.model_fields)
+
+
+def test_the_configuration_of_the_manifest_loads_and_only_watches(tmp_path: Path) -> None:
+    manifest = list(yaml.safe_load_all((ROOT / "deploy" / "prunella.yaml").read_text()))
+    file = tmp_path / "prunella.yaml"
+    file.write_text(manifest[0]["data"]["prunella.yaml"])
+    settings = load(file)
+    assert settings.autonomy == "watch"
+    assert settings.vitals is not None
+    assert settings.vitals.address == ("0.0.0.0", 9464)  # a pod's own
+
+
+@pytest.mark.parametrize("listen", ["9464", "host", "host:99999", "a b:1", "http://host:9464", "host:port"])
+def test_an_address_to_listen_at_is_a_host_and_a_port(tmp_path: Path, listen: str) -> None:
+    (line,) = wrong(tmp_path, f"{GOOD}\nvitals: {{listen: '{listen}'}}\n")
+    assert line.endswith(f"{listen!r} is no HOST:PORT")
 
 
 def test_every_field_of_the_example_s_groups_is_named_in_it() -> None:
