@@ -42,13 +42,13 @@ def verify(
             numbers = {name: getattr(found, name) for name in ("entries", "head", "checkpoints", "signed", "count")}
             put_json({"sound": found.sound, **numbers, "faults": faults})
         else:
+            cover = f"signed up to entry {found.signed}" if signer else "signatures not looked at: no --key"
+            state = "whole" if found.sound else "NOT whole"
+            typer.echo(f"{state}: {found.entries} entries, {found.checkpoints} checkpoints, {cover}")
             for each in found.faults[:_SHOWN]:
                 typer.echo(f"BAD  {each.text}")
             if found.count > _SHOWN:
                 typer.echo(f"     and {found.count - _SHOWN} more")
-            cover = f"signed up to entry {found.signed}" if signer else "signatures not looked at: no --key"
-            state = "whole" if found.sound else "NOT whole"
-            typer.echo(f"{found.entries} entries, {found.checkpoints} checkpoints, {cover}: {state}")
             typer.echo(f"head {found.entries}:{found.head}  (note it elsewhere; --expect checks against it)")
     raise typer.Exit(0 if found.sound else NOT_WELL)
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from agent.casebook import Case
-from agent.view.figures import deed, figure, span
+from agent.view.figures import deed, span
 from agent.view.plain import plain
+from tools.figure import figure
 
 LONGEST = 600  # characters of one fact
 MOST_DEEDS = 3  # steps that are told one by one

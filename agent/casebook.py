@@ -14,6 +14,7 @@ from agent.case import Diagnosis, Evidence, Incident, Outcome
 from config.frozen import Frozen
 from playbooks.plan import Execution, Plan
 from policies.decision import Approval, Decision, Situation
+from tools.figure import beside
 from tools.journal import Entry, Journal, Json
 
 Phase = Literal[
@@ -120,7 +121,8 @@ def opening(incident: Incident) -> str:
     """Return the first line of a case's story."""
     first = incident.anomalies[0]
     more = f" and {len(incident.anomalies) - 1} more" if len(incident.anomalies) > 1 else ""
-    return f"{incident.service}: {first.signal} {first.value:.4g}, expected {first.expected:.4g} ({first.entity}){more}"
+    value = beside(first.signal, first.value, "expected", first.expected)
+    return f"{incident.service}: {first.signal} {value} ({first.entity}){more}"
 
 
 Update = dict[str, object]

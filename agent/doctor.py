@@ -47,8 +47,8 @@ class Reach:
 
 
 def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...]:
-    """Look at everything, in the order in which a person would mend it."""
-    return (
+    """Look at everything, in the order in which a person would mend it. One cause is told once."""
+    found = (
         *_objectives(settings),
         _policy(settings),
         _journal(reach),
@@ -57,6 +57,23 @@ def examine(settings: Settings, reach: Reach, now: datetime) -> tuple[Check, ...
         *reach.beyond(),
         Check(name="language model", state="ok", text=_model(settings)),
     )
+    return tuple(_told_once(found))
+
+
+def _told_once(checks: Iterable[Check]) -> Iterator[Check]:
+    """Where a later check fails for the reason of an earlier one, say so, and what else it says."""
+    told: dict[str, str] = {}  # reason: the check that gave it
+    for check in checks:
+        if check.state == "ok":
+            yield check
+            continue
+        reason = next((each for each in told if check.text.startswith(each)), None)
+        if reason is None:
+            told[check.text] = check.name
+            yield check
+        else:
+            rest = check.text.removeprefix(reason)
+            yield check.model_copy(update={"text": f"the same as {told[reason]}{rest}"})
 
 
 def _model(settings: Settings) -> str:

@@ -8,6 +8,7 @@ from agent.detect import Watch
 from agent.observe import Observation
 from agent.remarks import Remark
 from tools.errors import ToolError
+from tools.figure import beside
 from tools.journal import Journal
 from tools.ports import Memory
 
@@ -94,7 +95,7 @@ def _service(departure: Anomaly) -> str:
 
 def _told(found: list[Anomaly]) -> str:
     lines = [
-        f"{each.signal} of {each.entity} {each.reason} ({each.value:.4g}, expected {each.expected:.4g})"
+        f"{each.signal} of {each.entity} {each.reason} ({beside(each.signal, each.value, 'expected', each.expected)})"
         for each in found[:MOST_BESIDE]
     ]
     more = f"; {len(found) - MOST_BESIDE} more" if len(found) > MOST_BESIDE else ""

@@ -9,6 +9,7 @@ from agent.casebook import Case
 from agent.degrees import goes_further, has_degrees
 from playbooks.bind import Bindings, bind
 from playbooks.plan import Plan, Playbook
+from tools.figure import figure
 
 LEAST_LIKELY = 0.2  # a hypothesis below is no ground for a plan
 PATIENT = frozenset(("labels_are_enough",))  # preconditions that time alone brings about
@@ -126,4 +127,5 @@ def predicted(case: Case, playbook: Playbook, service: str) -> str:
     own = [anomaly for anomaly in case.incident.anomalies if anomaly.entity == f"service/{service}"]
     first = max(own or case.incident.anomalies, key=lambda anomaly: anomaly.score)
     minutes = playbook.verification.deadline.total_seconds() / 60
-    return f"{first.signal} of {service} from {first.value:.4g} back to {first.expected:.4g} within {minutes:.0f} min"
+    value, expected = figure(first.signal, first.value), figure(first.signal, first.expected)
+    return f"{first.signal} of {service} from {value} back to {expected} within {minutes:.0f} min"

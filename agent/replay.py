@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from agent.case import Diagnosis, Evidence, Hypothesis, Incident, Outcome
-from agent.view.figures import deed, figure
+from agent.view.figures import deed
 from agent.view.plain import plain
 from config.frozen import Frozen
 from playbooks.plan import Execution, Plan
 from policies.decision import Approval, Decision, Situation
+from tools.figure import figure
 from tools.journal import Entry, Json
 
 

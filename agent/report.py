@@ -5,9 +5,10 @@ from datetime import datetime
 
 from agent.case import Evidence, Hypothesis
 from agent.casebook import Case
-from agent.view.figures import deed, figure, span
+from agent.view.figures import deed, span
 from agent.view.plain import markdown, plain
 from playbooks.plan import Plan, Step
+from tools.figure import figure
 
 
 def explain(case: Case) -> str:

@@ -16,6 +16,7 @@ from policies.terms import string
 from policies.translate import Formula, permitted, read_rules, space_of, translate
 
 _PATIENCE = 10_000  # milliseconds for one question to the solver
+_IDLE = "changes no decision: the other rules say the same without it"
 Facts = Mapping[str, Mapping[str, Any]]
 
 
@@ -97,12 +98,17 @@ def answer_to(request: Request, rules: Rules) -> Answer:
 
 
 def findings(rules: Rules) -> tuple[Finding, ...]:
-    """Return what is to be said about each rule: it can never match, never decides, or can err."""
+    """Return what is to be said about each rule: it can never match, never decides, or can err.
+
+    That a rule changes no decision is not said where it is there for that: it bears ``@doubled("why")``.
+    """
     parsed = read_rules(rules.texts)
     space = space_of(rules.vocabulary, parsed, _domain_words())
     formulas = {action: translate(parsed, action, space) for action in sorted(rules.vocabulary.actions)}
-    names = [str(rule["annotations"]["id"]) for rule in parsed]
-    return tuple(found for place, name in enumerate(names) for found in _about(place, name, formulas, space))
+    notes = [rule["annotations"] for rule in parsed]
+    found = (each for place, note in enumerate(notes) for each in _about(place, note["id"], formulas, space))
+    doubled = {note["id"] for note in notes if note.get("doubled")}
+    return tuple(each for each in found if each.text != _IDLE or each.rule not in doubled)
 
 
 def _about(place: int, name: str, formulas: Mapping[str, Sequence[Formula]], space: Space) -> Iterator[Finding]:
@@ -115,7 +121,7 @@ def _about(place: int, name: str, formulas: Mapping[str, Sequence[Formula]], spa
     if effect == "permit" and _never(formulas, space, lambda rules: z3.And(rules[place].holds, permitted(rules))):
         yield Finding(name, "never permits: whenever it holds, a forbid holds too", grave=True)
     elif _never(formulas, space, lambda rules: permitted(rules) != permitted([*rules[:place], *rules[place + 1 :]])):
-        yield Finding(name, "changes no decision: the other rules say the same without it", grave=False)
+        yield Finding(name, _IDLE, grave=False)
 
 
 def _never(formulas: Mapping[str, Sequence[Formula]], space: Space, condition: Any) -> bool:

@@ -1,9 +1,11 @@
 """Scenarios as data: one YAML file each under ``simulator/scenarios``."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
@@ -14,6 +16,9 @@ from playbooks.library import shipped
 from simulator.world.script import Mutation, Scenario, Truth
 from tools.action import VERBS
 from tools.marks import MARKS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 __all__ = ["FOLDER", "Mutation", "Scenario", "Truth", "load_scenarios", "read_scenario", "scenario_named"]
 
@@ -70,7 +75,7 @@ def read_scenario(path: Path) -> Scenario:
         raise ScenarioError((f"{path}: {' '.join(str(error).split())}",)) from error
     except ValidationError as error:
         raise ScenarioError(
-            tuple(f"{path}: {_place(each['loc'])}: {each['msg']}" for each in error.errors())
+            tuple(f"{path}: {_place(each['loc'])}: {_said(each)}" for each in error.errors())
         ) from error
     if mistakes := tuple(f"{path}: {mistake}" for mistake in _mistakes(scenario)):
         raise ScenarioError(mistakes)
@@ -79,6 +84,16 @@ def read_scenario(path: Path) -> Scenario:
 
 def _place(place: tuple[int | str, ...]) -> str:
     return ".".join(map(str, place)) or "the file"
+
+
+def _said(error: "ErrorDetails") -> str:
+    """Return a mistake in words: of words that may stand there the nearest, and not all of them where they are many."""
+    known = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+    if error["type"] != "literal_error" or not known:
+        return error["msg"]
+    name = str(error["input"])
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no {name!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}")
 
 
 def _mistakes(scenario: Scenario) -> Iterator[str]:

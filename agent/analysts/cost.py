@@ -4,6 +4,7 @@ from agent.analysts.evidence import Notes, before, onset
 from agent.case import Evidence, Incident
 from agent.detect import SPARE, spare
 from agent.observe import Scene
+from tools.figure import beside
 
 DEARER = 1.3  # times the price before
 QUIETER = 0.6  # times the traffic before
@@ -44,6 +45,5 @@ def _usual(notes: Notes, incident: Incident, scene: Scene, spend: float, replica
     calls = scene.observation.value("requests", entity)
     if calls is not None and then["requests"]:
         fewer = calls < QUIETER * then["requests"]
-        notes.add(
-            "traffic_down", entity, 2.5 if fewer else -1.5, f"requests {calls:.4g}, before {then['requests']:.4g}"
-        )
+        text = f"requests {beside('requests', calls, 'before', then['requests'])}"
+        notes.add("traffic_down", entity, 2.5 if fewer else -1.5, text)

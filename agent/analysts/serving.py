@@ -7,6 +7,7 @@ from agent.case import Evidence, Incident
 from agent.observe import Scene
 from config.fleet import ServiceKind
 from tools.errors import ToolError
+from tools.figure import beside
 
 LATENCIES = ("ttft_p95", "latency_p95", "latency_mean")
 LONGER = 1.6  # times the median before the onset
@@ -64,7 +65,8 @@ def _lengths(notes: Notes, incident: Incident, scene: Scene) -> None:
         if now is None or not then:
             continue
         least = 1.25 if signal == "requests" else LONGER
-        notes.add(finding, entity, 2.5 if now > least * then else -1.5, f"{signal} {now:.4g}, before {then:.4g}")
+        text = f"{signal} {beside(signal, now, 'before', then)}"
+        notes.add(finding, entity, 2.5 if now > least * then else -1.5, text)
 
 
 def _saturation(notes: Notes, incident: Incident, scene: Scene) -> None:

@@ -8,11 +8,12 @@ from rich.text import Text
 
 from agent.case import Evidence, Hypothesis, Measured
 from agent.casebook import Case
-from agent.view.figures import bar, clock, deed, figure, span
+from agent.view.figures import bar, clock, deed, span
 from agent.view.plain import plain
 from agent.view.style import ASK, BAD, GOOD, PHASE, QUIET, STEP, TITLE, VERDICT
 from playbooks.plan import Execution, Plan, Step
 from policies.decision import Approval
+from tools.figure import figure
 
 _LABEL = 10  # columns of the left margin
 _STORY = 14  # lines of a story that is not pressed for room

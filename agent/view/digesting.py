@@ -4,8 +4,9 @@ from datetime import datetime
 
 from agent.digest import Digest, Told, Unusual
 from agent.view.bill import money
-from agent.view.figures import figure, span
+from agent.view.figures import span
 from agent.view.plain import markdown
+from tools.figure import figure
 
 MOST_UNUSUAL, MOST_REMARKS = 8, 8
 NAMES = {"daily": "day", "weekly": "week"}

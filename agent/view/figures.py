@@ -1,6 +1,6 @@
 """Numbers as pictures and words: values with their unit, sparklines, bars, ages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tools.action import (
@@ -13,37 +13,8 @@ from tools.action import (
     SetSplit,
     TrainModel,
 )
-from tools.catalogue import named
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-NO_DATA = "no data"
-
-
-_FORMS: dict[str, Callable[[float], str]] = {
-    "s": lambda value: f"{value * 1000:.0f}ms" if abs(value) < 1 else f"{value:.3g}s",
-    "ratio": lambda value: f"{value * 100:.3g}%",
-    "0..1": lambda value: f"{value * 100:.3g}%",
-    "%": lambda value: f"{value:.3g}%",
-    "1/s": lambda value: f"{_short(value)}/s",
-    "C": lambda value: f"{value:.0f}°C",
-    "MHz": lambda value: f"{value:.0f}MHz",
-    "money/h": lambda value: f"{value:.2f}/h",
-}
-
-
-def figure(signal: str, value: float | None) -> str:
-    """Return a value in the unit of its signal: ``ttft_p95`` 0.41 is ``410ms``, ``error_ratio`` 0.02 is ``2%``."""
-    if value is None:
-        return NO_DATA
-    specs = named(signal)
-    return _FORMS.get(specs[0].unit if specs else "", _short)(value)
-
-
-def _short(value: float) -> str:
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if suffix == 'k' else size):.3g}{suffix}"
-    return f"{value:.4g}"
 
 
 def sparkline(values: Sequence[float | None], width: int, ceiling: float = 0.0) -> str:

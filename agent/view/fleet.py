@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.casebook import ServiceRow
-from agent.view.figures import figure, sparkline
+from agent.view.figures import sparkline
 from agent.view.plain import plain
 from agent.view.style import BAD, GOOD, QUIET, STATE, TITLE, UNKNOWN
+from tools.figure import figure
 
 NARROW = 100  # columns, below which the table gives up kind and tier
 

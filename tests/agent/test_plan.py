@@ -264,7 +264,7 @@ def test_the_likeliest_cure_becomes_a_bounded_plan() -> None:
         "bad_rollout_errors",
         "talk",
     )
-    assert found.plan.predicted == "error_ratio of talk from 0.1 back to 0.02 within 4 min"
+    assert found.plan.predicted == "error_ratio of talk from 10% back to 2% within 4 min"
     assert len(found.plan.steps) <= found.plan.bounds.steps
 
 

@@ -161,3 +161,17 @@ def test_what_only_the_adapters_can_look_at_is_shown_as_well() -> None:
     clocks = Check(name="clocks", state="missing", text="9 s between the API server's clock and ours")
     found = Reach(Measured(), world, world, MemoryJournal, lambda: iter([clocks]))
     assert seen(found, "ttft_p95")["clocks"] == ("missing", clocks.text)
+
+
+def test_one_cause_is_told_once() -> None:
+    away = "no answer from the API server"
+    beyond = [
+        Check(name="Kubernetes", state="bad", text=f"{away} (see cluster.kubeconfig)"),
+        Check(name="rights", state="bad", text=f"{away} (see cluster.kubeconfig)"),
+        Check(name="clocks", state="missing", text="9 s apart"),
+    ]
+    deaf = Deaf()
+    checks = seen(Reach(Measured(), deaf, deaf, MemoryJournal, lambda: iter(beyond)), "ttft_p95")
+    assert checks["cluster"] == ("bad", away)
+    assert checks["Kubernetes"] == checks["rights"] == ("bad", "the same as cluster (see cluster.kubeconfig)")
+    assert checks["clocks"] == ("missing", "9 s apart")

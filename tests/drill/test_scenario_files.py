@@ -23,9 +23,10 @@ def first(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda c: c.update(layer="clutser"), "layer"),
+        (lambda c: c.update(layer="clutser"), "layer: no 'clutser'; did you mean cluster?"),
+        (lambda c: c.update(layer="x"), "layer: no 'x'; there are cluster, cost, engine, gpu, ourselves, pipeline,"),
         (lambda c: c.update(extra=1), "extra"),
-        (lambda c: first(c).update(what="relaese"), "mutations.0.what"),
+        (lambda c: first(c).update(what="relaese"), "mutations.0.what: no 'relaese'; did you mean release?"),
         (lambda c: first(c).update(carrier="rack"), "mutations.0.carrier"),
         (lambda c: first(c).update(params={"erors": 0.3}), "'erors'"),
         (lambda c: first(c).update(marks={"disk_presure": 1.0}), "'disk_presure'"),

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from agent.casebook import Snapshot
 from agent.view.console import console
-from agent.view.figures import bar, figure, span, sparkline
+from agent.view.figures import bar, span, sparkline
 from agent.view.plain import markdown, plain
 from tests.view.sample import HOSTILE, healed, snapshot, waiting
+from tools.figure import figure
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 SNAPSHOTS = {

@@ -15,6 +15,7 @@ import orjson
 from config.settings import ClusterSettings
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
+from tools.live.saying import one_line
 
 Json = dict[str, Any]
 Patch = Literal["merge", "json"]
@@ -150,7 +151,7 @@ def _connect(settings: ClusterSettings) -> Any:
             path, context = str(settings.kubeconfig), settings.context or None
             config.load_kube_config(config_file=path, context=context, client_configuration=made)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError, ValueError) as error:
-        raise Refused(f"Kubernetes: no usable credentials: {_line(error)}") from error
+        raise Refused(f"Kubernetes: no usable credentials: {one_line(error)}") from error
     made.retries = False  # retries are ours: those of the transport multiply the time limit
     return client.ApiClient(made)
 
@@ -164,23 +165,19 @@ def _translated(*, writes: bool) -> Iterator[None]:
     try:
         yield
     except (foreign.NewConnectionError, foreign.ConnectTimeoutError) as error:
-        raise Transient(f"Kubernetes cannot be reached: {_line(error)}") from error
+        raise Transient(f"Kubernetes cannot be reached: {one_line(error)}") from error
     except (ApiException, foreign.SSLError) as error:
-        raise Refused(f"Kubernetes cannot be asked: {_line(error)}") from error
+        raise Refused(f"Kubernetes cannot be asked: {one_line(error)}") from error
     except foreign.HTTPError as error:
-        message = f"Kubernetes broke off: {_line(error)}"
+        message = f"Kubernetes broke off: {one_line(error)}"
         raise (Ambiguous(message) if writes else Transient(message)) from error
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:240]
 
 
 def _object(data: bytes, *, writes: bool) -> Json:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        message = f"Kubernetes: an answer that is no JSON: {_line(error)}"
+        message = f"Kubernetes: an answer that is no JSON: {one_line(error)}"
         raise (Ambiguous(message) if writes else Malformed(message)) from error
     if not isinstance(found, dict):
         raise Malformed("Kubernetes: an answer that is no object")
@@ -194,7 +191,7 @@ def _refusal(status: int, data: bytes, retry_after: str, *, writes: bool) -> Too
         text = str(told.get("message", "")) if isinstance(told, dict) else ""
     except orjson.JSONDecodeError:
         text = data[:100].decode(errors="replace")
-    message = f"Kubernetes answers {status}: {_line(text)}"
+    message = f"Kubernetes answers {status}: {one_line(text)}"
     wait = timedelta(seconds=min(float(retry_after), 300.0) if retry_after.isdigit() else 5.0)
     if status in (408, 429):
         return Transient(message, wait)

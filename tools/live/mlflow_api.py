@@ -14,6 +14,7 @@ import orjson
 from config.settings import RegistrySettings
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
+from tools.live.saying import one_line
 
 Json = dict[str, Any]
 BASE = "/api/2.0/mlflow/"
@@ -58,13 +59,13 @@ class MlflowApi:
                 method, self._url + path, params=query, json=body, timeout=limits, allow_redirects=False
             )
         except (requests.ConnectTimeout, requests.exceptions.InvalidURL) as error:
-            raise Transient(f"MLflow cannot be reached: {_line(error)}") from error
+            raise Transient(f"MLflow cannot be reached: {one_line(error)}") from error
         except requests.ConnectionError as error:
             refused = "refused" in str(error) or "resolve" in str(error)  # nothing was sent
             lost = Ambiguous if writes and not refused else Transient
-            raise lost(f"MLflow broke off: {_line(error)}") from error
+            raise lost(f"MLflow broke off: {one_line(error)}") from error
         except requests.RequestException as error:
-            raise (Ambiguous if writes else Transient)(f"MLflow broke off: {_line(error)}") from error
+            raise (Ambiguous if writes else Transient)(f"MLflow broke off: {one_line(error)}") from error
         if not 200 <= answer.status_code < 300:
             raise _refusal(answer.status_code, answer.content, writes=writes)
         return _object(answer.content, writes=writes)
@@ -74,7 +75,7 @@ def _object(data: bytes, *, writes: bool) -> Json:
     try:
         found = orjson.loads(data or b"{}")
     except orjson.JSONDecodeError as error:
-        raise (Ambiguous if writes else Malformed)(f"MLflow: an answer that is no JSON: {_line(error)}") from error
+        raise (Ambiguous if writes else Malformed)(f"MLflow: an answer that is no JSON: {one_line(error)}") from error
     if not isinstance(found, dict):
         raise Malformed("MLflow: an answer that is no object")
     return found
@@ -83,7 +84,7 @@ def _object(data: bytes, *, writes: bool) -> Json:
 def _refusal(status: int, data: bytes, *, writes: bool) -> ToolError:
     """Return the error for an HTTP status other than 2xx."""
     code, text = _told(data)
-    message = f"MLflow answers {status}: {_line(text)}"
+    message = f"MLflow answers {status}: {one_line(text)}"
     if status in (408, 429):
         return Transient(message, timedelta(seconds=5))
     if status >= 500:
@@ -98,7 +99,3 @@ def _told(data: bytes) -> tuple[str, str]:
     except orjson.JSONDecodeError:
         return "", data[:100].decode(errors="replace")
     return (str(told.get("error_code", "")), str(told.get("message", ""))) if isinstance(told, dict) else ("", "")
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:240]

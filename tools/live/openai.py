@@ -5,6 +5,7 @@ from typing import Any
 
 from config.settings import ReasonerSettings
 from tools.errors import Absent, Malformed, Refused, ToolError, Transient
+from tools.live.saying import one_line
 
 MOST_FACTS = 12_000  # characters sent
 MOST_TOKENS = 300  # of one answer
@@ -59,7 +60,7 @@ class OpenAIReasoner:
         except openai.OpenAIError as error:
             raise _translated(error) from error
         except ValueError as error:  # a body that is no JSON
-            raise Malformed(f"the language model's answer cannot be read: {_line(error)}") from error
+            raise Malformed(f"the language model's answer cannot be read: {one_line(error)}") from error
 
     def reachable(self) -> int:
         """Return how many models the endpoint lists; spends no token."""
@@ -85,7 +86,7 @@ def _connect(settings: ReasonerSettings) -> Any:
 def _translated(error: Exception) -> ToolError:
     import openai
 
-    message = f"the language model cannot be asked: {_line(error)}"
+    message = f"the language model cannot be asked: {one_line(error)}"
     match error:
         case openai.APITimeoutError() | openai.APIConnectionError() | openai.RateLimitError():
             return Transient(message)
@@ -106,7 +107,3 @@ def _text(answer: Any) -> str:
     if not isinstance(text, str) or not text.strip():
         raise Malformed("the language model gave no words")
     return text.strip()
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())[:200]

@@ -13,6 +13,7 @@ import orjson
 from config.settings import MetricsSettings
 from tools.errors import Absent, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
+from tools.live.saying import one_line
 
 # Advice about a query that is well nevertheless: Triton's counters lack the suffix, floats are summed.
 _HARMLESS = ("might not be a counter", "fixed for monotonicity")
@@ -113,19 +114,13 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise Refused(f"Prometheus: the certificate is not trusted: {_line(error)}") from error
+        raise Refused(f"Prometheus: the certificate is not trusted: {one_line(error)}") from error
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise Transient(f"Prometheus cannot be reached: {_line(error)}") from error
+        raise Transient(f"Prometheus cannot be reached: {one_line(error)}") from error
     except requests.exceptions.ChunkedEncodingError as error:
-        raise Transient(f"Prometheus broke off its answer: {_line(error)}") from error
+        raise Transient(f"Prometheus broke off its answer: {one_line(error)}") from error
     except (requests.RequestException, OSError) as error:
-        raise Refused(f"Prometheus cannot be asked: {_line(error)}") from error
-
-
-def _line(error: object) -> str:
-    """Return what an error says in one line; of a failed connection the innermost reason, which requests wraps."""
-    wrapped = next(iter(getattr(error, "args", ())), error)
-    return " ".join(str(getattr(wrapped, "reason", None) or error).split())[:200]
+        raise Refused(f"Prometheus cannot be asked: {one_line(error)}") from error
 
 
 def _refusal(status: int, body: bytes, retry_after: str) -> ToolError:
@@ -135,7 +130,7 @@ def _refusal(status: int, body: bytes, retry_after: str) -> ToolError:
         text = str(told["error"]) if isinstance(told, dict) and "error" in told else ""
     except orjson.JSONDecodeError:
         text = body[:100].decode(errors="replace")
-    message = f"Prometheus answers {status}: {_line(text)}"
+    message = f"Prometheus answers {status}: {one_line(text)}"
     if status in (408, 429) or status >= 500:
         wait = min(float(retry_after), 300.0) if retry_after.isdigit() else 5.0
         return Transient(message, timedelta(seconds=wait))
@@ -148,7 +143,7 @@ def _answer(body: bytes) -> Answer:
         data = told["data"]
         kind, series = data["resultType"], data["result"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise Malformed(f"Prometheus: not an answer of the query API: {_line(error)}") from error
+        raise Malformed(f"Prometheus: not an answer of the query API: {one_line(error)}") from error
     if told.get("status") != "success" or kind not in ("vector", "matrix") or not isinstance(series, list):
         raise Malformed(f"Prometheus: an answer of type {kind!r}, status {told.get('status')!r}")
     remarks = [*(told.get("warnings") or ()), *(told.get("infos") or ())]
