@@ -21,8 +21,9 @@ from agent.eyes.contract import Reading, Tick
 DELTA, CLOCK, MOST, LEAST = 0.002, 32, 5, 5  # chance, values between checks, buckets of a size, values beside a cut
 LEVELS, SLOTS = 22, 5  # sizes of buckets; borders of one size that can be alive at once
 LONGEST = MOST * 2**LEVELS  # values of a window: 20 years of one every 30 s
-SIZE = 2048  # series worked on together: few enough for the processor's cache
+SIZE = 8192  # series worked on together: few enough for the processor's cache
 SAFE = 1 - 1e-9  # by which rounding may lower a bound
+FEW = ("phase", "age", "mean", "spread", "before", "since")  # what a check changes, beside borders
 
 Row = NDArray[np.float64]
 
@@ -66,6 +67,13 @@ def slot(border: int) -> int:
 def cuts(count: int) -> tuple[tuple[int, Cut | None], ...]:
     """Return the borders of a window of so many values; None for those too near to an end to cut at."""
     return tuple((border, _cut(border, count - border)) for border in borders(count))
+
+
+@lru_cache(maxsize=1024)
+def needed(count: int) -> tuple[int, ...]:
+    """Return the borders that are cuts now or alive at the next check."""
+    alive = {border for border, _ in cuts(count + CLOCK)}
+    return tuple(border for border, cut in cuts(count) if cut is not None or border in alive)
 
 
 @lru_cache(maxsize=1024)
@@ -151,7 +159,7 @@ class Adwin(Columns):
     def _advance_but(self, others: Places, age: int, score: Reals) -> None:
         """Advance all series as if of one age, and put those back that are not."""
         rows = np.array([slot(border) for border in written(age + CLOCK)], np.intp)
-        tables = [self.of[name] for name in ("phase", "age", "mean", "spread", "before", "since")]
+        tables = [self.of[name] for name in FEW]
         kept, older = [array[others] for array in tables], self.of["older"][np.ix_(rows, others)]
         self._advance(age, score)
         for array, was in zip(tables, kept, strict=True):
@@ -161,10 +169,15 @@ class Adwin(Columns):
 
     def _advance_some(self, places: Places, age: int, score: Reals) -> None:
         """Advance a few series of one age."""
-        part, said = self._with({name: array[..., places] for name, array in self.of.items()}), score[places]
+        alive = np.array([slot(border) for border in (*needed(age + CLOCK), *written(age + CLOCK))], np.intp)
+        older = np.zeros((LEVELS * SLOTS, len(places)))
+        older[alive] = self.of["older"][np.ix_(alive, places)]
+        of = {name: array[..., places] for name, array in self.of.items() if name != "older"} | {"older": older}
+        part, said = self._with(of), score[places]
         part._advance(age, said)
-        for name, array in self.of.items():
-            array[..., places] = part.of[name]
+        self.of["older"][np.ix_(alive, places)] = older[alive]
+        for name in FEW:
+            self.of[name][places] = of[name]
         score[places] = said
 
     def _advance(self, age: int, score: Reals) -> None:
@@ -181,19 +194,23 @@ class Adwin(Columns):
             of["older"][slot(border)] = means[border]
 
     def _means(self, age: int) -> dict[int, Row]:
-        """Add the new values to mean and spread; return the mean before each border, and of all."""
+        """Add the new values to mean and spread; return the mean before each border that matters, and of all."""
         of, count = self.of, age + CLOCK
-        mean, total = of["mean"], np.zeros_like(of["mean"])
-        off = np.subtract(of["fresh"], mean)
-        found = {border: of["older"][slot(border)] for border, _ in cuts(count) if border <= age}
+        mean, spread, total = of["mean"], of["spread"], np.zeros_like(of["mean"])
+        work = np.empty((CLOCK, len(mean)))  # only as much of it is ever touched as lies between two borders
+        found = {border: of["older"][slot(border)] for border in needed(count) if border <= age}
         last = age
-        for border in (*(border for border, _ in cuts(count) if border > age), count):
-            total += off[last - age : border - age].sum(axis=0)
-            found[border], last = mean + total / border, border
-        off *= off
-        of["spread"] += off.sum(axis=0)
-        of["spread"] -= total * total / count
-        np.maximum(of["spread"], 0.0, out=of["spread"])
+        for border in (*(border for border in needed(count) if border > age), count):
+            off = np.subtract(of["fresh"][last - age : border - age], mean, out=work[: border - last])
+            total += off.sum(axis=0)
+            off *= off
+            spread += off.sum(axis=0)
+            found[border], last = total / border, border
+            found[border] += mean
+        total *= total
+        total /= count
+        spread -= total
+        np.maximum(spread, 0.0, out=spread)
         mean[:] = found[count]
         return found
 

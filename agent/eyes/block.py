@@ -36,7 +36,7 @@ class Memory(Columns):
     def __init__(self, series: int) -> None:
         self._slide = Slide()
         self.of = {
-            "recent": np.zeros((WIDTH, series), np.float32),
+            "recent": self._slide.begin(WIDTH, series),
             "origin": np.zeros(series),
             "age": np.zeros(series, np.int32),
             "last_at": np.full(series, -np.inf),

@@ -78,6 +78,12 @@ class Slide:
         self._buffer = self._view = np.empty((0, 0), np.float32)
         self._first = 0
 
+    def begin(self, width: int, series: int) -> Reals:
+        """Return an empty window in a buffer of its own, so that the first value finds its room made."""
+        self._buffer, self._first = np.zeros((width + ROOM, series), np.float32), 0
+        self._view = self._buffer[:width]
+        return self._view
+
     def on(self, window: Reals) -> Reals:
         """Return the window without its oldest row, and with room for the newest; what was returned before is void."""
         width, series = window.shape

@@ -42,6 +42,9 @@ class Medians:
 
         That range counts as no less than the share ``least`` of the range of ``value``.
         """
+        if not age.any():  # of a first value, every median is nought; in a new fleet that is all of them at once
+            self.low[:] = self.high[:] = 0.0
+            return np.zeros(len(age), np.float32)
         self._count(recent)
         (places,) = np.nonzero((np.maximum(self._above, self._below) > self._half) | (self._left == 0))
         score = np.zeros(len(age), np.float32)

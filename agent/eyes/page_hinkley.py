@@ -14,7 +14,7 @@ from agent.eyes.columns import Columns, Places, Reals
 from agent.eyes.contract import Reading, Tick
 
 THRESHOLD, DRIFT, KEPT, YOUNG = 50.0, 0.005, 1 - 0.0001, 30  # values; the defaults of most libraries
-SIZE = 4096  # series worked on together: few enough for the processor's cache
+SIZE = 16384  # series worked on together: few enough for the processor's cache
 BEGIN = np.array([[0.0], [0.0], [0.0], [0.0], [np.inf], [-1.0]])  # values, mean, sums up and down, their extremes
 
 

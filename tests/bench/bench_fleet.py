@@ -24,6 +24,7 @@ def figures() -> Mapping[str, float]:
     found = {
         "fleet_step_seconds_200k": own["seconds"],
         "fleet_step_seconds_200k_worst": own["seconds_worst"],
+        "fleet_step_processor_seconds_200k_worst": own["processor_seconds_worst"],
         "fleet_memory_mb_200k": own["megabytes"],
         "fleet_state_mb_200k": own["state_megabytes"],
         "fleet_growth_200k_over_50k": own["seconds"] / few["seconds"] / (SERIES / FEW),

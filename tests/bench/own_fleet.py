@@ -33,6 +33,7 @@ def main() -> None:
                 "seconds": float(np.median(took[WARM:])),
                 "seconds_worst": max(took),
                 "processor_seconds": float(np.median(worked[WARM:])),
+                "processor_seconds_worst": max(worked),
                 "megabytes": peak() - before,
                 "state_megabytes": state / 2**20,
                 "alarms": alarms,
