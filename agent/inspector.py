@@ -27,7 +27,8 @@ from tools.tables import Kind, Table
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 RULE_OF_THREE = 3.0  # what a reference of so many rows never showed may still be in three rows of as many
 MOST = 20_000  # rows drawn where rows must be paired or grouped
-LABELLED = 200  # rows whose labels are known, of a day; where there are fewer, those of a week are asked for
+LABELLED = 200  # rows whose labels are known; where there are fewer, the next longer span is asked for
+SPANS = (DAY, WEEK, 2 * WEEK, timedelta(days=31))  # labels may be so late
 
 Check = Callable[[LogTable, Pen], Iterator[Remark]]
 
@@ -108,10 +109,7 @@ class Inspector:
         """Compare how groups are served, and were when the model was accepted."""
         if not logged.groups:
             return
-        rows, label = self._tables.rows(logged.service, pen.at - DAY, pen.at), logged.label
-        _demand(rows, (*logged.groups, logged.score, label))
-        if rows.rows and rows.rows - rows.summary({label: Bounds()})[label].nulls < LABELLED:
-            rows = self._tables.rows(logged.service, pen.at - WEEK, pen.at)
+        rows = self._labelled(logged, pen.at)
         try:
             accepted: Table | None = self._tables.accepted(logged.service)
         except Absent:
@@ -120,6 +118,16 @@ class Inspector:
             now, then = _grouped(rows, name, logged), _grouped(accepted, name, logged) if accepted else None
             if now is not None:
                 yield from group_remarks(pen, name, now, then)
+
+    def _labelled(self, logged: LogTable, now: datetime) -> Table:
+        """Return the rows of the shortest span in which enough are labelled; of the longest where there is none."""
+        rows = self._tables.rows(logged.service, now - DAY, now)
+        _demand(rows, (*logged.groups, logged.score, logged.label))
+        for span in SPANS[1:]:
+            if not rows.rows or rows.rows - rows.summary({logged.label: Bounds()})[logged.label].nulls >= LABELLED:
+                break
+            rows = self._tables.rows(logged.service, now - span, now)
+        return rows
 
     def _measures(self, logged: LogTable, pen: Pen) -> Iterator[Remark]:
         """Hold measures beside their limits, and beside the day before, the same hour of it, and of a week ago."""
@@ -155,9 +163,10 @@ class Inspector:
         if logged.score not in {field.name for field in self._tables.accepted(logged.service).fields}:
             return
         then = self._log.reference(logged.service)
-        now = self._log.window(logged.service, pen.at - DAY, pen.at, labelled=True)
-        if len(now.at) < LABELLED:
-            now = self._log.window(logged.service, pen.at - WEEK, pen.at, labelled=True)
+        for span in SPANS:
+            now = self._log.window(logged.service, pen.at - span, pen.at, labelled=True)
+            if len(now.at) >= LABELLED:
+                break
         yield from score_remarks(pen, now, then)
         yield from estimate_remarks(pen, self._log.window(logged.service, pen.at - HOUR, pen.at), then)
 

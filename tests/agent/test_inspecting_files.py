@@ -97,3 +97,38 @@ def test_a_column_that_nobody_writes_is_one_line_of_trouble(tmp_path: Path) -> N
     assert remarks == ()
     assert len(trouble) == 1
     assert "toxicity" in trouble[0]
+
+
+def scored(late: timedelta, gap: float, promised: float) -> pa.Table:
+    """Return 31 days of scored rows, labelled as ``late``; scores promise too much, one plan is served worse."""
+    rng, count = np.random.default_rng(1), 31 * 24 * 10
+    at = NOW.timestamp() - 31 * 86400 + 360.0 * np.arange(count)
+    plan, score = rng.integers(0, 2, count), rng.uniform(0.5, 0.95, count)
+    label = (rng.random(count) < score - promised - gap * plan).astype(float)
+    label[at >= NOW.timestamp() - late.total_seconds()] = np.nan
+    return pa.table(
+        {
+            "at": pa.array((at * 1e6).astype(np.int64), pa.timestamp("us", "UTC")),
+            "x": rng.normal(size=count),
+            "plan": pa.array(np.where(plan == 1, "free", "paid")),
+            "score": score,
+            "label": pa.array(label, from_pandas=True),
+        }
+    )
+
+
+@pytest.mark.parametrize("days", [1, 9, 20])
+def test_labels_that_come_late_reach_groups_and_calibration(days: int, tmp_path: Path) -> None:
+    rows, reference = tmp_path / "rows.parquet", tmp_path / "reference.parquet"
+    parquet.write_table(scored(timedelta(days=days), 0.25, 0.15), rows)
+    parquet.write_table(scored(timedelta(0), 0.0, 0.0), reference)
+    logged = LogTable(service="score", rows=str(rows), reference=str(reference), features=("x",), groups=("plan",))
+
+    class Clock:
+        def now(self) -> datetime:
+            return NOW
+
+    tables = TableLog((logged,))
+    remarks, trouble = Inspector(tables, tables, (logged,), Clock(), timedelta(minutes=10)).examine(logged, NOW)
+    assert trouble == []
+    assert {"group", "calibration"} <= {remark.kind for remark in remarks}
