@@ -77,6 +77,8 @@ def afflict(ails: Iterable[Ail], pods: Pods, rows: Rows) -> None:
             _fall(ail, pod.row, rows)
         for pod in ail.downed(pods):
             pod.ready = rows.ready[pod.row] = False
+            if ail.values["down"] >= 1.0:  # of what never becomes ready, no rollout ever sees one that is
+                pod.ready_at = None
         if ail.carrier == "node" and ail.values.get("dead") and (machine := pods.machine(ail.key)):
             machine.ready = False
 

@@ -138,20 +138,23 @@ def test_it_is_over_when_everything_that_runs_is_of_the_current_revision() -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("marks", "fault", "ended"),
+    ("marks", "down", "seed", "fault", "ended"),
     [
-        ({"crash_looping": 1.0}, "pod_crash_loop", ("recovered", "daily", 1)),
-        ({}, "rollout_stuck", ("recovered", "immediate", 1)),  # nothing serves, so no promise is measured
+        ({"crash_looping": 1.0}, 1.0, 1, "pod_crash_loop", ("recovered", "daily", 1)),
+        ({}, 1.0, 1, "rollout_stuck", ("recovered", "daily", 1)),  # it stands still, and the one before serves on
+        ({}, 1.0, 2, "rollout_stuck", ("recovered", "daily", 1)),
+        # Ready for an instant each, so that the one before goes: nothing serves, so no promise is measured.
+        ({}, 0.99, 1, "rollout_stuck", ("recovered", "immediate", 1)),
     ],
 )
 def test_a_release_that_never_starts_is_seen_though_no_objective_shows_it(
-    marks: dict[str, float], fault: str, ended: tuple[str, str, int]
+    marks: dict[str, float], down: float, seed: int, fault: str, ended: tuple[str, str, int]
 ) -> None:
     play, script = Play("pod_crash_loop"), load_scenarios()["pod_crash_loop"]
     (release,) = script.mutations
-    release = release.model_copy(update={"params": {"down": 1.0}, "marks": marks})
+    release = release.model_copy(update={"params": {"down": down}, "marks": marks})
     script = script.model_copy(update={"mutations": (release,), "onset": (ONSET, ONSET)})
-    play.world = World(demo_fleet(), seed=1, scenario=script)
+    play.world = World(demo_fleet(), seed=seed, scenario=script)
     play.metrics, play.actuator = Metrics(play.world), play.world.actuator
     play.until(closed)
     case = play.case
