@@ -226,7 +226,7 @@ class Watch:
                 if reading is None or reading.rows < LEAST_ROWS:
                     found += self._still(key)
                     continue
-                if reading.high >= objective.target:
+                if not reading.misses(objective.target):
                     self._idle.pop(f"{key}", None)
                     continue
                 onset = self._idle.setdefault(f"{key}", reading.at)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from agent.judged import QUALITY_WINDOW, QualityReading, wilson
+from agent.judged import HOURS, QUALITY_WINDOW, QualityReading, fallen, wilson
 from agent.lateness import Lateness
 from agent.remarks import Remark
 from agent.rollouts import Rollouts, stuck_rollouts
@@ -107,7 +107,7 @@ class Observer:
         late = self._late[service.name]
         reading = accuracy(self._senses.log, service.name, now - late.reach, now)
         stands = late.take(now, reading.newest_at if reading else None)
-        return [(service.name, reading)] if reading and stands else []
+        return [(service.name, _unsure(self._senses.log, service, reading))] if reading and stands else []
 
 
 def accuracy(
@@ -130,6 +130,19 @@ def accuracy(
     low, high = wilson(share, count)
     echo = share == 1.0 and _too_good(log, service, count)
     return QualityReading(now, count, share, low, high, echo, datetime.fromtimestamp(newest, now.tzinfo))
+
+
+def _unsure(log: InferenceLog, service: Service, reading: QualityReading) -> QualityReading:
+    """Look at the hours before where accuracy is below its target, and not surely: did it fall?"""
+    target = next(objective.target for objective in service.objectives if objective.signal == "accuracy")
+    if not reading.accuracy < target <= reading.high or reading.newest_at is None:
+        return reading
+    try:
+        rows = log.window(service.name, reading.newest_at - HOURS[0], reading.newest_at - HOURS[1], labelled=True)
+    except ToolError:
+        return reading
+    known = np.isfinite(rows.labels)
+    return fallen(reading, ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known])
 
 
 def _too_good(log: InferenceLog, service: str, count: int) -> bool:

@@ -52,7 +52,7 @@ def _fell(incident: Incident, reading: QualityReading, target: float) -> bool:
     """Whether accuracy is surely down; once it was, until it surely is not: one look at a small loss may be lucky."""
     entity = f"service/{incident.service}"
     was = any(anomaly.signal == "accuracy" and anomaly.entity == entity for anomaly in incident.anomalies)
-    return reading.high < target or (was and reading.low < target)
+    return reading.misses(target) or (was and reading.low < target)
 
 
 def _answers(notes: Notes, entity: str, reading: QualityReading, judged: tuple[float, bool]) -> None:
@@ -61,6 +61,8 @@ def _answers(notes: Notes, entity: str, reading: QualityReading, judged: tuple[f
     if reading.echo:
         notes.add("labels_echo", entity, 2.5, f"all of {reading.rows} labels are what was answered: nobody is so good")
     text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
+    if reading.fell_from is not None:
+        text += f"; hours before it was {reading.fell_from:.1%}"
     notes.add("accuracy_down", entity, 2.5 if fell else -2.0, text)
 
 
