@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from simulator.staging.edits import Edit, Json, as_stored, doing, value_at
 from simulator.staging.mark import Mark, guarded, mark_of, noted, only_while_ready, ready_for, taking_back
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from simulator.staging.hands import Hands, Place
 from simulator.staging.mark import last_drill, mark_of
 from tools.errors import Absent, ToolError

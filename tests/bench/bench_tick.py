@@ -11,7 +11,7 @@ import requests
 
 from agent.eyes.engine import Eyes
 from agent.eyes.roster import Roster
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from simulator.lab.binaries import LabError
 from simulator.lab.processes import held
 from simulator.lab.servers import PrometheusServer, start_prometheus

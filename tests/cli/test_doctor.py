@@ -9,7 +9,8 @@ import numpy as np
 
 from agent.doctor import Check, Reach, examine
 from config.fleet import Fleet, Objective, Service, ServiceKind
-from config.settings import MetricsSettings, Settings
+from config.servers import MetricsSettings
+from config.settings import Settings
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.errors import Refused, Transient
 from tools.memory_journal import MemoryJournal

@@ -14,7 +14,7 @@ import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
 from config.load import load_fleet
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from simulator.lab.load import is_ready
 from simulator.lab.rest import Json
 from simulator.lab.rest import KubeApi as AdminApi

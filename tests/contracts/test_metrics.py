@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from config.fleet import Fleet
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from simulator.episode import demo_fleet
 from simulator.twin.serve import served
 from simulator.twin.twin import Twin

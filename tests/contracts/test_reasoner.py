@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from config.settings import ReasonerSettings
+from config.servers import ReasonerSettings
 from tests.live.conftest import Script, Served, reply, serve  # noqa: F401 - a fixture
 from tools.errors import ToolError, Transient
 from tools.live.openai import OpenAIReasoner

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from config.fleet import Fleet, Service, ServiceKind
-from config.settings import RegistrySettings
+from config.servers import RegistrySettings
 from simulator.episode import demo_fleet
 from simulator.lab.binaries import LabError
 from simulator.twin.serve import served

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import ClusterSettings, ServingSettings
+from config.servers import ClusterSettings, ServingSettings
 from simulator.episode import demo_fleet
 from simulator.scenario import load_scenarios
 from simulator.twin.serve import served, write_kubeconfig

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from config.duration import parse_duration
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from simulator.lab.lab import apply, controller_kubeconfig
 from simulator.lab.load import is_ready
 from simulator.lab.processes import python_env

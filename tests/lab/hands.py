@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from playbooks.allowance import Limits
 from playbooks.bind import bind
 from playbooks.executor import Executor

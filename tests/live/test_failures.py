@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
-from config.settings import ClusterSettings, MetricsSettings, ReasonerSettings, ServingSettings
+from config.servers import ClusterSettings, MetricsSettings, ReasonerSettings, ServingSettings
 from simulator.lab.rest import write_kubeconfig
 from simulator.lab.servers import wait_until
 from tests.live.conftest import Script, Served, reply

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from tests.live.conftest import Exporter, Scraped
 from tools.catalogue import SIGNALS
 from tools.live.prometheus import PrometheusMetrics

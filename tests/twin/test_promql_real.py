@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import requests
 
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from simulator.episode import demo_fleet
 from simulator.twin.promql.answer import as_json
 from simulator.twin.promql.evaluate import Source, query, query_range

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from config.settings import ClusterSettings
+from config.servers import ClusterSettings
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
 from tools.live.saying import one_line

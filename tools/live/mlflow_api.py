@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from config.settings import RegistrySettings
+from config.servers import RegistrySettings
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
 from tools.live.saying import one_line

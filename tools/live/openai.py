@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from config.settings import ReasonerSettings
+from config.servers import ReasonerSettings
 from tools.errors import Absent, Malformed, Refused, ToolError, Transient
 from tools.live.saying import one_line
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.fleet import Fleet, Service
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from tools.errors import Malformed, ToolError
 from tools.live.prometheus_api import Answer, Deadline, PrometheusApi
 from tools.promql import LabelNames, Selector, entity, promql

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from config.settings import MetricsSettings
+from config.servers import MetricsSettings
 from tools.errors import Absent, Malformed, Refused, ToolError, Transient
 from tools.live.retrying import again
 from tools.live.saying import one_line

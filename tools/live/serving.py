@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from config.fleet import Fleet, Service, ServiceKind
-from config.settings import ServingSettings
+from config.servers import ServingSettings
 from tools.clock import Clock
 from tools.errors import Absent, Malformed, Refused, Transient
 from tools.live.kubernetes import Address
