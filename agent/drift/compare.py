@@ -1,6 +1,6 @@
 """Compares two tables: everything that a drift report says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,13 +32,6 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     looked = look_at_samples(reference, current, moves, gathered, limits)
     vectors = vector_moves(reference, current, limits, limits.false_alarms / 8)
     joint = (*looked.joint, *vectors.joint)
-    notes = [f"{name}: names rows, not compared" for name in gathered.keys]
-    notes += [f"{name}: of a kind that is not compared" for name in gathered.left_out]
-    notes += vectors.notes
-    known = {field.name for field in reference.fields}
-    notes += [
-        f"{field.name}: new, the reference has no such column" for field in current.fields if field.name not in known
-    ]
     faults = [*vectors.faults, *find_faults(reference, current, gathered, moves, limits)]
     return DriftReport(
         headline=headline(looked.moves, faults, joint, looked.segments, limits),
@@ -49,8 +42,23 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
         faults=tuple(faults),
         joint=joint,
         segments=looked.segments,
-        notes=tuple(notes),
+        notes=(*_notes(reference, current, gathered, faults), *vectors.notes),
     )
+
+
+def _notes(reference: Table, current: Table, gathered: Gathered, faults: list[Fault]) -> Iterator[str]:
+    """Yield what was not compared, and what is new but too rare to be a fault."""
+    yield from (f"{name}: names rows, not compared" for name in gathered.keys)
+    yield from (f"{name}: of a kind that is not compared" for name in gathered.left_out)
+    known = {field.name for field in reference.fields}
+    for field in current.fields:
+        if field.name not in known:
+            yield f"{field.name}: new, the reference has no such column"
+    named = {fault.column for fault in faults if fault.kind == "infinite"}
+    for name, (before, after) in gathered.numbers.items():
+        if after.strange and not before.strange and name not in named:
+            many = "1 value is" if after.strange == 1 else f"{after.strange} values are"
+            yield f"{name}: {many} infinite, none of the reference"
 
 
 def _worth(moves: list[Move]) -> tuple[Move, ...]:

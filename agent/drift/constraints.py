@@ -24,6 +24,7 @@ from tools.errors import ToolError
 from tools.tables import Field, Kind, Labels, Table
 
 ROOM = 0.5  # of the range seen, left beyond either end
+APART = 0.25  # of the median: values that keep so far from nought are not expected there
 NULL_ROOM = 2.0  # times the share of nulls seen
 MOST_VALUES = 50
 FEW = 100
@@ -50,7 +51,9 @@ def _proposed(field: Field, reference: Table) -> Rule:
         return Rule(kind=field.kind, nulls_at_most=room)
     low, high = float(known.min()), float(known.max())
     reach = ROOM * (high - low)
-    least = 0.0 if low >= 0 and low - reach < 0 else low - reach
+    least = low - reach
+    if low >= 0 > least:  # what never fell below nought; nor near to it, where the least is no small part of the usual
+        least = low / 2 if low >= APART * float(np.median(known)) else 0.0
     return Rule(
         kind=field.kind,
         nulls_at_most=room,

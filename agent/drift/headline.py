@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from agent.drift.finding import Fault, Joint, Limits, Move, SegmentMove
 
+RARE = 0.005  # of the rows
+
 
 def headline(
     moves: Sequence[Move],
@@ -12,9 +14,13 @@ def headline(
     segments: Sequence[SegmentMove],
     limits: Limits,
 ) -> str:
-    """Return the sentence. Faults come first, because their cure is upstream; then the largest move."""
+    """Return the sentence. Faults come first, because their cure is upstream; then the largest move.
+
+    A fault of a few rows alone comes after a strong move: of one row out of range nobody should hear first.
+    """
     moved = [move for move in moves if move.verdict == "moved"]
-    if faults:
+    strong = bool(moved) and moved[0].effect >= limits.strong
+    if faults and not (strong and all(fault.share < RARE for fault in faults)):
         worst = max(faults, key=lambda fault: (fault.sure * fault.share, fault.column))
         others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
         return f"Look at {worst.column} first: {worst.text}{others}."
@@ -22,6 +28,7 @@ def headline(
         first = moved[0]
         size = "strongly " if first.effect >= limits.strong else ""
         others = f"; {len(moved) - 1} more moved" if len(moved) > 1 else ""
+        others += f"; {len(faults)} {'fault' if len(faults) == 1 else 'faults'} of few rows" if faults else ""
         return f"Look at {first.feature} first: it moved {size}({first.text}){others}."
     if segments:
         others = f"; {len(segments) - 1} more such parts" if len(segments) > 1 else ""

@@ -35,7 +35,7 @@ def figures() -> Mapping[str, float]:
             continue
         shares = _asked(peer, python)
         found |= {f"shift_{name}_{peer}": share for name, share in shares.items()}
-        if peer == "river":
+        if peer in {"river", "nannyml"}:
             strict = _asked(peer, python, "strict")
             found |= {f"shift_{name}_{peer}_silent": share for name, share in strict.items()}
         if peer in QUICK:

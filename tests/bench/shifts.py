@@ -2,8 +2,8 @@
 
 ``python shifts.py PEER TRIALS`` runs a peer at its defaults and prints, per shift, the share of trials in which the
 column concerned (any column, where nothing was injected) is reported. With ``until`` it prints how many rows after the
-shift it is found in half of the trials; with ``strict`` the shares of ADWIN at the loosest setting that is silent in as
-many trials without any shift.
+shift it is found in half of the trials; with ``strict`` the shares of ADWIN or NannyML at the loosest setting that is
+silent in as many trials without any shift.
 """
 
 import json
@@ -18,6 +18,7 @@ import numpy as np
 ROWS, NUMBERS = 20_000, 8
 SIZES = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # rows after a shift
 DELTAS = (2e-3, 2e-4, 2e-5, 2e-6, 2e-8)  # of ADWIN, its default first
+ALERTS = (0.5, 0.6, 0.7, 0.8, 0.9)  # of NannyML's chunks: more than so many must alert
 SHIFTS = ("none", "mean", "variance", "category", "correlation", "segment", "day_month", "unit", "nulls")
 CONCERNED = {
     "mean": {"f0"},
@@ -109,8 +110,8 @@ def alibi(one: Columns, two: Columns) -> set[str]:
     return {name for name, hit in zip(names, hits, strict=True) if hit}
 
 
-def nannyml(one: Columns, two: Columns) -> set[str]:
-    """Columns that its univariate calculator alerts on in more than half of the analysed chunks."""
+def nannyml(one: Columns, two: Columns, alerts: float = ALERTS[0]) -> set[str]:
+    """Columns that its univariate calculator alerts on in more than a share of the analysed chunks."""
     import nannyml as nml
     import pandas as pd
 
@@ -121,7 +122,7 @@ def nannyml(one: Columns, two: Columns) -> set[str]:
     found = set()
     for name in names:
         methods = {key[1] for key in frame.columns if key[0] == name}
-        if any(frame[(name, method, "alert")].mean() > 0.5 for method in methods):
+        if any(frame[(name, method, "alert")].mean() > alerts for method in methods):
             found.add(name)
     return found
 
@@ -170,10 +171,12 @@ def until(peer: Peer, shift: str, trials: int) -> float:
     return float("inf")
 
 
-def strict(trials: int) -> Peer:
-    """Return ADWIN at the loosest setting of some that is silent in as many trials without a shift."""
-    for delta in DELTAS:
-        peer = partial(river, delta=delta)
+def strict(name: str, trials: int) -> Peer:
+    """Return ADWIN or NannyML at the loosest setting of some that is silent in as many trials without a shift."""
+    settings = [partial(river, delta=delta) for delta in DELTAS]
+    if name == "nannyml":
+        settings = [partial(nannyml, alerts=alerts) for alerts in ALERTS]
+    for peer in settings:
         if not any(peer(table(2 * t), table(2 * t + 1)) for t in range(trials)):
             return peer
     raise SystemExit("no setting is silent")
@@ -188,7 +191,7 @@ def main() -> None:
         print(json.dumps({shift: rows for shift, rows in needed.items() if rows < float("inf")}))
         return
     if sys.argv[3:] == ["strict"]:
-        peer = strict(trials)
+        peer = strict(sys.argv[1], trials)
     shares = {}
     for shift in SHIFTS:
         hits = 0

@@ -32,9 +32,17 @@ def kinds(table: Rows, text: str = "") -> set[tuple[str, str]]:
 
 def test_rules_are_readable() -> None:
     text = to_yaml(propose(rows()), "users")
-    assert "  age: {kind: number, nulls_at_most: 0.015, at_least: 0.0, at_most: 111.0}" in text
+    assert "  age: {kind: number, nulls_at_most: 0.015, at_least: 9.0, at_most: 111.0}" in text
     assert "  plan: {kind: text, nulls_at_most: 0.515, values: [free, pro]}" in text
     assert "  id: {kind: text, nulls_at_most: 0.015, unique: true}" in text
+
+
+def test_a_least_value_is_nought_only_where_values_come_near_it() -> None:
+    rng = np.random.default_rng(0)
+    rules = propose(Rows(paid=rng.exponential(5, 500), age=rng.uniform(18, 80, 500), off=rng.normal(0, 1, 500))).columns
+    assert rules["paid"].at_least == 0.0
+    assert 8.9 < (rules["age"].at_least or 0) < 18
+    assert (rules["off"].at_least or 0) < -3
 
 
 @given(st.lists(st.floats(allow_infinity=True, allow_nan=True), min_size=1, max_size=50))

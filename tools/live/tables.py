@@ -336,6 +336,19 @@ def _read_file(address: str, memory: str) -> Any:
             raise Absent(f"no file at {address}")
         return engine.create_table("parsed", engine.read_csv(path), temp=True)  # parsed once; spills beyond the memory
     found = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
-    if "*" not in address and not any(file.is_file() for file in found):
-        raise Absent(f"no file at {address}")
+    if "*" not in address:
+        _demand_parquet(address, path, found)
     return engine.read_parquet(address if "*" in address else [str(file) for file in found])
+
+
+def _demand_parquet(address: str, path: Path, found: Sequence[Path]) -> None:
+    """Say in words of the user's what is there instead of Parquet."""
+    if path.is_dir() and not found:
+        raise Absent(f"{address} is a folder without Parquet files; name a CSV file itself")
+    if not any(file.is_file() for file in found):
+        raise Absent(f"no file at {address}")
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(4)
+        if begin not in {b"PAR1", b"PARE"}:
+            raise Malformed(f"{address} is no Parquet; a table of text must be named {', '.join(sorted(TEXTUAL))}")
