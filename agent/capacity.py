@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from datetime import timedelta
 
 from agent.observe import Observation
 from config.fleet import Service
 
 TARGET = 0.6  # use of a replica that leaves room for its neighbour's share
 MOST_AT_ONCE = 2  # times the present replicas in one plan: a queue says more than the load that will stay
+KNOWN_FOR = timedelta(minutes=30)  # after a measure of the load was lost, what it said last still says something
+LATELY = timedelta(minutes=5)  # of what it said last, the most of so long counts
+CAUTION = 1.1  # nobody says that requests got no heavier since
 PREEMPTING = 0.9  # a cache so full makes requests wait
 
 
@@ -23,6 +27,33 @@ def use_of(observation: Observation, service: Service) -> float | None:
     if not known:
         return None
     return max(known) * _queueing(observation, entity)
+
+
+def measures_of(observation: Observation, service: Service) -> int:
+    """Return how many of the parts that may be busy say how much they are."""
+    entity = f"service/{service.name}"
+    return sum(observation.value(name, entity) is not None for name in ("gpu_utilisation", "kv_cache"))
+
+
+def use_lately(looked: Sequence[Observation], service: Service) -> float | None:
+    """Return the use now; where a measure of it was lost, at least the most of before, grown with traffic since.
+
+    ``looked``: oldest first. None where it was not known within ``KNOWN_FOR`` either, or the traffic is not.
+    """
+    now = looked[-1]
+    use, recent = use_of(now, service), [seen for seen in looked if seen.at > now.at - KNOWN_FOR]
+    whole = max(measures_of(seen, service) for seen in recent)
+    if measures_of(now, service) == whole:
+        return use
+    known = [seen for seen in recent if measures_of(seen, service) == whole]
+    before = [seen for seen in known if seen.at > known[-1].at - LATELY]
+    entity = f"service/{service.name}"
+    asked, then = now.value("requests", entity), max(seen.value("requests", entity) or 0.0 for seen in before)
+    ready = ready_of(now, service.name)
+    if not asked or not then or not ready:
+        return None
+    busy = max((use_of(seen, service) or 0.0) * ready_of(seen, service.name) for seen in before)
+    return max(use or 0.0, CAUTION * max(asked / then, 1.0) * busy / ready)
 
 
 def _queueing(observation: Observation, entity: str) -> float:

@@ -76,6 +76,7 @@ class Diagnosis(Frozen):
     hypotheses: tuple[Hypothesis, ...]
     resolved: bool
     wants: str = ""  # the one more reading that would decide
+    alike: tuple[str, ...] = ()  # faults that time did not tell apart and one remedy cures: they count together
 
     @property
     def top(self) -> Hypothesis | None:

@@ -64,7 +64,9 @@ class Deliberation(Round):
         # A round that a crash cut in two has lost its table: what is missing is examined again.
         found = (table[name] if name in table else ANALYSTS[name](case.incident, scene) for name in ANALYSTS)
         evidence = tuple(item for items in found for item in items)
-        diagnosis = diagnose(case.incident, evidence, self.desk.faults)
+        late = scene.now - round_began(case) > _patience(scene, evidence)
+        # What time did not tell apart need not be, where the remedy is the same.
+        diagnosis = diagnose(case.incident, evidence, self.desk.faults, self._cures() if late else None)
         if not diagnosis.resolved and self._self_healed(case):
             return self.end(case, "self_recovered", "every objective holds again and nothing was done")
         if leading(case.diagnosis) != leading(diagnosis):
@@ -74,9 +76,13 @@ class Deliberation(Round):
             self.desk.write(case.incident.id, "DIAGNOSIS", diagnosis.model_dump(mode="json"))
         if diagnosis.resolved:
             return {"go": "planner"}
-        if scene.now - round_began(case) > _patience(scene, evidence):
+        if late:
             return self.end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
         return {"go": "wait"}
+
+    def _cures(self) -> dict[str, frozenset[str]]:
+        books = self.desk.playbooks
+        return {fault.id: frozenset(book.id for book in books if fault.id in book.cures) for fault in self.desk.faults}
 
     def planner(self, state: State) -> State:
         """Bind a playbook to the diagnosis."""

@@ -1,7 +1,7 @@
 """The diagnostician: evidence and fault profiles become ranked hypotheses."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent.case import BLIND, Diagnosis, Evidence, Hypothesis, Incident
 from playbooks.faults import FaultProfile
@@ -12,8 +12,16 @@ REFUTES = -1.0  # a sign at least so much against a fault would refute it
 NONE_OF_THESE = 1.5  # score of "something that we do not know"
 
 
-def diagnose(incident: Incident, evidence: Sequence[Evidence], faults: Sequence[FaultProfile]) -> Diagnosis:
-    """Rank every (fault, entity) that the evidence allows. Unresolved is a valid answer."""
+Cures = Mapping[str, frozenset[str]]  # fault -> the playbooks that cure it
+
+
+def diagnose(
+    incident: Incident, evidence: Sequence[Evidence], faults: Sequence[FaultProfile], cures: Cures | None = None
+) -> Diagnosis:
+    """Rank every (fault, entity) that the evidence allows. Unresolved is a valid answer.
+
+    With ``cures``, faults of one entity that the same playbooks cure need not be told apart: they count together.
+    """
     scored = [
         (fault, entity, *_score(fault, entity, evidence))
         for fault in faults
@@ -29,11 +37,23 @@ def diagnose(incident: Incident, evidence: Sequence[Evidence], faults: Sequence[
         )
         for (fault, entity, _, pro, contra), weight in zip(scored, weights, strict=True)
     )
-    resolved = bool(ranked) and ranked[0].probability >= RESOLVED and _seen(*scored[0][:2], evidence) >= SEEN
+    alike = _alike(ranked, cures or {})
+    sure = sum(item.probability for item in alike)
+    resolved = bool(ranked) and sure >= RESOLVED and _seen(*scored[0][:2], evidence) >= SEEN
     resolved = resolved and not _unrefuted(scored[0][0], evidence)
     at = max((item.at for item in evidence), default=incident.at)
     wants = "" if resolved else _wanted(faults, evidence)
-    return Diagnosis(incident=incident.id, at=at, hypotheses=ranked[:6], resolved=resolved, wants=wants)
+    names = tuple(item.fault for item in alike) if len(alike) > 1 else ()
+    return Diagnosis(incident=incident.id, at=at, hypotheses=ranked[:6], resolved=resolved, wants=wants, alike=names)
+
+
+def _alike(ranked: Sequence[Hypothesis], cures: Cures) -> tuple[Hypothesis, ...]:
+    """Return the likeliest hypothesis, and those of the next ones whose remedy is the same."""
+    if not ranked:
+        return ()
+    first, same = ranked[0], cures.get(ranked[0].fault)
+    others = (item for item in ranked[1:6] if same and cures.get(item.fault) == same and item.entity == first.entity)
+    return (first, *others)
 
 
 def _entities(fault: FaultProfile, incident: Incident, evidence: Sequence[Evidence]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agent.bindings import Bindings
-from agent.capacity import TARGET, ready_of, use_of
+from agent.capacity import TARGET, measures_of, ready_of, use_lately
 from agent.observe import Scene
 from agent.served import compared
 from agent.working import idle_replicas, working_of
@@ -66,8 +66,11 @@ def _fewer(ground: Ground) -> str:
 
 
 def _load(ground: Ground) -> str:
-    known = use_of(ground.scene.observation, ground.service) is not None
-    return "" if known else f"the load of {ground.service.name} is NO DATA"
+    now = measures_of(ground.scene.observation, ground.service)
+    if not now:
+        return f"the load of {ground.service.name} is NO DATA"
+    lately = max(measures_of(seen, ground.service) for seen in ground.scene.history)
+    return "" if now == lately else f"a part of the load of {ground.service.name} is NO DATA since lately"
 
 
 def _labels(ground: Ground) -> str:
@@ -104,7 +107,7 @@ def _candidate(ground: Ground) -> str:
 def _peers(ground: Ground) -> str:
     """Whether the ready peers carry what one replica less leaves them; a replica that does not work takes nothing."""
     ready = working_of(ground.scene.observation, ground.service.name)
-    use = use_of(ground.scene.observation, ground.service)
+    use = use_lately(ground.scene.history, ground.service)
     if ready == 0 or ground.bound("replica") in idle_replicas(ground.scene.observation, ground.service.name):
         return ""  # nothing is left that an eviction could take away
     if use is None:

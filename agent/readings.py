@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.capacity import ready_of, use_of
+from agent.capacity import measures_of, ready_of, use_of
 from agent.observe import Observation, Scene
 from config.fleet import Service
 from tools.signal import USUAL_WINDOW
@@ -64,9 +64,10 @@ class Readings:
 
 
 def readings_of(scene: Scene, service: Service) -> Readings:
-    """Return the newest readings at which the load of a service was known."""
+    """Return the newest readings at which the load of a service was known as well as ever lately."""
     newest = scene.history[-READINGS:]
-    return Readings(service, tuple(seen for seen in newest if use_of(seen, service) is not None))
+    whole = max(1, *(measures_of(seen, service) for seen in newest))  # what lost a measure shows too little
+    return Readings(service, tuple(seen for seen in newest if measures_of(seen, service) == whole))
 
 
 def _variation(values: Floats) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from agent.capacity import ready_of, use_of, wanted_of
+from agent.capacity import ready_of, use_lately, wanted_of
 from agent.casebook import Case
 from agent.headroom import headroom
 from agent.moving import dead, useless
@@ -98,6 +98,11 @@ def _storming(journal: Journal, scene: Scene) -> bool:
 
 def _confidence(case: Case, plan: Plan) -> float:
     ranked = case.diagnosis.hypotheses if case.diagnosis else ()
+    alike = case.diagnosis.alike if case.diagnosis else ()
+    if ranked and plan.fault in alike:
+        return min(
+            1.0, sum(item.probability for item in ranked if item.fault in alike and item.entity == ranked[0].entity)
+        )
     return max((item.probability for item in ranked if item.fault == plan.fault), default=0.0)
 
 
@@ -182,7 +187,7 @@ def _worse(worst: Effect, found: Effect, *, counts: bool) -> Effect:
 
 def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
     service = scene.fleet.service(name)
-    use = use_of(scene.observation, service)
+    use = use_lately(scene.history, service)
     margin = max(ready_of(scene.observation, name), wanted_of(scene.observation, name)) - service.min_replicas
     if service.kind is ServiceKind.VENDOR:
         margin = 0  # no replicas of ours, and so no floor
@@ -192,7 +197,7 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
 def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effect:
     service = scene.fleet.service(name)
     ready = ready_of(scene.observation, name)
-    use = use_of(scene.observation, service)
+    use = use_lately(scene.history, service)
     load = 100 if use is None else round(100 * use * ready / max(left, 1))
     blast = round(100 * max(before - left, 0) / before) if before else 0
     if not blast:

@@ -249,6 +249,7 @@ class _Ending:
         self._world, self._guardian = world, guardian
         self._cost = scenario.layer == "cost"
         self._quiet = not scenario.truth.fault
+        self._told = not scenario.truth.acceptable_playbooks
         self._length = length or WEEK
         self._patience = length or _patience(scenario)
         self._began = world.clock.now()
@@ -263,15 +264,19 @@ class _Ending:
             return now >= self._began + self._length
         if happened is None or happened.onset_at is None or now <= happened.onset_at:
             return False
-        self._feel(patients(self._world.fleet, happened))
+        self._feel(patients(self._world.fleet, happened), happened.service)
         over = now >= happened.onset_at + self._patience
         return over or (self._harmed and self._well > HOLD and self._closed())
 
-    def _feel(self, names: frozenset[str]) -> None:
-        ledger = self._world.ledger
-        fine = all(ledger.healthy(n) if self._cost else ledger.objectives_hold(n) for n in names)
-        self._harmed = self._harmed or not fine
+    def _feel(self, names: frozenset[str], service: str) -> None:
+        fine = all(self._is_fine(name) for name in names)
+        # What is a person's may hurt nobody: a second fault that does, and is healed, must not end it unseen.
+        self._harmed = self._harmed or not (self._is_fine(service) if self._told else fine)
         self._well = self._well + timedelta(seconds=TICK) if fine else timedelta(0)
+
+    def _is_fine(self, name: str) -> bool:
+        ledger = self._world.ledger
+        return bool(ledger.healthy(name) if self._cost else ledger.objectives_hold(name))
 
     def _closed(self) -> bool:
         if self._well > HOLD + CLOSING:

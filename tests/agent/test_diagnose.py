@@ -73,6 +73,20 @@ def test_nothing_seen_is_unresolved_and_says_what_it_wants() -> None:
     assert told().wants
 
 
+def test_faults_that_one_remedy_cures_need_not_be_told_apart_for_ever() -> None:
+    items = (evidence("latency_up", 2.5), evidence("recent_release", 2.8), evidence("recent_config", 2.8))
+    alone = told(*items)
+    assert not alone.resolved
+    same = {"bad_rollout_latency": frozenset(("back",)), "config_regression": frozenset(("back",))}
+    found = diagnose(incident(anomaly("service/talk")), items, shipped_faults(), same)
+    assert found.resolved
+    assert {*found.alike} == {*same}
+    other = {**same, "config_regression": frozenset(("else",))}
+    assert not diagnose(incident(anomaly("service/talk")), items, shipped_faults(), other).resolved
+    nobody: dict[str, frozenset[str]] = dict.fromkeys(same, frozenset())
+    assert not diagnose(incident(anomaly("service/talk")), items, shipped_faults(), nobody).resolved
+
+
 def test_the_order_of_evidence_is_irrelevant() -> None:
     items = (evidence("errors_up", 2.5), evidence("recent_release", 2.8), evidence("saturated", -2.0))
     assert len({told(*order).model_dump_json() for order in itertools.permutations(items)}) == 1

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.bindings import bindings_for, subject_of
-from agent.capacity import TARGET, affordable, enough, fewer, more, use_of
+from agent.capacity import TARGET, affordable, enough, fewer, more, use_lately, use_of
 from agent.case import Hypothesis
 from agent.casebook import Case
 from agent.plan import Facts, propose
@@ -54,6 +54,29 @@ def test_use_is_that_of_the_busiest_part_and_counts_the_queue() -> None:
     queue = {**BUSY, ("running", TALK): 10.0, ("waiting", TALK): 5.0}
     assert use_of(seen(0, queue), SERVICE) == pytest.approx(1.35)
     assert use_of(seen(0, {("spend", TALK): 6.0}), SERVICE) is None
+
+
+MEASURED: Values = {("gpu_utilisation", TALK): 60.0, ("kv_cache", TALK): 0.2, ("requests", TALK): 5.0}
+
+
+def test_a_load_whose_measure_was_lost_is_that_of_before_grown_with_the_traffic_and_never_less() -> None:
+    kept = {key: value for key, value in MEASURED.items() if key[0] != "gpu_utilisation"}
+    before = seen(0, MEASURED)
+    assert use_of(seen(1, kept), SERVICE) == 0.2  # the cache alone says too little
+    assert use_lately((before, seen(1, kept)), SERVICE) == pytest.approx(0.66)
+    assert use_lately((before, seen(1, {**kept, ("requests", TALK): 10.0})), SERVICE) == pytest.approx(1.32)
+    assert use_lately((before, seen(1, {**kept, ("requests", TALK): 1.0})), SERVICE) == pytest.approx(0.66)
+    assert use_lately((before, seen(1, {**kept, ("kv_cache", TALK): 0.9})), SERVICE) == 0.9
+    assert use_lately((before, seen(1, {("kv_cache", TALK): 0.2})), SERVICE) is None  # nor is the traffic known
+    assert use_lately((before, seen(200, {})), SERVICE) is None  # too long ago
+    assert use_lately((before, seen(1, MEASURED)), SERVICE) == 0.6
+
+
+def test_what_lost_a_measure_of_its_load_is_never_made_smaller() -> None:
+    kept = {("kv_cache", TALK): 0.2}
+    shown = scene(seen(0, MEASURED), seen(1, kept))
+    assert unmet("load_is_known", Ground(SERVICE, {}, shown)) == "a part of the load of talk is NO DATA since lately"
+    assert not unmet("load_is_known", Ground(SERVICE, {}, scene(seen(0, kept), seen(1, kept))))
 
 
 @given(st.integers(1, 50), st.floats(0, 5, allow_nan=False))

@@ -45,6 +45,14 @@ def facts(
     return situate(case, plan(*actions, **more), shown, journal or MemoryJournal(), open_cases, freeze="")
 
 
+def test_faults_that_count_together_make_one_confidence() -> None:
+    apart = case_of(guess("bad_rollout_errors", probability=0.5), guess("config_regression", probability=0.375))
+    assert facts(case=apart).confidence_percent == 50
+    assert apart.diagnosis is not None
+    one = apart.diagnosis.model_copy(update={"alike": ("bad_rollout_errors", "config_regression")})
+    assert facts(case=apart.model_copy(update={"diagnosis": one})).confidence_percent == 88
+
+
 def test_a_rollback_takes_nothing_away() -> None:
     found = facts()
     assert (found.blast_percent, found.floor_margin, found.load_percent) == (0, 1, 60)
