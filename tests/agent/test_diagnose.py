@@ -48,6 +48,12 @@ def test_a_machine_that_is_seen_to_fail_outweighs_a_release_that_came_by_chance(
     assert top(evidence(felt, 2.5), evidence("recent_release", 3.0), *machine, *quiet) == fault
 
 
+def test_a_cache_is_cold_while_replicas_are_still_being_created() -> None:
+    cold = (evidence("prefix_misses", 2.5), evidence("recent_release", 3.0), evidence("latency_up", 2.5))
+    assert top(*cold) == "prefix_cache_collapse"
+    assert top(*cold, evidence("container_creating", 2.5)) == "cold_start_storm"
+
+
 @pytest.mark.parametrize("change", ["recent_release", "recent_config"])
 def test_what_people_ask_is_nothing_that_a_release_made_longer(change: str) -> None:
     slow = (evidence("latency_up", 2.5), evidence(change, 2.6), evidence("answers_longer", -1.5))
