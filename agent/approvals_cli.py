@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.options import AsJson, By, Note, SomeConfig, SomeJournal
-from agent.terminal import fail, now, open_records, person, put_json, told
+from agent.terminal import fail, now, open_records, person, put, put_json, told
 from tools.journal import Journal
 
 Roles = Mapping[str, Sequence[str]]
@@ -114,7 +114,7 @@ def _answer(
     else:
         given = answer(records, question, by, yes=said is Answer.approve, note=note, now=now(), roles=roles)
         text = f"{given.id} {given.state} by {given.by or ', '.join(given.votes)}"
-    put_json(given.model_dump(mode="json")) if as_json else typer.echo(text)
+    put(given, text, as_json=as_json)
 
 
 def _modify(
@@ -135,4 +135,4 @@ def _modify(
     wanted = changed(plan, changes, by, now())
     given = modify(records, question, by, changes, now=now(), roles=roles)
     text = f"{given.id} modified by {by}: {wanted.id} is judged anew, and needs an approval of its own"
-    put_json(given.model_dump(mode="json") | {"plan": wanted.id}) if as_json else typer.echo(text)
+    put(given.model_dump(mode="json") | {"plan": wanted.id}, text, as_json=as_json)

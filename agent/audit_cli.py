@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agent.options import AsJson, SomeConfig, SomeJournal
-from agent.terminal import NOT_WELL, fail, journal_named, put_json, told, wiring
+from agent.terminal import NOT_WELL, fail, journal_named, put, put_json, told, wiring
 
 _SHOWN = 20
 
@@ -70,4 +70,4 @@ def make_key(
     """Make a key pair that signs the journal; name FILE in journal.signing_key, and keep FILE.pub elsewhere."""
     with told():
         public = wiring().new_key(file)
-        put_json({"private": str(file), "public": str(public)}) if as_json else typer.echo(f"{file} and {public}")
+        put({"private": str(file), "public": str(public)}, f"{file} and {public}", as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.options import AsJson, By, Note, SomeConfig, SomeJournal
-from agent.terminal import fail, journal_named, now, person, put_json, told, wiring
+from agent.terminal import fail, journal_named, now, person, put, put_json, told, wiring
 
 if TYPE_CHECKING:
     from agent.standing import Ladder
@@ -121,7 +121,7 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option
         incident = _of_last(ladder.journal) if incident == "last" else incident
         ladder.review(incident, said.value, person(by), note, now())
         words = {"incident": incident, "said": said.value, "by": by.strip()}
-        put_json(words) if as_json else typer.echo(f"{incident}: {said.value}, says {by.strip()}")
+        put(words, f"{incident}: {said.value}, says {by.strip()}", as_json=as_json)
 
 
 @app.command(epilog="Example: prunella autonomy credit build/drill.json --config prunella.yaml")
@@ -143,7 +143,7 @@ def credit(
             fail(f"{file}: {error.strerror}")
         except (ValueError, KeyError, TypeError):
             fail(f"{file}: not what prunella drill --json writes")
-        put_json({"deeds": count}) if as_json else typer.echo(f"{count} deeds counted")
+        put({"deeds": count}, f"{count} deeds counted", as_json=as_json)
 
 
 def _of_last(records: "Journal") -> str:
@@ -171,7 +171,4 @@ def _known(ladder: "Ladder", playbook: str) -> str:
 
 
 def _tell(found: "Standing", as_json: bool) -> None:
-    if as_json:
-        put_json(found.model_dump(mode="json"))
-    else:
-        typer.echo(f"{found.playbook} in {found.environment}: {found.rung}; {found.why}")
+    put(found, f"{found.playbook} in {found.environment}: {found.rung}; {found.why}", as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.options import AsJson, By, Config, SomeConfig, SomeJournal
-from agent.terminal import fail, meant, now, open_named, open_records, person, put_json, somebody, told, wiring
+from agent.terminal import fail, meant, now, open_named, open_records, person, put, put_json, somebody, told, wiring
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -58,7 +58,7 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
         made = begin(records, wanted, at)
         unsure = "" if settings or not service else "; no --config was given, so nobody checked that name"
         words = f"{made.name}: {made.words()}{unsure}"
-        put_json(made.model_dump(mode="json")) if as_json else typer.echo(words)
+        put(made, words, as_json=as_json)
 
 
 def resume(
@@ -74,7 +74,7 @@ def resume(
 
         ended = end(open_records(config, journal), name, person(by), now())
         words = f"{ended.name} is over, by {ended.resumed_by}"
-        put_json(ended.model_dump(mode="json")) if as_json else typer.echo(words)
+        put(ended, words, as_json=as_json)
 
 
 def halt(
@@ -91,7 +91,7 @@ def halt(
         file = wiring().halt_file(load(config))
         file.lift() if lift else file.pull(somebody(by), why, now())
         reason = file.reason()
-        put_json({"halted": bool(reason), "reason": reason}) if as_json else typer.echo(reason or "not halted any more")
+        put({"halted": bool(reason), "reason": reason}, reason or "not halted any more", as_json=as_json)
 
 
 def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -118,7 +118,7 @@ def breaker(  # noqa: PLR0913, PLR0917 - one parameter for each option
         since = f" since {standing.since:%Y-%m-%d %H:%M} UTC" if standing.since else ""
         words = f"tripped{since}: {standing.reason}" if standing.tripped else f"closed{since}"
         said = {"tripped": standing.tripped, "since": standing.since and standing.since.isoformat()}
-        put_json({**said, "reason": standing.reason, "by": standing.by}) if as_json else typer.echo(words)
+        put({**said, "reason": standing.reason, "by": standing.by}, words, as_json=as_json)
 
 
 def _holding(records: "Journal", at: datetime, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from agent.options import AsJson, Config
-from agent.terminal import NOT_WELL, fail, now, put_json, told, wiring
+from agent.terminal import NOT_WELL, fail, now, put, told, wiring
 
 Hours = Annotated[float, typer.Option("--hours", min=0.1, max=24 * 31, help="Length of the period.")]
 
@@ -24,4 +24,4 @@ def costs(config: Config, hours: Hours = 24.0, as_json: AsJson = False) -> None:
             fail(
                 "no service has a known cost: are container_gpu_allocation and node_gpu_hourly_cost scraped?", NOT_WELL
             )
-        put_json(found.model_dump(mode="json")) if as_json else typer.echo(money(found))
+        put(found, money(found), as_json=as_json)

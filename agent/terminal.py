@@ -105,6 +105,14 @@ def put_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False))
 
 
+def put(value: Any, words: str, *, as_json: bool) -> None:
+    """Say what was found or done: a noun or plain value as JSON for scripts, else in words."""
+    if as_json:
+        put_json(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)
+    else:
+        typer.echo(words)
+
+
 def state_dir() -> Path:
     """Return ``$XDG_STATE_HOME/prunella``, or the same under ``~/.local/state``."""
     base = os.environ.get("XDG_STATE_HOME")

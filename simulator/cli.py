@@ -18,7 +18,7 @@ import typer
 
 from agent.cli import TRY, app
 from agent.options import AsJson, Headless
-from agent.terminal import INTERRUPTED, NOT_WELL, demo_journal, fail, meant, put_json, told, wiring
+from agent.terminal import INTERRUPTED, NOT_WELL, demo_journal, fail, meant, put, put_json, told, wiring
 from simulator import drill_options as opt
 
 __all__ = ["app", "main"]
@@ -236,7 +236,7 @@ def _lab_break(folder: Path, fault: str | None, as_json: bool) -> None:
     if fault is None or fault not in _breaks():
         fail(f"break what? There are {', '.join(_breaks())}{meant(fault or '', _breaks())}")
     done = break_(folder, fault)
-    put_json(asdict(done)) if as_json else typer.echo(f"{done.id}: {done.target}")
+    put(asdict(done), f"{done.id}: {done.target}", as_json=as_json)
 
 
 def _lab_status(folder: Path, as_json: bool) -> bool:
