@@ -38,8 +38,8 @@ def configured(folder: Path, prometheus: str, kubernetes: str, extra: str = "") 
     write_kubeconfig(folder / "kube.yaml", kubernetes, folder / "none", "token")
     objective = "{name: chat, kind: language, objectives: [{signal: error_ratio, target: 0.02}]}"
     (folder / "p.yaml").write_text(
-        f"autonomy: act\nfleet: {{services: [{objective}]}}\nmetrics: {{url: '{prometheus}', timeout: 1s}}\n"
-        f"cluster: {{kubeconfig: kube.yaml, timeout: 1s}}\n{extra}"
+        f"autonomy: act\nfleet: {{services: [{objective}]}}\nmetrics: {{url: '{prometheus}', timeout: 30s}}\n"
+        f"cluster: {{kubeconfig: kube.yaml, timeout: 15s}}\n{extra}"
     )
     return str(folder / "p.yaml")
 

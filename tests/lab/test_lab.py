@@ -29,7 +29,7 @@ def query(lab: LabHandle, promql: str) -> dict[str, float]:
     """Ask Prometheus; values by pod, or by '' where there is no such label."""
     with requests.Session() as session:
         session.trust_env = False
-        answer = session.get(f"{lab.prometheus_url}/api/v1/query", params={"query": promql}, timeout=5).json()
+        answer = session.get(f"{lab.prometheus_url}/api/v1/query", params={"query": promql}, timeout=60).json()
     rows: list[dict[str, Any]] = answer["data"]["result"]
     return {row["metric"].get("pod", ""): float(row["value"][1]) for row in rows}
 

@@ -29,12 +29,12 @@ class Shown:
     def ask(self, path: str, **form: Any) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
-            return session.post(f"{self.url}/api/v1/{path}", data=form, timeout=10)
+            return session.post(f"{self.url}/api/v1/{path}", data=form, timeout=60)
 
     def look(self, path: str) -> Any:
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(f"{self.url}/api/v1/{path}", timeout=10).json()["data"]
+            return session.get(f"{self.url}/api/v1/{path}", timeout=60).json()["data"]
 
 
 @pytest.fixture(scope="module")
