@@ -1,10 +1,11 @@
 """The marks analyst: what exporters say about one cause by themselves, read only for the patient at hand."""
 
 from collections.abc import Collection, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
 from agent.analysts.evidence import Notes, onset
 from agent.case import Evidence, Incident
 from agent.observe import Scene
@@ -12,6 +13,7 @@ from tools.errors import ToolError
 from tools.marks import MARKS, SPECS, Mark
 from tools.signal import Frame
 
+STOOD = 0.5  # weight of a mark that was there before a release that came right before the first sign
 BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # before the onset: a sticky mark seen then is an old one
 
 
@@ -22,16 +24,19 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         frame = scene.senses.metrics.read(SPECS, scene.now)
     except ToolError:
         return ()
-    near = _near(incident.service, scene)
+    near, since = _near(incident.service, scene), onset(incident)
+    released = _released(incident.service, scene, since)
     for mark in MARKS:
         shown = dict(_shown(mark, frame, near))
-        fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, incident, scene))}
+        fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, since, scene))}
         if where := _shared(fresh, incident.service, scene):
-            notes.add(mark.finding, f"service/{incident.service}", 2.5, f"{mark.spec.about}: {where}")
+            weight, more = _weighed(mark, f"replica/{incident.service}/", released, scene)
+            notes.add(mark.finding, f"service/{incident.service}", weight, f"{mark.spec.about}: {where}{more}")
             continue
         for entity, value in fresh.items():
             text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
-            notes.add(mark.finding, entity, 2.5, text, _bindings(entity))
+            weight, more = _weighed(mark, entity, released, scene)
+            notes.add(mark.finding, entity, weight, text + more, _bindings(entity))
     return notes.done()
 
 
@@ -73,9 +78,29 @@ def _shown(mark: Mark, frame: Frame, near: frozenset[str]) -> Iterator[tuple[str
             yield key.entity, float(value)
 
 
-def _is_old(mark: Mark, entity: str, incident: Incident, scene: Scene) -> bool:
-    """Whether a mark stood there before the incident: exporters show the last of its kind until the next."""
-    since = onset(incident)
+def _released(service: str, scene: Scene, since: datetime) -> datetime | None:
+    """Return when others last changed what runs, shortly before the first sign; None: nobody did, or it is not known.
+
+    What was to be seen before that, and did no harm, explains less of what came after it than the change does.
+    """
+    try:
+        changes = scene.senses.cluster.changes(since - LOOK_BACK["release"])
+    except ToolError:
+        return None
+    mine = [c for c in changes if c.kind in ROLLED and c.entity == f"service/{service}" and c.actor != OURS]
+    return next((c.at for c in reversed(mine) if c.at <= since + timedelta(minutes=1)), None)
+
+
+def _weighed(mark: Mark, entity: str, released: datetime | None, scene: Scene) -> tuple[float, str]:
+    """Return how much a mark says, and why little. A release makes new replicas: those before them are asked."""
+    whole = f"{entity.rpartition('/')[0]}/" if entity.startswith("replica/") else entity
+    if released is None or not _is_old(mark, whole, released, scene):
+        return 2.5, ""
+    return STOOD, ", as before the last release, when nothing was wrong"
+
+
+def _is_old(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:
+    """Whether a mark stood there before an instant: exporters show the last of its kind until the next."""
     try:
         frames = scene.senses.metrics.history(mark.spec, since - BEFORE[0], since - BEFORE[1], 60)
     except ToolError:
@@ -84,9 +109,14 @@ def _is_old(mark: Mark, entity: str, incident: Incident, scene: Scene) -> bool:
         mark.seen(float(value))
         for frame in frames
         for key, value in zip(frame.keys, frame.values, strict=True)
-        if key.entity == entity and key.signal == mark.spec.name
+        if key.signal == mark.spec.name and _is_of(key.entity, entity, float(value))
     ]
     return bool(seen) and sum(seen) * 2 > len(seen)
+
+
+def _is_of(entity: str, whole: str, value: float) -> bool:
+    """Whether an entity is one, or one of those that a name with a slash at its end begins and that were there."""
+    return entity == whole or (whole.endswith("/") and entity.startswith(whole) and np.isfinite(value))
 
 
 def _bindings(entity: str) -> dict[str, str]:

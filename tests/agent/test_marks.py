@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from agent.analysts import marks
 from agent.case import Evidence
 from tests.agent import handmade
+from tools.change import Change
 from tools.signal import Frame, SeriesKey, SignalSpec
 
 NAMES = ("talk-1", "talk-2", "talk-3")
@@ -63,3 +64,46 @@ def test_one_of_those_that_run_the_same_is_that_replicas(ill: str, old: Sequence
 
 def test_none_is_no_news() -> None:
     assert found() == ()
+
+
+class Long(handmade.Metrics):
+    """Every replica of talk is shown long prompts; ``since``: from when on. None of today's ran an hour ago."""
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__()
+        self.since = since
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        keys = tuple(SeriesKey("long_prompts", f"replica/talk/{name}") for name in NAMES)
+        return Frame(at, keys, np.full(3, 0.6))  # of the prompts are no longer than usual
+
+    def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+        keys = tuple(SeriesKey("long_prompts", f"replica/talk/{name}") for name in ("talk-0", *NAMES))
+        there = (np.array([0.6 if at >= self.since else 1.0, *[np.nan] * 3]) for at in (start, end))
+        return tuple(Frame(at, keys, values) for at, values in zip((start, end), there, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "actor", "weight"),
+    [
+        (20, 5, "ci", marks.STOOD),  # it was there all day, did no harm, and five minutes ago somebody released
+        (20, 50, "ci", 2.5),  # the release did no harm either
+        (20, 5, "prunella", 2.5),  # nobody but us changed anything
+        (0, 5, "ci", 2.5),  # it came after the release
+    ],
+    ids=["stood", "long ago", "ours", "came after"],
+)
+def test_what_stood_before_a_release_explains_less_of_what_came_after_it(
+    hours: int, minutes: int, actor: str, weight: float
+) -> None:
+    at, records = handmade.START - timedelta(minutes=minutes), handmade.Records()
+    told = Change(id="1", at=at, kind="release", entity=handmade.TALK, actor=actor, before="1", after="2")
+    records.happened = (told,)
+    replicas = tuple(handmade.REPLICA.model_copy(update={"name": name}) for name in NAMES)
+    where = handmade.topology().model_copy(update={"replicas": replicas})
+    scene = handmade.scene(handmade.seen(0, {}, where=where), records=records)
+    began = handmade.START - timedelta(hours=hours)
+    scene = replace(scene, senses=replace(scene.senses, metrics=Long(began)))
+    (evidence,) = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+    assert (evidence.finding, evidence.entity, evidence.weight) == ("long_prompts", handmade.TALK, weight)
+    assert ("before the last release" in evidence.text) is (weight == marks.STOOD)
