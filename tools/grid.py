@@ -37,15 +37,33 @@ class Grid:
     scale: Literal["linear", "log"] = "linear"
     unit: float = 1.0
 
-    def codes(self, values: Reals, out: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Return the bin number of each finite value; shape kept. Monotone: no value is binned below a smaller one."""
-        with np.errstate(over="ignore"):  # what overflows lies in an outer bin
-            placed = np.subtract(self.place(values), self.low, dtype=np.float64)
-            np.multiply(placed, 1.0 / self.width, out=placed)
-        np.clip(placed, 0, self.bins - 1, out=placed)
+    def codes(
+        self, values: Reals, out: NDArray[np.int64] | None = None, ends: tuple[float, float] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the bin number of each finite value; shape kept. Monotone: no value is binned below a smaller one.
+
+        ``ends``: the least and greatest of the values, where they are known.
+        """
+        if ends is not None and self._holds(ends):
+            placed = self._placed(values)
+        else:
+            with np.errstate(over="ignore"):  # what overflows lies in an outer bin
+                placed = self._placed(values)
+            np.clip(placed, 0, self.bins - 1, out=placed)
         codes = np.empty(placed.shape, np.int64) if out is None else out[: len(placed)]
         np.copyto(codes, placed, casting="unsafe")
         return codes
+
+    def _placed(self, values: Reals) -> Floats:
+        placed = np.subtract(self.place(values), self.low, dtype=np.float64)
+        return np.multiply(placed, 1.0 / self.width, out=placed)
+
+    def _holds(self, ends: tuple[float, float]) -> bool:
+        """Whether no value lies in the open part of an outer bin, with room for rounding."""
+        if not -LIMIT < ends[0] <= ends[1] < LIMIT:
+            return False
+        low, high = self._placed(np.array(ends))
+        return bool(low >= 0 and high < self.bins - 0.5)
 
     def place(self, values: Reals) -> Reals:
         """Return where values stand on the grid's axis."""

@@ -96,7 +96,7 @@ def tally(values: Reals, grid: Grid) -> Tally:
                 continue
             piece, low, high = kept, float(kept.min()), float(kept.max())
         lowest, highest = min(lowest, low), max(highest, high)
-        counts += np.bincount(grid.codes(piece, room), minlength=grid.bins)
+        counts += np.bincount(grid.codes(piece, room, (low, high)), minlength=grid.bins)
     return Tally(counts, nulls, strange, lowest, highest)
 
 

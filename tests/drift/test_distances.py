@@ -1,5 +1,7 @@
 """Distances: exact where exact is said, within their bound elsewhere, and sums of their parts."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -101,3 +103,17 @@ def test_psi_and_jensen_shannon_are_nought_between_equals(values: Floats) -> Non
     found = distances(_sketch(values, grid), _sketch(values, grid))
     assert found.psi[0] == 0
     assert found.jensen_shannon[0] == 0
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=40),
+    st.floats(-10, 10),
+    st.floats(0.01, 50),
+    st.sampled_from(["linear", "log"]),
+)
+def test_knowing_the_ends_changes_no_bin(
+    values: list[float], low: float, width: float, scale: Literal["linear", "log"]
+) -> None:
+    grid, column = Grid(low, width, 16, scale), np.array(values, np.float32)
+    ends = float(column.min()), float(column.max())
+    np.testing.assert_array_equal(grid.codes(column, ends=ends), grid.codes(column))
