@@ -22,8 +22,7 @@ from tools.signal import metric_names
 from tools.topology import Topology
 
 OFF_BY_DEFAULT = ("DCGM_EXP_CLOCK_EVENTS_COUNT", "DCGM_EXP_XID_ERRORS_COUNT")  # by dcgm-exporter's own file
-
-
+LOGGED = "accuracy"  # the one signal that no metric gives
 State = Literal["ok", "missing", "bad"]
 
 
@@ -83,8 +82,13 @@ def _model(settings: Settings) -> str:
 
 
 def _objectives(settings: Settings) -> Iterator[Check]:
+    logged = {table.service for table in settings.logs}
     for service in settings.fleet.services:
-        wrong = [o.signal for o in service.objectives if not _measurable(o.signal, service)]
+        signals = [o.signal for o in service.objectives if o.signal != LOGGED]
+        wrong = [signal for signal in signals if not _measurable(signal, service)]
+        if len(signals) < len(service.objectives) and service.name not in logged:
+            text = f"{LOGGED} is read from an inference log, and none is named under logs"
+            yield Check(name=f"objectives of {service.name}", state="bad", text=text)
         if wrong:
             text = f"no signal {', '.join(wrong)} for kind {service.kind.value}; known: {', '.join(_signals(service))}"
             yield Check(name=f"objectives of {service.name}", state="bad", text=text)

@@ -9,6 +9,7 @@ import numpy as np
 
 from agent.doctor import Check, Reach, examine
 from config.fleet import Fleet, Objective, Service, ServiceKind
+from config.logs import LogTable
 from config.servers import MetricsSettings
 from config.settings import Settings
 from tools.action import Action, Operation, Preimage, Receipt
@@ -125,6 +126,14 @@ def test_an_objective_that_nothing_measures_is_bad() -> None:
     state, text = seen(reach(), "vibes")["objectives of chat"]
     assert state == "bad"
     assert text.startswith("no signal vibes for kind language; known: answer_length, ")
+
+
+def test_accuracy_is_measured_where_a_log_is_named() -> None:
+    given = settings("accuracy", "ttft_p95")
+    state, text = {c.name: (c.state, c.text) for c in examine(given, reach(), NOW)}["objectives of chat"]
+    assert (state, text) == ("bad", "accuracy is read from an inference log, and none is named under logs")
+    logged = given.model_copy(update={"logs": (LogTable(service="chat", rows="chat.parquet"),)})
+    assert "objectives of chat" not in {check.name for check in examine(logged, reach(), NOW)}
 
 
 def test_a_service_without_objectives_is_said_to_be_unguarded() -> None:
