@@ -213,7 +213,7 @@ def publish(run_dir: Path, export: str, revision: str) -> None:
 
 
 def wait_for_release(run_dir: Path, revision: str) -> None:
-    """Wait until a release is whole; raises LabError when it is not after a minute."""
+    """Wait until a release is whole; raises LabError when it is not after two minutes."""
     weights = run_dir / "models" / revision / "weights.pt"
     wait_until(weights.exists, f"model release {revision}")
 
