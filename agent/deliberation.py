@@ -9,7 +9,7 @@ from agent.case import BLIND, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
 from agent.diagnose import diagnose
 from agent.observe import Scene
-from agent.plan import Facts, propose
+from agent.plan import Facts, propose, without
 from agent.preconditions import Ground, unmet
 from agent.progress import attempts, leading, plan_of, revision, round_began, unspent
 from agent.round import Round, State
@@ -100,7 +100,8 @@ class Deliberation(Round):
                 return self.end(case, "self_recovered", "every objective holds again and nothing was done")
             return {"go": "wait"}
         if found.plan is not None:
-            self.desk.write(case.incident.id, "PLAN", found.plan.model_dump(mode="json"))
+            plan = without(found.plan, [node.name for node in scene.observation.topology.nodes if not node.schedulable])
+            self.desk.write(case.incident.id, "PLAN", plan.model_dump(mode="json"))
             return {"go": "judge"}
         patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
         if (found.worth_waiting or patience > PATIENCE) and scene.now - round_began(case) <= patience:

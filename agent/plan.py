@@ -1,6 +1,6 @@
 """The planner: a diagnosis and the library become one plan, or the reasons why there is none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from agent.casebook import Case
 from agent.degrees import goes_further, has_degrees
 from playbooks.bind import Bindings, bind
 from playbooks.plan import Plan, Playbook
+from tools.action import Action, SetSchedulable
 from tools.figure import figure
 
 LEAST_LIKELY = 0.2  # a hypothesis below is no ground for a plan
@@ -114,6 +115,19 @@ def _bound(
     except ValueError as error:
         return Proposal(None, (str(error),))
     return Proposal(plan)
+
+
+def without(plan: Plan, cordoned: Collection[str]) -> Plan:
+    """Return a plan less the cordons of nodes that take nothing new already: each would be one effect made twice.
+
+    Nor is such a node opened when the plan is undone: it was not the plan that closed it.
+    """
+    left = tuple(step for step in plan.steps if not _closes(step.action, cordoned))
+    return plan.model_copy(update={"steps": left}) if left else plan
+
+
+def _closes(action: Action, nodes: Collection[str]) -> bool:
+    return isinstance(action, SetSchedulable) and not action.schedulable and action.node in nodes
 
 
 def _name(case: Case, attempt: int) -> str:

@@ -12,7 +12,7 @@ from agent.bindings import bindings_for, subject_of
 from agent.capacity import TARGET, affordable, enough, fewer, more, use_lately, use_of
 from agent.case import Hypothesis
 from agent.casebook import Case
-from agent.plan import Facts, propose
+from agent.plan import Facts, propose, without
 from agent.preconditions import KNOWN, Ground, unmet
 from playbooks.faults import shipped_faults
 from playbooks.library import shipped
@@ -314,6 +314,14 @@ def test_what_was_broken_off_by_what_passes_is_tried_again() -> None:
     found = plans(case, attempt=2)
     assert found.plan is not None
     assert (found.plan.playbook, found.plan.attempt) == ("rollback_release", 2)
+
+
+def test_a_node_that_takes_nothing_already_is_not_cordoned_twice() -> None:
+    values: dict[str, Any] = {"service": "talk", "node": "n1", "replicas": ("talk/talk-1",)}
+    found = plans(case_of(guess("node_not_ready", "node/n1")), values=values).plan
+    assert [step.action.verb for step in found.steps] == ["set_schedulable", "evict_replica"]
+    assert [step.action.verb for step in without(found, ["n1"]).steps] == ["evict_replica"]
+    assert without(found, ["n2"]) == found
 
 
 def test_an_unlikely_or_incurable_hypothesis_is_no_ground() -> None:
