@@ -130,8 +130,8 @@ def _numbers(found: Gathered, one: Field, reference: object, current: object) ->
 
 
 def _thin(values: Floats) -> Floats:
-    """Take every so many-th value."""
-    return values[:: max(len(values) // GRID_ROWS, 1)]
+    """Take every so many-th value, as a copy: a view would keep the whole column in memory."""
+    return values[:: max(len(values) // GRID_ROWS, 1)].copy()
 
 
 def _all_finite(values: Floats) -> Floats:

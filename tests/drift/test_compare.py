@@ -6,9 +6,10 @@ import pytest
 from agent.drift.chance import adjusted, chi_square_p, ranks, rate_p
 from agent.drift.compare import compare
 from agent.drift.finding import DriftReport, Limits
+from agent.drift.gathering import gather_all
 from tests.drift.tables import Rows
 from tools.grid import Floats
-from tools.tables import Labels
+from tools.tables import Labels, Numbers
 
 ENGINE = Limits(exact_rows=0)
 
@@ -110,3 +111,13 @@ def test_many_true_nulls_are_rarely_rejected() -> None:
     rng = np.random.default_rng(0)
     alarms = [adjusted(rng.random(50)).min() <= 0.05 for _ in range(2000)]
     assert np.mean(alarms) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_what_is_kept_of_a_column_does_not_keep_the_column() -> None:
+    """Fifty columns of ten million rows are read one after another; the samples of all of them stay."""
+    one = Rows(x=np.arange(200_000, dtype=np.float64) % 977)
+    kept = gather_all(one, one, Limits()).samples["x"]
+    whole = one.column("x")
+    assert isinstance(whole, Numbers)
+    assert not any(np.shares_memory(side, whole.values) for side in kept)
+    assert all(side.base is None and len(side) < len(whole.values) for side in kept)
