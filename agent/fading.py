@@ -12,13 +12,15 @@ WINDOWS = {  # by detector: after so long, every reading is of the time since; t
     "stuck": timedelta(minutes=10),
     "inputs": timedelta(minutes=20),
 }
-QUALITY = "quality"
+QUALITY, MONEY = "quality", "cost"
 
 
 def fades(alarm: Anomaly, case: Case, seen: Observation) -> bool:
     """Whether an alarm that began before a case recovered may be of that time still."""
     if case.outcome is None or alarm.onset_at > case.outcome.at:
         return False
+    if alarm.detector == MONEY and all(each.detector != MONEY for each in case.incident.anomalies):
+        return False  # a matter apart: that answers came back says nothing of what they cost
     since = _newest_of(alarm, seen)
     return since is None or since <= case.outcome.at
 

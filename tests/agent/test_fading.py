@@ -43,3 +43,7 @@ def test_an_alarm_of_before_a_recovery_fades_no_longer_than_its_readings_reach_b
 def test_what_began_since_is_news_and_what_is_not_read_is_none() -> None:
     assert not fades(anomaly("service/score", tick=11), recovered(), seen(12, {}))
     assert fades(anomaly("service/score", "quality"), recovered(), seen(900, {}))
+
+
+def test_a_recovery_from_errors_says_nothing_of_money() -> None:
+    assert not fades(anomaly("service/score", "cost"), recovered(), seen(900, {}))
