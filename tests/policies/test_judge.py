@@ -1,5 +1,6 @@
 import json
 import random
+import re
 from typing import Any
 
 import cedarpy
@@ -89,7 +90,8 @@ def test_adding_a_forbid_never_loosens(asked: Plan, facts: Situation, forbid: st
 @given(plans, situations, st.integers(0, 1000))
 @settings(max_examples=60)
 def test_the_order_of_rules_is_irrelevant(asked: Plan, facts: Situation, seed: int) -> None:
-    pieces = [piece + ";" for text in TEXTS.values() for piece in _bare(text).split(";") if piece.strip()]
+    ends = re.compile(r";\s*$", re.MULTILINE)  # of rules: people's words hold semicolons too
+    pieces = [f"{piece};" for text in TEXTS.values() for piece in ends.split(_bare(text)) if piece.strip()]
     random.Random(seed).shuffle(pieces)
     shuffled = load_rules({f"{number:03}": piece for number, piece in enumerate(pieces)}, SCHEMA)
     one, other = judge(asked, facts, LIBRARY, CAPS), judge(asked, facts, shuffled, CAPS)
