@@ -213,30 +213,55 @@ def moments(points: list[str], first: int = 0) -> list[int]:
     return [at for at, name in enumerate(points, 1) if at == first + 1 or (at > first and name.startswith("after"))]
 
 
+def dies(theatre: Theatre, order: Order) -> bool:
+    """Play an order that dies at a point; False where it ended before: the run that was counted made more calls.
+
+    On a busy machine a lease is written again, so that two runs of one plan differ by a call or two.
+    """
+    ended = theatre.play(order)
+    if ended == {"signal": signal.SIGKILL}:
+        return True
+    assert len(ended["points"]) < order.kill_at, ended
+    return False
+
+
 def test_a_controller_killed_at_each_step_of_a_rollback(theatre: Theatre) -> None:
     points = theatre.play(rollback(theatre))["points"]
     assert {"before STEP_INTENT", "after STEP_INTENT", f"after PATCH {APPS}/chat", "before RUN_END"} <= set(points)
+    killed = set()
     for at in moments(points):
         wanted, counted = theatre.other(), len(theatre.effects("deployments"))
         order = rollback(theatre, kill_at=at)
-        assert theatre.play(order) == {"signal": signal.SIGKILL}, points[at - 1]
+        if not dies(theatre, order):
+            break
+        killed.add(points[at - 1])
         again = theatre.play(Order(**{**order.__dict__, "kill_at": 0}))
         assert again["state"] == "done", (points[at - 1], again)
         assert len(theatre.effects("deployments")) == counted + 1, points[at - 1]
         assert theatre.release() == wanted, points[at - 1]
+    assert {"after STEP_INTENT", f"after PATCH {APPS}/chat", "after STEP_OUTCOME"} <= killed
     theatre.settle()  # and it is no mere wish: the pods of the release that was gone back to are ready
 
 
 def test_a_controller_killed_while_it_undoes(theatre: Theatre) -> None:
     points = theatre.play(rollback(theatre, helps=False))["points"]
+    killed = set()
     for at in moments(points, points.index("before COMPENSATE_INTENT")):
         stood, counted = theatre.release(), len(theatre.effects("deployments"))
         order = rollback(theatre, helps=False, kill_at=at)
-        assert theatre.play(order) == {"signal": signal.SIGKILL}, points[at - 1]
+        if not dies(theatre, order):
+            break
+        killed.add(points[at - 1])
         again = theatre.play(Order(**{**order.__dict__, "kill_at": 0}))
         assert again["state"] == "undone", (points[at - 1], again)
         assert theatre.release() == stood, points[at - 1]
         assert len(theatre.effects("deployments")) == counted + 2, points[at - 1]
+    assert {
+        "after COMPENSATE_INTENT",
+        f"after PATCH {APPS}/chat",
+        "after COMPENSATE_OUTCOME",
+        "after RUN_END",
+    } <= killed
     theatre.settle()
 
 
