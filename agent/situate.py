@@ -19,7 +19,7 @@ from policies.controls import paused
 from policies.decision import Situation
 from policies.floor import Ready
 from policies.storm import openings, storming
-from tools.action import EvictReplica, SetAlias, SetReplicas, SetSchedulable, SetSplit, TrainModel
+from tools.action import EvictReplica, RestoreRevision, SetAlias, SetReplicas, SetSchedulable, SetSplit, TrainModel
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
@@ -59,7 +59,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         tier=service.tier,
         severity=case.incident.severity,
         confidence_percent=round(100 * _confidence(case, plan)),
-        data_fresh=_fresh(scene, service.name),
+        data_fresh=_fresh(scene, plan),
         storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))) or _storming(journal, scene),
         frozen=bool(freeze),
         freeze=freeze,
@@ -106,13 +106,18 @@ def _confidence(case: Case, plan: Plan) -> float:
     return max((item.probability for item in ranked if item.fault == plan.fault), default=0.0)
 
 
-def _fresh(scene: Scene, service: str) -> bool:
-    """Whether what the plan rests on is known: a promise is measured, or the cluster says why none can be."""
-    stuck = scene.observation.rollouts.get(service)
-    wanted = [objective.signal for objective in scene.fleet.service(service).objectives]
-    known = [scene.observation.value(name, f"service/{service}") for name in wanted]
-    measured = any(value is not None for value in known) or (stuck is not None and not stuck.serving)
-    return measured and not scene.observation.problems
+def _fresh(scene: Scene, plan: Plan) -> bool:
+    """Whether what the plan rests on is known: a promise is measured, or a release left nothing that could be.
+
+    The second the cluster itself says; it is ground enough to go back to the release before, and for nothing else.
+    """
+    wanted = [objective.signal for objective in scene.fleet.service(plan.service).objectives]
+    known = [scene.observation.value(name, f"service/{plan.service}") for name in wanted]
+    stuck = scene.observation.rollouts.get(plan.service)
+    silent = (
+        stuck is not None and not stuck.serving and all(type(step.action) is RestoreRevision for step in plan.steps)
+    )
+    return (silent or any(value is not None for value in known)) and not scene.observation.problems
 
 
 def _owned(owners: Sequence[str], plan: Plan) -> bool:

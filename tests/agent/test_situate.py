@@ -95,12 +95,18 @@ def test_without_data_nothing_is_fresh_and_what_remains_is_taken_for_full(values
     assert found.load_percent == 100
 
 
-@pytest.mark.parametrize(("serving", "problems", "fresh"), [(0, (), True), (1, (), False), (0, ("500",), False)])
-def test_where_the_cluster_says_that_nothing_serves_no_promise_need_be_measured(
-    serving: int, problems: tuple[str, ...], fresh: bool
+BACK, AWAY = RestoreRevision(service="talk", revision="2"), EvictReplica(service="talk", replica="talk-1")
+
+
+@pytest.mark.parametrize(
+    ("serving", "problems", "action", "fresh"),
+    [(0, (), BACK, True), (1, (), BACK, False), (0, ("500",), BACK, False), (0, (), AWAY, False)],
+)
+def test_where_a_release_left_nothing_serving_no_promise_need_be_measured_to_take_it_back(
+    serving: int, problems: tuple[str, ...], action: Action, fresh: bool
 ) -> None:
     look = replace(seen(0, {}), rollouts={"talk": Stuck("3", START, 2, serving)}, problems=problems)
-    assert situate(CASE, plan(), scene(look), MemoryJournal(), 1, freeze="").data_fresh is fresh
+    assert situate(CASE, plan(action), scene(look), MemoryJournal(), 1, freeze="").data_fresh is fresh
 
 
 def test_partial_data_is_not_fresh() -> None:
