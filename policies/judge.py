@@ -11,8 +11,9 @@ facts that some rule names, for no rule can see the others.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cedarpy
 import orjson
@@ -21,8 +22,9 @@ from cedarpy import pst
 from playbooks.plan import Plan
 from policies.caps import Caps, breaches
 from policies.decision import Decision, Reason, Situation, Verdict
-from policies.explain import Opaque, Walk, action_covers, mentions, resource_covers, walked
+from policies.explain import Opaque, Walk, resource_covers, walked
 from policies.facts import Fact, Facts, facts_of
+from policies.slices import Slice, slice_of
 from policies.vocabulary import Vocabulary, read_vocabulary
 
 _NAMESPACE = "Prunella"
@@ -39,26 +41,11 @@ class Rules:
     digest: str
     vocabulary: Vocabulary
     walks: Mapping[str, Walk]  # by the same ids
-    slices: Mapping[str, "Slice"]  # by class of playbook
+    slices: Mapping[str, Slice]  # by class of playbook
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The rules whose head can cover a class of playbooks, for both questions.
-
-    ``handle`` holds them with every effect turned to permit and the action taken out of the head, so that one look by
-    Cedar tells of each rule, by its id alone, whether it holds. ``of``: the ids that cover each question.
-    """
-
-    handle: cedarpy.PolicySet
-    named: tuple[str, ...]  # the facts that they can see
-    of: Mapping[str, frozenset[str]]
-    twice: bool  # a condition asks which action it is, so that each question needs a look of its own
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to one question. ``rules`` are the permits that allowed, or the forbids that denied."""
 
     question: str  # "act" | "propose"
@@ -83,33 +70,8 @@ def load_rules(texts: Mapping[str, str], schema_text: str) -> Rules:
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     vocabulary = read_vocabulary(schema_text)
     walks = {name: walked(policy) for name, policy in policies.items()}
-    slices = {class_: _slice(class_, policies, vocabulary) for class_ in vocabulary.classes}
+    slices = {class_: slice_of(class_, policies, vocabulary) for class_ in vocabulary.classes}
     return Rules(handle, schema, policies, digest, vocabulary, walks, slices, (whole,))
-
-
-def _slice(class_: str, policies: Mapping[str, pst.Template], vocabulary: Vocabulary) -> Slice:
-    """Leave out the rules whose head names other actions: Cedar would skip them one by one at every request."""
-    of = {
-        question: frozenset(
-            name for name, policy in policies.items() if action_covers(policy.action, vocabulary.actions[action])
-        )
-        for question, action in _questions(class_)
-    }
-    covering = {name: policies[name] for name in policies if any(name in names for names in of.values())}
-    bare = {
-        name: replace(policy, effect="permit", action=pst.ScopeAny(), annotations={})
-        for name, policy in covering.items()
-    }
-    handle = cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=bare, template_links=()))
-    seen = [mentions(policy, "context") for policy in covering.values()]
-    every = frozenset(vocabulary.context)
-    named = frozenset[str]().union(*(every if names is None else names for names in seen))
-    twice = any(mentions(policy, "action") is None for policy in covering.values())
-    return Slice(handle, tuple(sorted(named)), of, twice)
-
-
-def _questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("act", class_), ("propose", f"propose_{class_}")
 
 
 def _schema(text: str) -> cedarpy.Schema:
@@ -177,17 +139,18 @@ def ask_cedar(service: str, class_: str, facts: Facts, rules: Rules) -> tuple[An
     if objection := rules.vocabulary.objection(facts):
         return _void("act", objection), _void("propose", objection)
     part, context = rules.slices[class_], facts["context"]
+    look = part.look(context)
     entities = _entities(rules.schema, service, tuple(sorted(facts["resource"].items())))
     request = {
         "principal": _PRINCIPAL,
         "action": {"type": f"{_NAMESPACE}::Action", "id": class_},
         "resource": {"type": f"{_NAMESPACE}::Service", "id": service},
-        "context": orjson.dumps({name: context[name] for name in part.named}).decode(),
+        "context": orjson.dumps({name: context[name] for name in look.named}).decode(),
     }
-    act = propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
+    act = propose = cedarpy.is_authorized(request, look.handle, entities).diagnostics
     if part.twice:
         request["action"] = {"type": f"{_NAMESPACE}::Action", "id": f"propose_{class_}"}
-        propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
+        propose = cedarpy.is_authorized(request, look.handle, entities).diagnostics
     errors = (*map(str, act.errors), *(map(str, propose.errors) if part.twice else ()))
     return _answer("act", act.reasons, errors, part, rules), _answer("propose", propose.reasons, errors, part, rules)
 
@@ -210,8 +173,7 @@ def _answer(question: str, holding: Iterable[str], errors: tuple[str, ...], part
     return Answer(question, bool(named) and not forbids and not errors, forbids or tuple(named), errors)
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
+class _Account(NamedTuple):
     """What is needed to explain an answer."""
 
     plan: Plan
