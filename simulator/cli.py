@@ -117,6 +117,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
     engine: opt.EngineOption = opt.Engine.processes,
     record: opt.Record = None,
     fleet: opt.FleetFile = None,
+    copies: opt.Copies = 1,
     listing: opt.Listing = False,
     against: opt.Against = None,
     service: opt.Patient = "",
@@ -140,7 +141,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
                 fail("--service, --approve and --revert go with --against")
             others, besides = tuple(beside or ()), tuple(modifier or ())
             asked = (named, suite, seeds, jobs, days, length, others, besides)
-            wanted = Wanted(*asked, read_fleet(fleet), engine.value)
+            wanted = Wanted(*asked, read_fleet(fleet), engine.value, copies)
             well = drilled(wanted, resume, record, (listing, as_json, html))
     raise typer.Exit(0 if well else NOT_WELL)
 

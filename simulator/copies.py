@@ -1,8 +1,9 @@
-"""The fleet of the month: the demo fleet five times over, forty services that lean on each other within each copy."""
+"""A fleet several times over, whose services lean on each other within each copy: for the month, and for long quiet."""
 
 from collections.abc import Iterator
 
 from config.fleet import Fleet, Service
+from simulator.world.script import Mutation, Scenario
 
 COPIES = 5
 
@@ -21,3 +22,18 @@ def _copied(fleet: Fleet, count: int) -> Iterator[Service]:
                 "depends_on": tuple(f"{name}-{number}" for name in service.depends_on),
             }
             yield service.model_copy(update=changed)
+
+
+def everywhere(scenario: Scenario, count: int) -> Scenario:
+    """Return a scenario for so many copies: what has targets of its own comes to each copy, the rest to one service."""
+    mutations = tuple(each for mutation in scenario.mutations for each in _spread(mutation, count))
+    target = tuple(f"{name}-{number}" for number in range(1, count + 1) for name in scenario.target)
+    return scenario.model_copy(update={"mutations": mutations, "target": target})
+
+
+def _spread(mutation: Mutation, count: int) -> Iterator[Mutation]:
+    if not mutation.target:
+        yield mutation
+        return
+    for number in range(1, count + 1):
+        yield mutation.model_copy(update={"target": tuple(f"{name}-{number}" for name in mutation.target)})

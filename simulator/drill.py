@@ -51,12 +51,16 @@ class Task:
     length: timedelta | None = None
     modifiers: tuple[str, ...] = ()
     fleet: Fleet | None = None
+    copies: int = 1  # of the fleet, guarded at once
 
     @property
     def key(self) -> str:
         """Name of the episode in a file of finished ones."""
         span = "" if self.length is None else f"/{self.length.total_seconds():.0f}s"
-        return f"{self.guardian}/{self.scenario}/{self.seed}{span}{''.join(f'+{name}' for name in self.modifiers)}"
+        times = "" if self.copies == 1 else f"/{self.copies}x"
+        return (
+            f"{self.guardian}/{self.scenario}/{self.seed}{span}{times}{''.join(f'+{name}' for name in self.modifiers)}"
+        )
 
 
 def listing() -> dict[str, Any]:
@@ -87,8 +91,8 @@ def run_drill(
     Options: ``length`` (timedelta; of quiet runs, and the patience with faults), ``first_seed`` (0), ``guardian``
     (``prunella``, or a baseline), ``beside`` (baselines that play the same faults, for comparison), ``modifiers``
     (names), ``kept`` (file of finished episodes: those in it are not played again), ``fleet`` (other than the
-    demo's), ``engine`` (``processes``, or ``ray``). Same words, same result, whatever
-    the number of jobs.
+    demo's), ``copies`` (of it, guarded at once: for quiet runs), ``engine`` (``processes``, or ``ray``). Same words,
+    same result, whatever the number of jobs.
     """
     names = list(dict.fromkeys([*ids, *(listing()["suites"][suite] if suite else ())]))
     first, length = int(options.get("first_seed", 0)), options.get("length")
@@ -96,9 +100,9 @@ def run_drill(
     controls = tuple(dict.fromkeys(name for name in (CONTROL, *options.get("beside", ())) if name != guardian))
     wanted = range(first, first + seeds)
     also = tuple(options.get("modifiers", ()))
-    fleet = options.get("fleet")
+    fleet, times = options.get("fleet"), int(options.get("copies", 1))
     tasks = [
-        Task(name, seed, w, length or _span(name, (*with_it, *also)), (*with_it, *also), fleet)
+        Task(name, seed, w, length or _span(name, (*with_it, *also)), (*with_it, *also), fleet, times)
         for name, with_it in map(split, names)
         for seed in wanted
         for w in _who(name, guardian, controls)
@@ -156,15 +160,20 @@ def perform_all(tasks: tuple[Task, ...]) -> list[Episode]:
 
 def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     """Play and score the episodes of one scenario and seed, one after the other."""
-    from simulator.episode import GUARDIANS, Alone, play
+    from simulator.copies import copies, everywhere
+    from simulator.episode import GUARDIANS, Alone, demo_fleet, play
     from simulator.score import score
 
     first = tasks[0]
-    scenario = modified(scenario_named(first.scenario), first.modifiers)
-    alone = Alone(scenario, first.seed, first.fleet)
+    scenario, fleet = modified(scenario_named(first.scenario), first.modifiers), first.fleet or demo_fleet()
+    if first.copies > 1:
+        scenario, fleet = everywhere(scenario, first.copies), copies(fleet, first.copies)
+    alone = Alone(scenario, first.seed, fleet)
     for task in tasks:
-        played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, task.fleet, alone)
-        yield {**score(played), "modifiers": list(task.modifiers)}
+        played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, fleet, alone)
+        days = (played.acting.times[-1] - played.acting.times[0]) / timedelta(days=1).total_seconds()
+        service_years = round(float(days) * len(fleet.services) / 365.25, 4)
+        yield {**score(played), "modifiers": list(task.modifiers), "service_years": service_years}
     del alone, played
     _give_back()
 
@@ -193,6 +202,7 @@ def summary(episodes: Sequence[Episode], controls: Mapping[str, Sequence[Episode
     for key in SUMS:
         others = {name: _total(other, key) for name, other in controls.items() if name != CONTROL}
         found[key] = {"sum": _total(episodes, key), **others} if others else _total(episodes, key)
+    found["service_years"] = round(sum(episode["service_years"] for episode in episodes), 2)
     found["good_request_share"] = _good_share(episodes)
     if controls:
         found["good_request_share_of"] = {name: _good_share(other) for name, other in controls.items()}

@@ -28,6 +28,7 @@ class Wanted:
     modifiers: tuple[str, ...]
     fleet: Any = None
     engine: str = "processes"
+    copies: int = 1
 
     def check(self, known: dict[str, Any]) -> None:
         """Refuse what does not exist."""
@@ -38,6 +39,9 @@ class Wanted:
             _scenario(file, self.fleet)
         if self.suite is not None or len(files) < len(self.ids) or not files:
             known_or_fail([name for name in self.ids if name not in files], self.suite, known)
+        chosen = {*(split(name)[0] for name in self.ids), *known["suites"].get(self.suite or "", ())}
+        if self.copies > 1 and (ill := sorted(chosen - set(known["modifiers"]))):
+            fail(f"--copies is for runs in which nothing is wrong, and {ill[0]} is a fault")
         for kind, names, options in (
             ("baseline", self.beside, known["baselines"]),
             ("modifier", self.modifiers, known["with"]),
@@ -58,6 +62,7 @@ class Wanted:
             "kept": resume,
             "fleet": self.fleet,
             "engine": self.engine,
+            "copies": self.copies,
         }
         result: dict[str, Any] = backend.run_drill(
             list(self.ids), self.suite, self.seeds, self.jobs, progress, **options

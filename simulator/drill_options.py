@@ -60,6 +60,10 @@ Record = Annotated[
 FleetFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Drill the services of this file.", show_default=False)
 ]
+Copies = Annotated[
+    int,
+    typer.Option(min=1, max=1000, help="Guard so many copies of the fleet at once: service-years of quiet, cheaply."),
+]
 Listing = Annotated[bool, typer.Option("--list", help="Say what there is, and run nothing.")]
 Against = Annotated[
     Path | None,

@@ -54,6 +54,7 @@ _WORDS = {
     "collateral": "others harmed",
     "duplicates": "effects twice",
     "false_acted": "acted on nothing",
+    "service_years": "simulated service-years",
     "good_request_share": "good requests",
 }
 _OF = "_of"  # ends the name of what controls came to

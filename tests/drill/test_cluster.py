@@ -69,3 +69,9 @@ def test_without_ray_the_user_is_told_what_to_install(monkeypatch: pytest.Monkey
     done = CliRunner().invoke(app, ["drill", "vendor_outage", "--engine", "ray"])
     assert done.exit_code == 2
     assert "ray is not installed: pip install 'prunella[ray]'" in " ".join(done.output.split())
+
+
+def test_a_fault_is_not_drilled_in_copies_of_the_fleet() -> None:
+    done = CliRunner().invoke(app, ["drill", "vendor_outage", "--copies", "4"])
+    assert done.exit_code == 2
+    assert "--copies is for runs in which nothing is wrong, and vendor_outage is a fault" in done.stderr

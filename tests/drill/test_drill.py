@@ -31,6 +31,13 @@ def test_prunella_leaves_a_healthy_fleet_alone(scenario: str) -> None:
     assert episode["healed"] is None
 
 
+def test_copies_make_service_years_of_quiet() -> None:
+    words: dict[str, Any] = {"length": timedelta(hours=3), "copies": 2}
+    result = run_drill(["noisy_healthy"], None, 1, 1, **words)
+    assert result["episodes"][0]["service_years"] == pytest.approx(2 * 8 * 3 / 24 / 365.25, rel=0.02)
+    assert result["summary"]["false_acted"] == 0
+
+
 def test_a_drill_is_the_same_however_many_processes_play_it() -> None:
     alone, seen = run_drill(["vendor_outage"], None, 2, 1), []
     together = run_drill(["vendor_outage"], None, 2, 2, lambda done, total, label: seen.append((done, total)))

@@ -8,7 +8,7 @@ import pytest
 
 from config.fleet import Fleet
 from simulator.arrivals import DAY, MONTH, Arrival, counted, month, shipped_rates
-from simulator.copies import copies
+from simulator.copies import copies, everywhere
 from simulator.episode import TICK, demo_fleet
 from simulator.month import EVERYBODY, FORESEEING, NOBODY, PERSON, US, Shift, compared, guard, run_month
 from simulator.oncall import ALERT, UNNOTICED, OnCall
@@ -28,6 +28,16 @@ def test_forty_services_lean_on_each_other_within_their_copy(forty: Fleet) -> No
     assert len(forty.services) == 40
     assert forty.service("chat-3").depends_on == ("moderate-3",)
     assert forty.service("fraud-2").model == "fraud-2"
+
+
+def test_a_quiet_run_of_copies_restarts_replicas_in_each_and_grows_one_service(forty: Fleet) -> None:
+    names, known = {service.name for service in forty.services}, load_scenarios()
+    noisy, growing = everywhere(known["noisy_healthy"], 5), everywhere(known["growth"], 5)
+    restarts = [each.target for each in noisy.mutations if each.what == "restart"]
+    assert [target[0] for target in restarts] == ["chat-1", "chat-2", "chat-3", "chat-4", "chat-5"]
+    assert all(set(target) <= names for target in restarts)
+    assert len(growing.mutations) == 1
+    assert set(growing.target) == {f"{name}-{number}" for name in ("chat", "code") for number in range(1, 6)}
     assert forty.service("chat-3").model == ""
 
 
