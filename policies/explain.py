@@ -6,8 +6,7 @@ What it cannot walk (a rule may use any Cedar) it leaves to the rule's own ``@re
 """
 
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cedarpy import pst
@@ -79,31 +78,6 @@ def _walk(conditions: list[Condition]) -> Walk:
         return Finding(not broken, tuple([atom for atoms in told for atom in atoms]))
 
     return walk
-
-
-def covers(policy: pst.Template, action: frozenset[str], service: str) -> bool:
-    """Tell whether a rule's head speaks of an action (its name and groups) and a service."""
-    return action_covers(policy.action, action) and resource_covers(policy.resource, service)
-
-
-def action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
-    """Tell whether the action part of a rule's head speaks of an action (its name and groups)."""
-    match scope:
-        case pst.ActionEq(entity):
-            return entity.id in action
-        case pst.ActionIn(entities):
-            return any(entity.id in action for entity in entities)
-        case _:
-            return True
-
-
-def resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> bool:
-    """Tell whether the resource part of a rule's head speaks of a service."""
-    match scope:
-        case pst.ScopeEq(pst.EntityUid(_, name)):
-            return name == service
-        case _:
-            return True
 
 
 def _condition(expr: pst.Expr) -> Condition:
@@ -338,29 +312,3 @@ def _shower(expr: pst.Expr, beside: pst.Expr) -> Shower:
         written = f"{head}{expr.value}{tail}"
         return lambda _value: written
     return lambda value: f"{head}{value}{tail}"
-
-
-def mentions(policy: pst.Template, variable: str) -> frozenset[str] | None:
-    """Return the attributes of a variable that a rule can look at; None where it takes the variable as a whole."""
-    found: set[str] = set()
-    whole = any(_taken_whole(clause.expr, variable, found) for clause in policy.clauses)
-    return None if whole else frozenset(found)
-
-
-def _taken_whole(node: object, variable: str, found: set[str]) -> bool:
-    """Collect the attributes of a variable under a node; True where it stands anywhere without one."""
-    match node:
-        case pst.GetAttr(pst.Var(name), attr) if name == variable:
-            found.add(attr)
-            return False
-        case pst.Var(name):
-            return name == variable
-        case tuple():
-            parts = list(node)
-        case Mapping():
-            parts = list(node.values())
-        case _ if is_dataclass(node):
-            parts = [getattr(node, each.name) for each in fields(node)]
-        case _:
-            return False
-    return any(_taken_whole(part, variable, found) for part in parts)

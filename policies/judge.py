@@ -22,8 +22,9 @@ from cedarpy import pst
 from playbooks.plan import Plan
 from policies.caps import Caps, breaches
 from policies.decision import Decision, Reason, Situation, Verdict
-from policies.explain import Opaque, Walk, resource_covers, walked
+from policies.explain import Opaque, Walk, walked
 from policies.facts import Fact, Facts, facts_of
+from policies.heads import resource_covers
 from policies.slices import Slice, slice_of
 from policies.vocabulary import Vocabulary, read_vocabulary
 

@@ -13,8 +13,8 @@ import cedarpy
 from cedarpy import pst
 
 from policies.domain import usual
-from policies.explain import action_covers, mentions
 from policies.facts import Fact
+from policies.heads import action_covers, mentions
 from policies.vocabulary import Vocabulary
 
 Policies = Mapping[str, pst.Template]

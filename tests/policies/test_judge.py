@@ -12,8 +12,9 @@ from playbooks.plan import Plan
 from policies.caps import Caps, breaches
 from policies.decision import Decision, Situation, Verdict
 from policies.examples import ACTIONS, Example, read_examples, try_out
-from policies.explain import Opaque, covers, explain
+from policies.explain import Opaque, explain
 from policies.facts import facts_of
+from policies.heads import covers
 from policies.judge import Rules, ask_cedar, judge, load_rules
 from policies.vocabulary import read_vocabulary
 from tests.policies.builders import RULES_DIR, SCHEMA, TEXTS, plan, situation
