@@ -7,7 +7,6 @@ some days. And what needs more than one series: engines that stand
 still, labelled answers, idle money.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.judged import QualityReading
+from agent.money import overspent
 from agent.observe import Observation
 from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
@@ -35,10 +35,8 @@ from tools.signal import SeriesKey
 from tools.topology import Replica
 
 GROSS = 2  # a reading so many times beyond its target needs two bad ticks alone
-SPARE = 2  # replicas
 LEAST_ROWS = 200  # labelled answers without which accuracy is NO DATA
 FIRST_STEP = timedelta(minutes=2)  # that a new engine may take; one that has stepped gets none
-IDLE_FOR = timedelta(minutes=45)  # capacity must be spare for so long
 FADED = timedelta(minutes=25)  # before accuracy is seen to be down, it was at least so long
 STEADY, SILENT = timedelta(hours=1), timedelta(minutes=15)  # labels that came for so long are missed after so long
 FORM = 1  # of the saved state
@@ -140,7 +138,8 @@ class Watch:
         told = {(alarm.signal, alarm.entity) for alarm in standing}
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         shown = spoiled_inputs(seen, self._models, self._idle)
-        lasting = (*self._stuck(seen), *self._quality(seen), *shown, *self._spare(seen))
+        money = overspent(seen, self._fleet.services, self._idle, self._lasting)
+        lasting = (*self._stuck(seen), *self._quality(seen), *shown, *money)
         self._looks = {name: self._looks.get(name, 0) + 1 for name in seen.rollouts if name in self._guarded}
         still = {name: seen.rollouts[name] for name, looks in self._looks.items() if looks >= LOOKS}
         rolling = rollout_alarms(still, seen.at)
@@ -250,27 +249,6 @@ class Watch:
         since = self._idle.setdefault(lost, now)  # by looks, not by the clock: that may have jumped
         return [_anomaly(rule, 0.0, since, now)] if now - since >= SILENT else []
 
-    def _spare(self, seen: Observation) -> list[Anomaly]:
-        """Money over budget, for so long that it is no passing need."""
-        found = []
-        for service in self._fleet.services:
-            if not service.hourly_budget:
-                continue
-            entity = f"service/{service.name}"
-            spend, use = seen.value("spend", entity), seen.value("gpu_utilisation", entity)
-            wanted = seen.value("replicas", entity)
-            if spend is None or use is None or wanted is None:
-                found += self._still(SeriesKey("spend", entity))
-                continue
-            if spend > service.hourly_budget:
-                onset = self._idle.setdefault(f"spare/{entity}", seen.at)
-                if seen.at - onset >= IDLE_FOR:
-                    rule = Rule(SeriesKey("spend", entity), service.hourly_budget, 1.0, np.inf, "cost", "daily")
-                    found.append(_anomaly(rule, spend, onset, seen.at))
-            else:
-                self._idle.pop(f"spare/{entity}", None)
-        return found
-
 
 def _rules_for(key: SeriesKey, objectives: dict[str, dict[str, Objective]]) -> list[Rule]:
     kind, *rest = key.entity.split("/")
@@ -301,15 +279,6 @@ def _anomaly(rule: Rule, value: float, since: datetime, at: datetime, expected: 
         detector=rule.detector,
         tier="daily" if rule.tier == "daily" else "immediate",
     )
-
-
-def spare(use_percent: float, replicas: float) -> int:
-    """Return how many replicas the load leaves unused, were the others 60 % busy.
-
-    >>> spare(20.0, 9.0)
-    6
-    """
-    return int(replicas) - math.ceil(replicas * use_percent / 60.0)
 
 
 def is_fatal(anomaly: Anomaly) -> bool:

@@ -1,8 +1,11 @@
 """The cost analyst: money against budget, and capacity that nobody uses."""
 
+from datetime import datetime
+
 from agent.analysts.evidence import Notes, before, onset
+from agent.capacity import CAUTION
 from agent.case import Evidence, Incident
-from agent.detect import SPARE, spare
+from agent.money import MONEY, SPARE, spare
 from agent.observe import Scene
 from tools.figure import beside
 
@@ -14,23 +17,40 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     """Bring what money and utilisation say about the patient."""
     notes = Notes("cost", incident, scene.now)
     service, entity = scene.fleet.service(incident.service), f"service/{incident.service}"
-    spend, use = scene.observation.value("spend", entity), scene.observation.value("gpu_utilisation", entity)
-    if not service.hourly_budget or spend is None or use is None:
+    spend = scene.observation.value("spend", entity)
+    if not service.hourly_budget or spend is None:
         return ()
     over = spend > service.hourly_budget
     notes.add("over_budget", entity, 2.0 if over else -1.0, f"{spend:.2f} an hour, budget {service.hourly_budget:.2f}")
     replicas = scene.observation.value("replicas", entity) or 0.0
-    idle = over and spare(use, replicas) >= SPARE and not any(a.detector != "cost" for a in incident.anomalies)
-    notes.add(
-        "capacity_idle",
-        entity,
-        2.5 if idle else -1.5,
-        f"{replicas:.0f} replicas {use:.0f} % busy, {spare(use, replicas)} spare",
-    )
+    _idle(notes, incident, scene, replicas, over=over)
     # A rollout runs more than is wanted, and each of them is paid for.
     paid = max(replicas, float(len(scene.observation.topology.of(service.name))))
     _usual(notes, incident, scene, spend, paid)
     return notes.done()
+
+
+def _idle(notes: Notes, incident: Incident, scene: Scene, replicas: float, *, over: bool) -> None:
+    """Say whether capacity lies idle, by its use now; where that is not read, by the use and the traffic of before."""
+    entity = f"service/{incident.service}"
+    use, said = scene.observation.value("gpu_utilisation", entity), "busy"
+    if use is None and over and replicas:
+        use, said = (
+            _reckoned(scene, entity, onset(incident), replicas),
+            "busy by what was read before the money ran over",
+        )
+    if use is None:
+        return
+    idle = over and spare(use, replicas) >= SPARE and not any(a.detector != MONEY for a in incident.anomalies)
+    text = f"{replicas:.0f} replicas {use:.0f} % {said}, {spare(use, replicas)} spare"
+    notes.add("capacity_idle", entity, 2.5 if idle else -1.5, text)
+
+
+def _reckoned(scene: Scene, entity: str, since: datetime, replicas: float) -> float | None:
+    """Return how busy replicas are in percent: the work of before, grown or shrunk with traffic, shared by these."""
+    use, few, calls = (before(scene, name, entity, since) for name in ("gpu_utilisation", "replicas", "requests"))
+    now = scene.observation.value("requests", entity)
+    return CAUTION * use * few / replicas * now / calls if use and few and calls and now is not None else None
 
 
 def _usual(notes: Notes, incident: Incident, scene: Scene, spend: float, replicas: float) -> None:

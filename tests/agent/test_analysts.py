@@ -214,6 +214,21 @@ def test_capacity_is_idle_when_it_costs_too_much_and_nothing_else_is_wrong() -> 
     assert priced(NAN, 10.0, money) == {}
 
 
+def test_where_use_is_not_read_the_use_and_the_traffic_of_before_say_what_lies_idle() -> None:
+    """Six replicas came to two that were half busy; then the GPUs fell silent."""
+    past: Values = {("gpu_utilisation", TALK): 50.0, ("replicas", TALK): 2.0, ("requests", TALK): 10.0}
+
+    def found(calls: float, past: Values = past) -> dict[str, float]:
+        values = {("spend", TALK): 20.0, ("replicas", TALK): 8.0, ("requests", TALK): calls}
+        about = incident(anomaly(TALK, "cost", signal="spend", tier="daily"))
+        return weights(cost.examine(about, scene(seen(0, values), past=past)))
+
+    assert found(10.0)["capacity_idle"] == 2.5
+    assert found(40.0)["capacity_idle"] == -1.5  # four times the traffic: they are needed
+    assert "capacity_idle" not in found(10.0, {**past, ("gpu_utilisation", TALK): NAN})
+    assert found(10.0, {})["over_budget"] == 2.0  # nothing to reckon with
+
+
 # -- changes -------------------------------------------------------------------------------------------------------
 def changed(*happened: Change, service: str = "talk") -> dict[str, float]:
     records = Records()

@@ -5,8 +5,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.detect import IDLE_FOR, Watch
+from agent.detect import Watch
 from agent.judged import QualityReading
+from agent.money import IDLE_FOR
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, REPLICA, START, TICK, seen, topology
 
@@ -86,8 +87,12 @@ def test_idle_money_without_data_neither_begins_nor_ends() -> None:
     assert signals(guard, last, 0.0, **idle) == {"spend"}
     assert signals(guard, last + 1, 0.0) == {"spend"}
     assert signals(guard, last + 2, 0.0, **{**idle, "spend": 9.0}) == set()
-    other = watch()
-    assert all(not signals(other, tick, 0.0, spend=20.0) for tick in range(last + 5))
+
+
+def test_money_over_budget_needs_no_reading_of_what_is_used() -> None:
+    guard, last = watch(), int(IDLE_FOR / TICK) + 1
+    assert [signals(guard, tick, 0.0, spend=20.0) for tick in range(last + 1)][-1] == {"spend"}
+    assert all(not signals(watch(), tick, 0.0, gpu_utilisation=1.0) for tick in range(last + 1))
 
 
 def test_one_still_look_and_then_no_data_is_no_stuck_engine() -> None:
