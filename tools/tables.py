@@ -80,24 +80,51 @@ class Tally:
         )
 
 
+class Tallying:
+    """Counts one numeric column piece by piece, in place; NaN is null, an infinity is strange."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.counts, self.nulls, self.strange = grid, np.zeros(grid.bins, np.int64), 0, 0
+        self.ends = (np.inf, -np.inf)
+
+    def add(self, values: Reals, room: Counts) -> None:
+        """Count values in pieces that stay in the cache; ``room``: ``CHUNK`` numbers to work in, shared by columns."""
+        for start in range(0, len(values), CHUNK):
+            piece = values[start : start + CHUNK]
+            low, high = float(piece.min()), float(piece.max())
+            if not (low > -np.inf and high < np.inf):  # false for NaN too
+                piece = self._finite(piece)
+                if not len(piece):
+                    continue
+                low, high = float(piece.min()), float(piece.max())
+            self.ends = (min(self.ends[0], low), max(self.ends[1], high))
+            self.counts += np.bincount(self.grid.codes(piece, room, (low, high)), minlength=self.grid.bins)
+
+    def _finite(self, piece: Reals) -> Reals:
+        missing = int(np.isnan(piece).sum())
+        kept = piece[np.isfinite(piece)]
+        self.nulls, self.strange = self.nulls + missing, self.strange + len(piece) - missing - len(kept)
+        return kept
+
+    def tally(self) -> Tally:
+        """Return what was counted."""
+        return Tally(self.counts, self.nulls, self.strange, *self.ends)
+
+
 def tally(values: Reals, grid: Grid) -> Tally:
-    """Count one column: one pass, in pieces that stay in the cache; NaN is null, an infinity is strange."""
-    counts, nulls, strange = np.zeros(grid.bins, np.int64), 0, 0
-    lowest, highest = np.inf, -np.inf
-    room = np.empty(min(CHUNK, max(len(values), 1)), np.int64)
-    for start in range(0, len(values), CHUNK):
-        piece = values[start : start + CHUNK]
-        low, high = float(piece.min()), float(piece.max())
-        if not (low > -np.inf and high < np.inf):  # false for NaN too
-            missing = int(np.isnan(piece).sum())
-            kept = piece[np.isfinite(piece)]
-            nulls, strange = nulls + missing, strange + len(piece) - missing - len(kept)
-            if not len(kept):
-                continue
-            piece, low, high = kept, float(kept.min()), float(kept.max())
-        lowest, highest = min(lowest, low), max(highest, high)
-        counts += np.bincount(grid.codes(piece, room, (low, high)), minlength=grid.bins)
-    return Tally(counts, nulls, strange, lowest, highest)
+    """Count one column in one pass."""
+    found = Tallying(grid)
+    found.add(values, np.empty(min(CHUNK, max(len(values), 1)), np.int64))
+    return found.tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one reading of a table brings."""
+
+    tallies: dict[str, Tally]
+    sample: dict[str, Column]
+    repeats: float | None = None  # share of rows that repeat an earlier one; None where nobody could look
 
 
 class Table(Protocol):
@@ -134,10 +161,12 @@ class Table(Protocol):
         """Count numeric columns on their grids, inside the engine."""
         ...
 
-    def survey(
-        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
-    ) -> tuple[dict[str, Tally], dict[str, Column]]:
-        """Return tallies and a sample at once; an engine that can, reads the table but once."""
+    def glance(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        """Return about as many rows from all over the table, as cheaply as can be: not drawn by lot."""
+        ...
+
+    def survey(self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int) -> Survey:
+        """Return tallies, a sample, and how many rows repeat another; an engine that can, reads the table but once."""
         ...
 
     def summary(self, asked: Mapping[str, Bounds]) -> dict[str, Summary]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from agent.drift.duplicates import duplicate_faults
+from agent.drift.duplicates import duplicate_faults, judged
 from agent.drift.faults import null_faults, number_faults, schema_faults
 from agent.drift.finding import DriftReport, Fault, Limits, Move, Side
 from agent.drift.gathering import Gathered, gather_all
@@ -14,7 +14,7 @@ from agent.drift.judging import judge
 from agent.drift.sampled import look_at_samples
 from agent.drift.texts import text_faults
 from agent.drift.vectors import vector_moves
-from tools.tables import Kind, Numbers, Table
+from tools.tables import Column, Kind, Numbers, Table
 
 
 def compare(
@@ -32,7 +32,7 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     looked = look_at_samples(reference, current, moves, gathered, limits)
     vectors = vector_moves(reference, current, limits, limits.false_alarms / 8)
     joint = (*looked.joint, *vectors.joint)
-    faults = [*vectors.faults, *find_faults(reference, current, gathered, moves, limits)]
+    faults = [*vectors.faults, *find_faults(reference, current, gathered, moves)]
     return DriftReport(
         headline=headline(looked.moves, faults, joint, looked.segments, limits),
         reference=Side(name=reference.name, rows=reference.rows),
@@ -66,32 +66,37 @@ def _worth(moves: list[Move]) -> tuple[Move, ...]:
     return tuple(move for move in moves if move.kind != "nulls" or move.verdict != "same")
 
 
-def find_faults(reference: Table, current: Table, gathered: Gathered, moves: list[Move], limits: Limits) -> list[Fault]:
+def find_faults(reference: Table, current: Table, gathered: Gathered, moves: list[Move]) -> list[Fault]:
     """Return every data-quality fault, the surest and widest first."""
     found = [
         *schema_faults(reference, current),
         *number_faults(gathered, moves),
         *null_faults(moves),
         *text_faults(gathered),
-        *_of_time(reference, current, limits),
+        *_of_time(reference, current, gathered),
+        *_duplicates(reference, current, gathered),
     ]
-    if max(reference.rows, current.rows) <= limits.exact_rows:
-        found += duplicate_faults(reference, current)
     return sorted(found, key=lambda fault: (-fault.sure * fault.share, fault.column, fault.kind))
 
 
-def _of_time(reference: Table, current: Table, limits: Limits) -> list[Fault]:
+def _duplicates(reference: Table, current: Table, gathered: Gathered) -> Iterator[Fault]:
+    """Repeated rows: of all where the columns are read anyhow, else of those that were watched while counting."""
+    if gathered.drawn is None:
+        yield from duplicate_faults(reference, current)
+        return
+    before, after = gathered.repeats
+    unread = any(one.kind is Kind.other and not one.vector for one in current.fields)  # may tell rows apart
+    if before is not None and after is not None and not unread:
+        yield from judged(before, after, current.rows / max(reference.rows, 1))
+
+
+def _of_time(reference: Table, current: Table, gathered: Gathered) -> list[Fault]:
     now = {field.name: field.kind for field in current.fields}
     names = [one.name for one in reference.fields if one.kind is Kind.time and now.get(one.name) is Kind.time]
+    drawn: tuple[Mapping[str, Column], Mapping[str, Column]] = gathered.drawn or ({}, {})
     found: list[Fault] = []
     for name in names:
-        sides = [_instants(table, name, limits) for table in (reference, current)]
+        sides = [held.get(name) or table.column(name) for held, table in zip(drawn, (reference, current), strict=True)]
         if all(isinstance(side, Numbers) for side in sides):
             found += time_faults(name, *(side.values for side in sides if isinstance(side, Numbers)))
     return found
-
-
-def _instants(table: Table, name: str, limits: Limits) -> object:
-    if table.rows <= limits.exact_rows:
-        return table.column(name)
-    return table.sample([name], limits.sample, limits.seed)[name]

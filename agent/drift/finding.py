@@ -14,7 +14,7 @@ class Limits(Frozen):
     least: float = 0.02  # smallest effect worth a person's time: distance of distribution functions, or of shares
     strong: float = 0.10  # effects from here on are called strong
     rows: int = 100  # fewer rows on either side: no verdict
-    exact_rows: int = 20_000_000  # more rows: distances from sketches made in the engine, with their error
+    exact_rows: int = 2_000_000  # more rows: distances from sketches made in the engine, with their error
     sample: int = 100_000  # rows drawn where all cannot be held; 0: no joint tests, segments and dates
     seed: int = 0
 

@@ -9,7 +9,7 @@ from agent.drift.exact import Gaps, gaps
 from agent.drift.finding import Limits
 from agent.drift.sketch import BINS, Sketch, gather
 from tools.grid import Floats, Grid, fit_grid
-from tools.tables import Column, Field, Kind, Labels, Numbers, Table, Tally, tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Table, Tally, tally
 
 GRID_ROWS = 20_000  # of the reference, to fix a grid on
 MOST_VALUES = 20_000  # distinct values of a column that an engine is asked for
@@ -27,6 +27,7 @@ class Gathered:
     samples: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)  # finite values, drawn evenly
     beyond: dict[str, int] = field(default_factory=dict)  # current values outside the reference's extremes
     drawn: tuple[dict[str, Column], dict[str, Column]] | None = None  # rows sampled of both sides, where already drawn
+    repeats: tuple[float | None, float | None] = (None, None)  # share of rows that repeat another, where counted
     nulls: dict[str, tuple[int, int]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -69,22 +70,47 @@ def _by_columns(found: Gathered, reference: Table, current: Table, fields: list[
 
 
 def _by_counts(found: Gathered, reference: Table, current: Table, fields: list[Field], limits: Limits) -> None:
-    """Let the engines count: no column leaves them, only samples; the larger side is read once."""
+    """Let the engines count: no column leaves them, only samples; each side is read once."""
     names = [one.name for one in fields if one.kind is Kind.number]
     wanted = [one.name for one in fields]
     rows = max(limits.sample, GRID_ROWS)
-    drawn = reference.sample(wanted, rows, limits.seed) if wanted else {}
-    grids = {name: fit_grid(_some(drawn[name]), BINS) for name in names}
-    one = reference.tallies(grids)
-    two, now = current.survey(grids, [*wanted, *clock(reference, current)], rows, limits.seed + 1)
-    found.drawn = (drawn, now)
-    for name, grid in grids.items():
-        found.numbers[name], found.grids[name] = (one[name], two[name]), grid
-        found.nulls[name] = (one[name].nulls, two[name].nulls)
-        found.samples[name] = (_some(drawn[name]), _some(now[name]))
-    for left in fields:
-        if left.kind is not Kind.number:
-            _valued(found, left.name, reference, current)
+    seen = reference.glance(names, GRID_ROWS, limits.seed) if names else {}
+    grids = {name: fit_grid(_some(seen[name]), BINS) for name in names}
+    sides = [
+        table.survey(grids, [*wanted, *_times(table)], rows, limits.seed + at)
+        for at, table in enumerate((reference, current))
+    ]
+    one, two = sides
+    found.drawn, found.repeats = (one.sample, two.sample), (one.repeats, two.repeats)
+    for each in fields:
+        if each.kind is not Kind.number:
+            _valued(found, each.name, reference, current)
+        elif _numbers_rows(each, one.tallies[each.name], one.sample[each.name]):
+            found.keys.append(each.name)
+        else:
+            _counted(found, each.name, sides, grids[each.name])
+
+
+def _counted(found: Gathered, name: str, sides: list[Survey], grid: Grid) -> None:
+    before, after = (side.tallies[name] for side in sides)
+    found.numbers[name], found.grids[name], found.nulls[name] = (before, after), grid, (before.nulls, after.nulls)
+    found.samples[name] = (_some(sides[0].sample[name]), _some(sides[1].sample[name]))
+    drawn = found.samples[name][1]
+    if before.lowest <= before.highest and len(drawn):
+        outside = float(((drawn < before.lowest) | (drawn > before.highest)).mean())
+        found.beyond[name] = round(outside * int(after.counts.sum()))
+
+
+def _numbers_rows(one: Field, counts: Tally, drawn: Column) -> bool:
+    """Whether a column of whole numbers only numbers its rows: none twice, and about as many as rows."""
+    if not _whole(one) or not isinstance(drawn, Numbers) or counts.lowest > counts.highest:
+        return False
+    span = counts.highest - counts.lowest + 1
+    return abs(span / max(int(counts.counts.sum()), 1) - 1) < 0.01 and len(np.unique(drawn.values)) == len(drawn)
+
+
+def _times(table: Table) -> list[str]:
+    return [field.name for field in table.fields if field.kind is Kind.time]
 
 
 def clock(reference: Table, current: Table) -> list[str]:
@@ -142,10 +168,14 @@ def _all_finite(values: Floats) -> Floats:
 
 def _names_rows(one: Field, values: Floats) -> bool:
     """Whether a column of whole numbers only numbers its rows: as many values as rows, one step apart."""
-    if len(values) < 3 or not one.type.lower().startswith(("int", "uint")):
+    if len(values) < 3 or not _whole(one):
         return False
     head = values[:10_000]
     return bool((np.abs(np.diff(head)) == 1).all())
+
+
+def _whole(one: Field) -> bool:
+    return one.type.lower().startswith(("int", "uint"))
 
 
 def _labels(found: Gathered, name: str, reference: object, current: object) -> None:

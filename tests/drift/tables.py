@@ -9,7 +9,7 @@ from agent.drift.categories import tallied
 from tools.errors import Absent
 from tools.grid import LIMIT, Floats, Grid
 from tools.summary import Bounds, Summary
-from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Tally, tally
 
 
 class Rows:
@@ -57,10 +57,11 @@ class Rows:
     def vectors(self, name: str, rows: int, seed: int) -> Floats:
         raise Absent(f"no vectors in {name!r}")
 
-    def survey(
-        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
-    ) -> tuple[dict[str, Tally], dict[str, Column]]:
-        return self.tallies(grids), self.sample(names, rows, seed)
+    def glance(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        return self.sample(names, rows, seed)
+
+    def survey(self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int) -> Survey:
+        return Survey(self.tallies(grids), self.sample(names, rows, seed))
 
     def values(self, name: str, most: int) -> dict[str, int]:
         column = self.column(name)

@@ -79,9 +79,9 @@ def test_counts_in_the_engine_are_those_of_arrays(address: str) -> None:
 def test_one_reading_counts_and_samples(address: str) -> None:
     table = open_table(address)
     grid = fit_grid(np.arange(ROWS, dtype=np.float64), 64)
-    found, drawn = table.survey({"n": grid}, ["n", "city"], 50, seed=1)
-    assert found["n"].counts.sum() == ROWS
-    n, city = drawn["n"], drawn["city"]
+    found = table.survey({"n": grid}, ["n", "city"], 50, seed=1)
+    assert found.tallies["n"].counts.sum() == ROWS
+    n, city = found.sample["n"], found.sample["city"]
     assert isinstance(n, Numbers)
     assert isinstance(city, Labels)
     assert 40 < len(n) == len(city) <= 50

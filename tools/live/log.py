@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from config.logs import LogTable
 from tools.errors import Absent, Malformed
-from tools.live.tables import IbisTable, expression, floats, translated
+from tools.live.arrow import floats
+from tools.live.tables import IbisTable, expression, translated
 from tools.records import InferenceWindow, Recomputed
 from tools.tables import Column, Labels, Numbers
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import Floats, Grid
+from tools.live.arrow import column, stacked
+from tools.live.reading import Query, read_once, stretches
 from tools.summary import Bounds, Summary
-from tools.tables import Column, Field, Kind, Labels, Numbers, Tally, tally
+from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Tally
 
-PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
 MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
-AHEAD = "64MB"  # what it may decode while a piece is being counted here
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
 
 
@@ -50,8 +50,8 @@ def _line(error: Exception) -> str:
 class IbisTable:
     """One table of any Ibis back end; see ``tools.tables.Table``."""
 
-    def __init__(self, expression: Any, name: str) -> None:
-        self._table, self.name = expression, name
+    def __init__(self, expression: Any, name: str, straight: bool = False) -> None:
+        self._table, self.name, self._straight = expression, name, straight  # straight: any row is reached at once
         with translated(name):
             self.fields = tuple(_field(column, kind) for column, kind in expression.schema().items())
             self.rows = int(expression.count().to_pyarrow().as_py())
@@ -121,46 +121,33 @@ class IbisTable:
             whole = stacked(found.to_pyarrow()[name])
         return whole[np.sort(np.random.default_rng(seed).permutation(len(whole))[:rows])]
 
+    def glance(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
+        """Return stretches of rows from all over a Parquet file; a sample of any other table."""
+        if not self._straight or self.rows <= 2 * rows:
+            return self.sample(names, rows, seed)
+        with translated(self.name):
+            return stretches(self._query(names), names, self.rows, rows)
+
     def tallies(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
         """Count columns on their grids: DuckDB hands over pieces inside this process, other engines only counts."""
         if self._table.get_backend().name == "duckdb":
-            return self._streamed(grids, (), 0, 0)[0]
+            return self.survey(grids, (), 0, 0).tallies
         return self.counted(grids)
 
-    def survey(
-        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
-    ) -> tuple[dict[str, Tally], dict[str, Column]]:
-        """Count and sample; in the embedded engine in one reading."""
-        if self._table.get_backend().name == "duckdb":
-            return self._streamed(grids, names, rows, seed)
-        return self.counted(grids), self.sample(names, rows, seed)
-
-    def _streamed(
-        self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int
-    ) -> tuple[dict[str, Tally], dict[str, Column]]:
-        """Bin pieces as the engine decodes them: quicker than its own grouping, in the memory of a piece."""
-        import ibis
-        import pyarrow as pa
-
+    def survey(self, grids: Mapping[str, Grid], names: Sequence[str], rows: int, seed: int) -> Survey:
+        """Count and sample; in the embedded engine in one reading, that counts repeated rows by the way."""
+        if self._table.get_backend().name != "duckdb":
+            return Survey(self.counted(grids), self.sample(names, rows, seed))
         wanted = list(dict.fromkeys([*grids, *names]))
-        if not wanted:
-            return {}, {}
-        kinds = {name: self._kind(name) for name in wanted}
         picks = np.unique(np.random.default_rng(seed).integers(0, max(self.rows, 1), rows))
-        found = {name: tally(np.empty(0), grid) for name, grid in grids.items()}
-        query, start, taken = str(ibis.to_sql(self._table.select(*wanted), dialect="duckdb")), 0, []
         with translated(self.name):
-            engine = self._table.get_backend().con
-            engine.execute(f"SET streaming_buffer_size = '{AHEAD}'")
-            reader = engine.sql(query).to_arrow_reader(PIECE)
-            for piece in reader:
-                for name, grid in grids.items():
-                    found[name] = found[name] + _binned(piece.column(name), kinds[name], grid)
-                here = picks[np.searchsorted(picks, start) : np.searchsorted(picks, start + len(piece))] - start
-                taken += [piece.select(list(names)).take(pa.array(here))] if len(here) else []
-                start += len(piece)
-            drawn = pa.Table.from_batches(taken, pa.schema([reader.schema.field(name) for name in names]))
-            return found, {name: _column(drawn[name], kinds[name]) for name in names}
+            return read_once(self._query(wanted), grids, names, picks, self.rows) if wanted else Survey({}, {})
+
+    def _query(self, names: Sequence[str]) -> Query:
+        import ibis
+
+        text = str(ibis.to_sql(self._table.select(*names), dialect="duckdb"))
+        return Query(self._table.get_backend().con, text, {name: self._kind(name) for name in names})
 
     def counted(self, grids: Mapping[str, Grid]) -> dict[str, Tally]:
         """Count in any engine: one expression, of which only codes and counts leave it."""
@@ -218,7 +205,7 @@ class IbisTable:
         with translated(self.name):
             asked = {name: table[name].cast("string") if kinds[name] is Kind.other else table[name] for name in names}
             read = table.select(**asked).to_pyarrow()
-            return {name: _column(read[name], kinds[name]) for name in names}
+            return {name: column(read[name], kinds[name]) for name in names}
 
 
 def _or(value: float | None, other: float) -> float:
@@ -240,57 +227,6 @@ def _field(name: str, kind: Any) -> Field:
     return Field(name, found, str(kind).removeprefix("!"), bool(vector))
 
 
-def _column(read: Any, kind: Kind) -> Column:
-    """Turn an Arrow column into ours; a column of no kind that we compare is read as text."""
-    import pyarrow as pa
-
-    if kind in {Kind.text, Kind.other}:
-        coded = read.cast(pa.string()).combine_chunks().dictionary_encode()
-        if isinstance(coded, pa.ChunkedArray):
-            coded = coded.combine_chunks()
-        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-        return Labels(codes, tuple(coded.dictionary.to_pylist()))
-    if kind is Kind.time:
-        micro = read.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return Numbers(floats(micro) / 1e6)
-    return Numbers(floats(read))
-
-
-def floats(read: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return an Arrow column of numbers or flags as float64, null as NaN."""
-    import pyarrow as pa
-
-    if pa.types.is_boolean(read.type):
-        read = read.cast(pa.int8())
-    if read.type != pa.float64():
-        read = read.cast(pa.float64(), safe=False)
-    if isinstance(read, pa.ChunkedArray):
-        return np.asarray(read.to_numpy(), np.float64)
-    return np.asarray(read.to_numpy(zero_copy_only=False), np.float64)
-
-
-def stacked(read: Any) -> Floats:
-    """Return an Arrow column of lists of numbers as one matrix; ``Malformed`` where their lengths differ."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = read.combine_chunks() if isinstance(read, pa.ChunkedArray) else read
-    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
-    if len(lengths) > 1:
-        raise Malformed(f"vectors of {min(lengths)} to {max(lengths)} numbers")
-    values = floats(column.flatten()) if len(column) else np.empty(0)
-    return values.reshape(len(column), -1) if len(column) else np.empty((0, 0))
-
-
-def _binned(read: Any, kind: Kind, grid: Grid) -> Tally:
-    import pyarrow as pa
-
-    if pa.types.is_float32(read.type):
-        return tally(read.to_numpy(zero_copy_only=False), grid)  # null is NaN here too
-    column = _column(read, kind)
-    return tally(column.values if isinstance(column, Numbers) else np.empty(0), grid)
-
-
 def _taken(column: Column, pick: np.ndarray[Any, np.dtype[np.int64]]) -> Column:
     if isinstance(column, Labels):
         return Labels(column.codes[pick], column.names)
@@ -308,7 +244,9 @@ def open_table(address: str, memory: str = MEMORY) -> IbisTable:
     """Open a file or ``URL#TABLE``; ``Absent`` when there is nothing, ``Malformed`` when it cannot be read."""
     with translated(address):
         table = address.partition("#")[2] if "://" in address else Path(address).name
-        return IbisTable(expression(address, memory), table)
+        found = expression(address, memory)
+        file = "://" not in address and not set(Path(address).suffixes) & TEXTUAL
+        return IbisTable(found, table, straight=file)
 
 
 def expression(address: str, memory: str = MEMORY) -> Any:
