@@ -20,6 +20,7 @@ from tools.errors import ToolError
 Bindings = dict[str, str | tuple[str, ...]]
 MOST_MOVED = 8  # replicas off one node in one plan
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
+WIDER, AGAIN = "scale_out", timedelta(hours=1)  # what a load that outgrows a service twice in so long asks for
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
 LEAST_ROWS = 1000  # labelled, to train on
@@ -59,7 +60,7 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
         machine["replicas"] = spared(tuple(replicas), (hypothesis.fault, subject.service.name), scene)
     for part in (_release(subject, scene), machine, _vendor(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}
-    for part in (_model(subject, scene, case, past), _scale(subject, scene)):
+    for part in (_model(subject, scene, case, past), _scale(subject, scene, past)):
         found |= {key: value for key, value in part.items() if value and key not in found}
     return {key: value for key, value in found.items() if value}
 
@@ -108,13 +109,26 @@ def _errors(scene: Scene, service: str, vendor: str) -> float:
     return 1.0 if value is None else value
 
 
-def _scale(subject: Subject, scene: Scene) -> Bindings:
+def _scale(subject: Subject, scene: Scene, past: Sequence[Case]) -> Bindings:
     if subject.service.kind is ServiceKind.VENDOR:
         return {}
     recent = [seen for seen in scene.history if seen.at > scene.now - LATELY]
-    wider = more(scene.observation, subject.service, recent)
+    wider = more(scene.observation, subject.service, recent, 2 ** _widened(subject.service.name, scene.now, past))
     narrower = staged(scene, subject.service, fewer(scene.observation, subject.service)[:STEPS_IN])
     return {"more_replicas": str(wider or ""), "fewer_replicas": tuple(map(str, narrower))}
+
+
+def _widened(service: str, now: datetime, past: Sequence[Case]) -> int:
+    """Return how often lately replicas were added and did not suffice for long: then twice as many are, each time."""
+    ends = [
+        case.outcome.at
+        for case in past
+        if case.plan
+        and (case.plan.playbook, case.plan.service) == (WIDER, service)
+        and case.outcome
+        and case.outcome.verdict == "recovered"
+    ]
+    return sum(now - at < AGAIN for at in ends)
 
 
 def _model(subject: Subject, scene: Scene, case: Case, past: Sequence[Case]) -> Bindings:

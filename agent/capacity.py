@@ -79,8 +79,8 @@ def enough(ready: int, use: float) -> int:
     return max(1, math.ceil(ready * use / TARGET - 1e-9))
 
 
-def more(observation: Observation, service: Service, recent: Sequence[Observation] = ()) -> int | None:
-    """Return the replicas that the load wants, at least one more than now; None where that is not known.
+def more(observation: Observation, service: Service, recent: Sequence[Observation] = (), least: int = 1) -> int | None:
+    """Return the replicas that the load wants, at least ``least`` more than now; None where that is not known.
 
     The most that was used in ``recent`` observations counts as well: queue and cache breathe from tick to tick.
     """
@@ -93,7 +93,7 @@ def more(observation: Observation, service: Service, recent: Sequence[Observatio
         return None
     fit = sum(node.gpus_free for node in observation.topology.nodes if node.ready and node.schedulable)
     ceiling = min(service.max_replicas, wanted + fit, wanted * MOST_AT_ONCE, affordable(observation, service, wanted))
-    count = min(max(enough(ready, use), wanted + 1), ceiling)
+    count = min(max(enough(ready, use), wanted + least), ceiling)
     return count if count > wanted else None
 
 

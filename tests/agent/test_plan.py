@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.bindings import bindings_for, subject_of
 from agent.capacity import TARGET, affordable, enough, fewer, more, use_lately, use_of
-from agent.case import Hypothesis
+from agent.case import Hypothesis, Outcome
 from agent.casebook import Case
 from agent.plan import Facts, propose, without
 from agent.preconditions import KNOWN, Ground, unmet
@@ -33,7 +33,7 @@ from tests.agent.handmade import (
     seen,
     topology,
 )
-from tools.action import TrainModel
+from tools.action import SetReplicas, TrainModel
 from tools.records import InferenceWindow
 
 SERVICE, SCORE, OUT = (FLEET.service(name) for name in ("talk", "score", "out"))
@@ -231,6 +231,25 @@ def test_training_is_on_labelled_rows_since_the_onset_less_those_that_will_judge
     newest = records.rows.at[-350]
     assert START.fromisoformat(found["train_end"]).timestamp() == pytest.approx(newest, abs=5)
     assert (found["champion"], found["good_version"], found["candidate"]) == ("v2", "v1", "p-1-score")
+
+
+def widened(*ago: float) -> str:
+    """Return how many replicas are wanted of a calm service, after replicas were added so many minutes ago."""
+    load = guess("kv_cache_saturation")
+    wider = plan(SetReplicas(service="talk", replicas=3)).model_copy(update={"playbook": "scale_out"})
+    shown = scene(seen(62, {("gpu_utilisation", TALK): 20.0}))
+    past = []
+    for minutes in ago:
+        end = Outcome(incident="inc-0", at=shown.now - timedelta(minutes=minutes), verdict="recovered", text="held")
+        past.append(case_of().model_copy(update={"plans": (wider,), "outcome": end}))
+    return str(bindings_for(case_of(load), shown, load, past)["more_replicas"])
+
+
+def test_a_load_that_outgrows_a_service_again_within_the_hour_gets_twice_as_many_more() -> None:
+    assert widened() == "4"
+    assert widened(90) == "4"
+    assert widened(20) == "5"
+    assert widened(20, 40) == "6"  # as many again as there are, at most
 
 
 def trained(start: datetime, version: str = "v2") -> Case:
