@@ -4,7 +4,7 @@ Effects go through one door: ``Gate(DryRun?(hands))``, handed to the executor, w
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Literal
 from agent.controller import Controller
 from agent.desk import Desk, Remembering
 from agent.detect import Watch
+from agent.filling import Filling
 from agent.guards import checker, still_needed
 from agent.inspector import Inspector
 from agent.lookout import Lookout
@@ -142,8 +143,16 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     saver = checkpointer if checkpointer is not None else InMemorySaver()
     lookout = Lookout(Watch(fleet, terms.cadence, terms.eyes), journal, memory, terms.eyes.save_every)
     found = Controller(desk, lookout, terms.cadence, saver, terms.environment)  # type: ignore[arg-type]
-    found.routine = Routine(desk, terms.foresight) if terms.foresight.scale else None
+    found.courses = tuple(_courses(desk, terms.foresight))
     return found
+
+
+def _courses(desk: Desk, foresight: ForesightSettings) -> Iterator[Routine | Filling]:
+    """Yield what is done without an incident: replicas first, since people wait for those."""
+    if foresight.scale:
+        yield Routine(desk, foresight)
+    if foresight.fill:
+        yield Filling(desk, foresight)
 
 
 def playable(verbs: frozenset[str]) -> tuple[Playbook, ...]:
@@ -154,7 +163,7 @@ def playable(verbs: frozenset[str]) -> tuple[Playbook, ...]:
 def _executor(desk: Desk, actuator: Actuator, terms: Terms, owner: str, leases: TargetLeases | None) -> Executor:
     """Return who carries plans out, through the one door; its hands do nothing where she only watches."""
     hands = Remembering(_gate(desk, actuator, terms), desk.authority)
-    budget = Budget(terms.caps, terms.breaker, len(desk.fleet.services))
+    budget = Budget(terms.caps, terms.breaker, desk.fleet.size)
     limits = Limits(budget, desk.brake, terms.lease, leases)
     return Executor(hands, desk.journal, desk.clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
 
@@ -162,7 +171,7 @@ def _executor(desk: Desk, actuator: Actuator, terms: Terms, owner: str, leases: 
 def _gate(desk: Desk, actuator: Actuator, terms: Terms) -> Gate:
     """Return the door: what is granted, and nothing else, and only while every check lets it through."""
     clock, journal, fleet = desk.clock, desk.journal, desk.fleet
-    quick = (freeze_check(terms.freezes, clock), storm_check(journal, clock, len(fleet.services)))
+    quick = (freeze_check(terms.freezes, clock), storm_check(journal, clock, fleet.size))
     slow = (
         still_needed(lambda: desk.scene),
         floor_check(fleet, ready_now(desk.senses.cluster), dead()),

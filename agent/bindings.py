@@ -87,7 +87,7 @@ def _machine(subject: Subject, scene: Scene, known: Bindings) -> Bindings:
     node = subject.rest[0] if subject.kind in ("node", "gpu") and subject.rest else str(known.get("node", ""))
     if not node and replica:
         node = next((each.node for each in topology.replicas if each.name == replica), "")
-    guarded = {service.name for service in scene.fleet.services}
+    guarded = {service.name for service in scene.fleet.services} - {each.name for each in scene.fleet.batches}
     there = [f"{each.service}/{each.name}" for each in topology.on(node) if each.service in guarded] if node else []
     return {"replica": replica, "node": node, "replicas": tuple(sorted(there))[:MOST_MOVED]}
 

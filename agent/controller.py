@@ -23,6 +23,7 @@ from agent.correlate import correlate
 from agent.desk import Desk, recall
 from agent.digest import DIGEST, LENGTH, SUBJECT, Period, digest
 from agent.fading import fades
+from agent.filling import Filling
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
@@ -67,7 +68,7 @@ class Controller:
         self._problems: tuple[str, ...] = ()
         self._failures: dict[str, int] = {}
         self._untold: set[str] = set()  # closed cases whose summary could not be written
-        self.routine: Routine | None = None  # what is done though nothing is wrong; None: nothing
+        self.courses: tuple[Routine | Filling, ...] = ()  # what is done though nothing is wrong
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="case")
         self._lock = threading.RLock()
         for subject in desk.journal.subjects():
@@ -187,15 +188,16 @@ class Controller:
         return paused(pauses, case.incident.service, now) is None and not frozen_by(self._desk.freezes, now)
 
     def _follow(self, *, calm: bool) -> None:
-        """Take the routine a step further; what goes wrong with it touches no case."""
-        if self.routine is None:
+        """Take what is done without an incident a step further; what goes wrong with it touches no case."""
+        if not self.courses:
             return
         sick = [case.incident for case in self._known.values() if case.is_open]
         ill = {name for incident in sick for name in (incident.service, *incident.related)}
-        try:
-            self.routine.tick(self._desk.look(), ill, calm=calm)
-        except ToolError as error:
-            self._problems = (*self._problems, f"routine: {error}")
+        for course in self.courses:
+            try:
+                course.tick(self._desk.look(), ill, calm=calm)
+            except ToolError as error:
+                self._problems = (*self._problems, f"{course.prefix.rstrip('-')}: {error}")
 
     def _tell(self) -> None:
         """Write the summary of every closed case that has none: it was given up, or a crash came in between."""
@@ -218,7 +220,7 @@ class Controller:
             self._problems = (*self._problems, f"runs that nobody attends to: {error}")
 
     def _is_attended(self, plan: Plan) -> bool:
-        if self.routine is not None and self.routine.attends(plan):
+        if any(course.attends(plan) for course in self.courses):
             return True
         case = self._known.get(plan.incident)
         return case is not None and case.is_open and case.plan is not None and case.plan.id == plan.id

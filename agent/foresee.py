@@ -25,10 +25,13 @@ class Need:
     before: int
     after: int
     text: str
+    why: str = ""
 
     @property
     def fault(self) -> str:
         """What it is a remedy for, in one word."""
+        if self.why:
+            return self.why
         return NOT_NEEDED if self.after < self.before else NEEDED_SOON
 
 
@@ -69,7 +72,7 @@ def _words(growth: float, text: str) -> str:
 
 def planned(need: Need, scene: Scene, books: Sequence[Playbook], prefix: str) -> Plan | None:
     """Bind the scale playbook of a need to it; more replicas may cost no more than they do. None: there is none."""
-    back = need.fault == NOT_NEEDED
+    back = need.after < need.before
     book = next((each for each in books if each.id == ("scale_in" if back else "scale_out")), None)
     if book is None:
         return None

@@ -62,7 +62,7 @@ def still_needed(scene: Callable[[], Scene | None]) -> Callable[[Action, Grant],
 
 
 def _objectives(plan: Plan, scene: Scene) -> GuardVerdict:
-    service = scene.fleet.service(plan.service)
+    service = scene.fleet.host(scene.fleet.service(plan.service))
     state = standing(scene.observation, service, quality=False)
     words = {"holds": "holds", "broken": "broken", "no_data": "inconclusive"}
     return GuardVerdict.model_validate({"verdict": words[state], "text": f"objectives of {service.name}: {state}"})

@@ -52,13 +52,17 @@ class Remains:
     working: int
     ahead: timedelta
     growth: float = 1.0
+    slower: float = 1.0
 
 
-def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False, growth: float = 1.0) -> Headroom:
+def headroom(
+    scene: Scene, service: Service, left: int, *, moving: bool = False, growth: float = 1.0, slower: float = 1.0
+) -> Headroom:
     """Return what is known of a service with ``left`` ready replicas; those that do no work carry nothing.
 
     ``moving``: a sick replica starts again elsewhere. Then it has to hold for as long as a replica takes to load, and
     an objective that does not hold now is no ground against it. ``growth``: how many times the load of now is foretold.
+    ``slower``: how many times as long everything will take, because others share the GPUs.
     """
     readings, working = readings_of(scene, service), working_of(scene.observation, service.name)
     if len(readings.looked) < LEAST_READINGS or working < 1:
@@ -68,7 +72,7 @@ def headroom(scene: Scene, service: Service, left: int, *, moving: bool = False,
     if left < 1:
         return Headroom(False, f"nothing would be left of {service.name}")
     loads = loading(scene, service.name)
-    remains = Remains(left, working, loads if moving else max(AHEAD, loads), growth)
+    remains = Remains(left, working, loads if moving else max(AHEAD, loads), growth, slower)
     asked = [each for each in service.objectives if not (moving and _broken(each, service.name, scene.observation))]
     return _carried(readings, remains, asked)
 
@@ -80,7 +84,7 @@ def staged(scene: Scene, service: Service, counts: Sequence[int]) -> tuple[int, 
 
 
 def _carried(readings: Readings, remains: Remains, objectives: Sequence[Objective]) -> Headroom:
-    load = load_ahead(readings.busy, readings.at, remains.ahead.total_seconds()).times(remains.growth)
+    load = load_ahead(readings.busy, readings.at, remains.ahead.total_seconds()).times(remains.growth * remains.slower)
     anew = _anew(readings, load, remains)
     before, after = load.now / remains.working, float(max(load.peak, load.usual + anew) / remains.left)
     again = f" and {anew:.2f} begun anew" if anew >= 0.005 else ""
@@ -92,7 +96,10 @@ def _carried(readings: Readings, remains: Remains, objectives: Sequence[Objectiv
         return Headroom(False, f"{head}, more than {MOST_USED:.0%}", after)
     timed = [each.signal for each in objectives if each.signal in TIMES]
     replica = _replica(readings, remains.working, min(before, MOST_USED), timed)
-    found = [_promise(each, readings, replica, (load, after * remains.left, remains.left)) for each in objectives]
+    found = [
+        _promise(each, readings, replica, (load, after * remains.left, remains.left, remains.slower))
+        for each in objectives
+    ]
     said = "; ".join(text for _, text in found if text)
     return Headroom(all(holds for holds, _ in found), f"{head}, at most {MOST_USED:.0%}; {said}".rstrip("; "), after)
 
@@ -127,7 +134,7 @@ def _replica(readings: Readings, working: int, use: float, timed: Sequence[str])
 
 
 def _promise(
-    objective: Objective, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int]
+    objective: Objective, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int, float]
 ) -> tuple[bool, str]:
     """Return whether one objective will hold, and why. What has nothing to do with capacity is not asked about."""
     signal = objective.signal
@@ -141,16 +148,16 @@ def _promise(
     return then <= objective.target, f"{signal} {now:.3g} s, at worst {then:.3g} s {sign} {objective.target:.3g} s"
 
 
-def _then(signal: str, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int]) -> float:
+def _then(signal: str, readings: Readings, replica: Engine | Server, worst: tuple[Load, float, int, float]) -> float:
     """Return what a reading becomes whose window holds one look at the worst load."""
-    load, peak, left = worst
+    load, peak, left, slower = worst
     now, edges, one = float(np.median(readings.of(signal))), edges_of(signal), readings.look_share
     longer = readings.longer_share(LENGTHS.get(signal, "answer_length"))
     bursts = [
         Burst(each / left, 1 + longer * max(0.0, each / load.grown - 1) if load.grown else 1.0)
         for each in (peak, load.usual)
     ]
-    times = [(1 + MARGIN) * replica.then(signal, behind(now, edges), burst) for burst in bursts]
+    times = [(1 + MARGIN) * slower * replica.then(signal, behind(now, edges), burst) for burst in bursts]
     if edges:
         return shown(times, [one, 1 - one], edges)
     return one * times[0] + (1 - one) * times[1] if max(times) < inf else inf

@@ -1,7 +1,7 @@
 """Looking: one tick reads metrics and topology, and now and then the inference log."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,7 +13,7 @@ from agent.rollouts import Rollouts, stuck_rollouts
 from agent.shown import Shown, Spoiled
 from agent.tried import Tried
 from config.fleet import Cadence, Fleet, Service
-from tools.catalogue import SIGNALS
+from tools.catalogue import OWN_USE, SIGNALS
 from tools.clock import Clock
 from tools.errors import ToolError
 from tools.ports import Cluster, InferenceLog, Metrics, Registry, Serving
@@ -84,6 +84,7 @@ class Observer:
         self._late = {service.name: Lateness() for service in fleet.services}
         self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
         self._tried = Tried(senses.registry)
+        self._hosts = tuple(f"service/{service.shares_gpus_of}" for service in fleet.batches)
 
     def look(self) -> Observation:
         """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""
@@ -93,6 +94,8 @@ class Observer:
         if frame.keys is not self._keys:
             self._keys = frame.keys
             self._places = {key: place for place, key in enumerate(frame.keys)}
+        if self._hosts:
+            frame = self._own(frame, now)
         if self._looked_at is None or now - self._looked_at >= self._cadence.quality:
             self._looked_at = now
             judged = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
@@ -100,6 +103,19 @@ class Observer:
         spoiled = self._shown.look(now)
         rollouts = stuck_rollouts(topology, self._senses.metrics, now)
         return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled, rollouts)
+
+    def _own(self, frame: Frame, now: datetime) -> Frame:
+        """Put in what services use themselves where batch work shares their GPUs: the device's use is of both."""
+        try:
+            told = self._senses.metrics.read((OWN_USE,), now)
+            own = {key.entity: value for key, value in zip(told.keys, told.values, strict=True)}
+        except ToolError:
+            own = {}
+        values = frame.values.copy()
+        for host in self._hosts:
+            if (place := self._places.get(SeriesKey(OWN_USE.name, host))) is not None:
+                values[place] = own.get(host, np.nan)
+        return replace(frame, values=values)
 
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):

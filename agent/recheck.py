@@ -8,6 +8,7 @@ from agent.capacity import ready_of
 from agent.headroom import headroom
 from agent.moving import dead, useless
 from agent.observe import Scene
+from config.fleet import ServiceKind
 from policies.authority import Grant
 from policies.decision import Reason, Verdict
 from policies.gate import GrantCheck
@@ -26,6 +27,8 @@ def capacity_check(look: Callable[[], Scene | None]) -> GrantCheck:
 
     def check(action: Action, grant: Grant) -> Reason | None:
         scene = look() if grant.decision.verdict is Verdict.ALLOW else None
+        if scene and scene.fleet.service(grant.plan.service).kind is ServiceKind.BATCH:
+            return None  # what it gives back is nobody's capacity
         left = _left(action, grant, scene) if scene else None
         if scene is None or left is None:
             return None

@@ -48,19 +48,21 @@ class Effect:
 def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: int, freeze: str) -> Situation:
     """Return the facts that the judge may see about one plan, now; ``freeze`` says which window is open, if any."""
     service = scene.fleet.service(plan.service)
+    host = scene.fleet.host(service)  # whom people feel it at
     deployment = scene.observation.topology.deployment(service.name)
     effect, spends = _effect(plan, scene), forecast(plan, scene, journal)
-    pause = paused(journal.entries(kinds=(PAUSE,)), service.name, scene.now)
+    pauses = journal.entries(kinds=(PAUSE,))
+    pause = paused(pauses, service.name, scene.now) or paused(pauses, host.name, scene.now)
     recent = [entry for entry in journal.entries(kinds=("STEP_INTENT",)) if entry.at > scene.now - timedelta(hours=1)]
     return Situation(
         incident=case.incident.id,
         at=scene.now,
         environment=service.environment,
-        tier=service.tier,
+        tier=host.tier,
         severity=case.incident.severity,
         confidence_percent=round(100 * _confidence(case, plan)),
-        data_fresh=_fresh(scene, plan),
-        storm=open_cases >= max(3, round(STORM * len(scene.fleet.services))) or _storming(journal, scene),
+        data_fresh=_fresh(scene, plan, host),
+        storm=open_cases >= max(3, round(STORM * scene.fleet.size)) or _storming(journal, scene),
         frozen=bool(freeze),
         freeze=freeze,
         paused=pause is not None,
@@ -76,7 +78,7 @@ def situate(case: Case, plan: Plan, scene: Scene, journal: Journal, open_cases: 
         load_percent=effect.load_percent,
         capacity_proven=effect.proven,
         capacity=effect.proof,
-        budget_burn_percent=_burn(service, scene),
+        budget_burn_percent=_burn(host, scene),
         budget_cost_percent=spends.cost_percent,
         budget_left_percent=spends.left_percent,
         budget_cost=spends.text,
@@ -93,7 +95,7 @@ def ready_now(cluster: Cluster) -> Ready:
 
 def _storming(journal: Journal, scene: Scene) -> bool:
     began = openings(journal.entries(kinds=("INCIDENT",)))
-    return storming(((at, subject) for subject, at in began.items()), len(scene.fleet.services), scene.now)
+    return storming(((at, subject) for subject, at in began.items()), scene.fleet.size, scene.now)
 
 
 def _confidence(case: Case, plan: Plan) -> float:
@@ -106,13 +108,13 @@ def _confidence(case: Case, plan: Plan) -> float:
     return max((item.probability for item in ranked if item.fault == plan.fault), default=0.0)
 
 
-def _fresh(scene: Scene, plan: Plan) -> bool:
+def _fresh(scene: Scene, plan: Plan, host: Service) -> bool:
     """Whether what the plan rests on is known: a promise is measured, or a release left nothing that could be.
 
     The second the cluster itself says; it is ground enough to go back to the release before, and for nothing else.
     """
-    wanted = [objective.signal for objective in scene.fleet.service(plan.service).objectives]
-    known = [scene.observation.value(name, f"service/{plan.service}") for name in wanted]
+    wanted = [objective.signal for objective in host.objectives]
+    known = [scene.observation.value(name, f"service/{host.name}") for name in wanted]
     stuck = scene.observation.rollouts.get(plan.service)
     silent = (
         stuck is not None and not stuck.serving and all(type(step.action) is RestoreRevision for step in plan.steps)
@@ -201,6 +203,8 @@ def _unchanged(name: str, scene: Scene) -> tuple[int, int]:
 
 def _after(name: str, before: int, left: int, scene: Scene, plan: Plan) -> Effect:
     service = scene.fleet.service(name)
+    if service.kind is ServiceKind.BATCH:  # nobody waits for what goes
+        return Effect(0, left - service.min_replicas, 0)
     ready = ready_of(scene.observation, name)
     use = use_lately(scene.history, service)
     load = 100 if use is None else round(100 * use * ready / max(left, 1))

@@ -16,6 +16,7 @@ SUBJECT = "autonomy"
 ORDER, REVIEW, DRILL = "AUTONOMY_ORDER", "AUTONOMY_REVIEW", "AUTONOMY_DRILL"
 _OF_CASES = ("PLAN", "SITUATION", "STEP_INTENT", "APPROVAL", "OUTCOME", REVIEW)
 KINDS = (*_OF_CASES, ORDER, DRILL)
+FILLING = "filling-"  # subjects about batch work: how it goes there says nothing about a remedy
 Review = Literal["right", "wrong", "harm"]
 _SAID = {"right": "success", "wrong": "failure", "harm": "harm"}
 
@@ -51,6 +52,8 @@ class Evidence:
             self._entry(entry)
 
     def _entry(self, entry: Entry) -> None:
+        if entry.subject.startswith(FILLING):
+            return
         case = self._cases.get(entry.subject)
         match entry.kind:
             case "PLAN":

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from agent.bill import COSTS
 from agent.casebook import READERS
 from agent.casebook import fold as fold_case
+from agent.course import FORESEEN, GIVEN_UP
 from agent.digest import DIGEST
 from agent.lookout import DEPARTURE, NOTICED, REMARK
-from agent.routine import FORESEEN, GIVEN_UP
 from agent.rulebook import RuleError, read_rulebook, shipped_schema
 from agent.standing import DRILL, ORDER, REVIEW, Evidence
 from agent.standing import KINDS as OF_AUTONOMY

@@ -16,6 +16,7 @@ class ServiceKind(StrEnum):
     LANGUAGE = "language"  # language-model engine: vLLM metrics
     TABULAR = "tabular"  # scoring model: Triton metrics, features, late labels
     VENDOR = "vendor"  # calls to an outside provider
+    BATCH = "batch"  # work that can wait, on GPUs that another service holds; asked by nobody, promises nothing
 
 
 class Objective(Frozen):
@@ -47,6 +48,9 @@ class Service(Frozen):
     vendors: tuple[str, ...] = Field(default=(), description="providers in order of preference")
     objectives: tuple[Objective, ...] = Field(default=(), description="what well means; none: it is shown, not guarded")
     depends_on: tuple[str, ...] = Field(default=(), description="services whose faults show here too")
+    shares_gpus_of: str = Field(
+        default="", description="of batch work: the service on whose GPUs it runs; for any other kind it is left out"
+    )
     min_replicas: int = Field(default=2, ge=1, description="floor that no action may cross")
     max_replicas: int = Field(default=8, ge=1, description="ceiling that no action may cross")
     team: str = Field(default="", description="who pays; what services cost is added up by it")
@@ -58,6 +62,11 @@ class Service(Frozen):
             raise ValueError(f"min_replicas {self.min_replicas} > max_replicas {self.max_replicas}")
         if self.kind is ServiceKind.VENDOR and not self.vendors:
             raise ValueError("a vendor service names at least one vendor")
+        batch = self.kind is ServiceKind.BATCH
+        if batch != bool(self.shares_gpus_of):
+            raise ValueError("shares_gpus_of is for services of kind batch, and they need it")
+        if batch and (self.objectives or self.model):
+            raise ValueError("a batch service has neither objectives nor a model: nobody waits for it")
         return self
 
     @property
@@ -79,7 +88,32 @@ class Fleet(Frozen):
         for service in self.services:
             if missing := sorted(set(service.depends_on) - set(names)):
                 raise ValueError(f"service {service.name} depends on unknown {', '.join(missing)}")
+        self._shared()
         return self
+
+    def _shared(self) -> None:
+        kinds = {service.name: service.kind for service in self.services}
+        hosts = [service.shares_gpus_of for service in self.batches]
+        for service in self.batches:
+            host = service.shares_gpus_of
+            if kinds.get(host) not in (ServiceKind.LANGUAGE, ServiceKind.TABULAR):
+                raise ValueError(f"service {service.name} shares the GPUs of {host}, which holds none")
+            if hosts.count(host) > 1:
+                raise ValueError(f"two batch services share the GPUs of {host}")
+
+    @property
+    def batches(self) -> tuple[Service, ...]:
+        """Work that can wait, on GPUs of others."""
+        return tuple(service for service in self.services if service.kind is ServiceKind.BATCH)
+
+    @property
+    def size(self) -> int:
+        """How many services there are that can fall ill: batch work makes no storm smaller."""
+        return len(self.services) - len(self.batches)
+
+    def host(self, service: Service) -> Service:
+        """Return the service that people feel it at, when one is acted on: of batch work, whose GPUs it shares."""
+        return self.service(service.shares_gpus_of) if service.shares_gpus_of else service
 
     def service(self, name: str) -> Service:
         """Return the service called ``name``; ``KeyError`` when there is none."""

@@ -1,4 +1,4 @@
-"""Whether replicas follow what the hours usually bring, and how far ahead is looked."""
+"""Whether replicas follow what the hours usually bring, how far ahead is looked, and whether batch work fills GPUs."""
 
 from datetime import timedelta
 
@@ -27,4 +27,16 @@ class ForesightSettings(Frozen):
         le=timedelta(hours=2),
         description="how long before it will be needed it is brought back: longer than replicas take to load, and to "
         "be started one after the other",
+    )
+    fill: bool = Field(
+        default=False,
+        description="whether batch services get workers on the GPUs of the services that they share with, as long as "
+        "those keep their objectives, and lose them at once when they are needed. It needs autonomy act",
+    )
+    interference: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=3.0,
+        description="how much longer, at most, everything takes on a GPU that a batch worker shares; 0.2: a fifth. "
+        "Measure it on your own cards: time slices without priorities may double times (1.0)",
     )

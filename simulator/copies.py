@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from config.fleet import Fleet, Service
+from config.fleet import Fleet, Service, ServiceKind
 from simulator.world.script import Mutation, Scenario
 
 COPIES = 5
@@ -20,6 +20,7 @@ def _copied(fleet: Fleet, count: int) -> Iterator[Service]:
                 "name": f"{service.name}-{number}",
                 "model": service.model and f"{service.model}-{number}",
                 "depends_on": tuple(f"{name}-{number}" for name in service.depends_on),
+                "shares_gpus_of": service.shares_gpus_of and f"{service.shares_gpus_of}-{number}",
             }
             yield service.model_copy(update=changed)
 
@@ -37,3 +38,20 @@ def _spread(mutation: Mutation, count: int) -> Iterator[Mutation]:
         return
     for number in range(1, count + 1):
         yield mutation.model_copy(update={"target": tuple(f"{name}-{number}" for name in mutation.target)})
+
+
+def with_batch(fleet: Fleet) -> Fleet:
+    """Return the fleet with batch work beside every service that holds GPUs; ``chat-1-batch`` beside ``chat-1``."""
+    holders = [s for s in fleet.services if s.kind in (ServiceKind.LANGUAGE, ServiceKind.TABULAR)]
+    beside = tuple(
+        Service(
+            name=f"{host.name}-batch",
+            kind=ServiceKind.BATCH,
+            environment=host.environment,
+            shares_gpus_of=host.name,
+            min_replicas=1,
+            max_replicas=host.max_replicas,
+        )
+        for host in holders
+    )
+    return Fleet(services=(*fleet.services, *beside))

@@ -229,3 +229,14 @@ GPUS = SignalSpec("gpus", "service", Gauge(Metric("container_gpu_allocation")), 
 def named(name: str) -> tuple[SignalSpec, ...]:
     """Return every spec of a signal (kinds may compute it differently); empty when unknown."""
     return tuple(spec for spec in SIGNALS if spec.name == name)
+
+
+OWN_METRIC = "Device_utilization_desc_of_container"
+OWN_USE = SignalSpec(
+    "gpu_utilisation",
+    "service",
+    Gauge(Metric(OWN_METRIC), "avg"),
+    "%",
+    "mean utilisation by the service itself, where batch work shares its GPUs (per container, as HAMi's monitor tells)",
+    ON_GPU,
+)

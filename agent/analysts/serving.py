@@ -29,6 +29,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
             _vendors(notes, incident, scene)
         case ServiceKind.TABULAR:
             _saturation(notes, incident, scene)
+        case ServiceKind.BATCH:
+            pass  # nobody asks it
     return notes.done()
 
 

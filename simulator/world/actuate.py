@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from simulator.world.events import Changes, Kind
+from simulator.world.filling import Fills
 from simulator.world.ledger import Applied
 from simulator.world.pods import Pod, Pods, Workload
 from simulator.world.quality import Quality
@@ -43,7 +44,7 @@ def target_of(action: Action) -> str:
 class WorldActuator:
     """Acts on the pretend fleet."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - it acts on all of the world
         self,
         pods: Pods,
         vendors: Vendors,
@@ -51,6 +52,7 @@ class WorldActuator:
         changes: Changes,
         clock: Clock,
         record: Callable[[Applied], None],
+        fills: Fills | None = None,
     ) -> None:
         self._pods = pods
         self._vendors = vendors
@@ -58,6 +60,7 @@ class WorldActuator:
         self._changes = changes
         self._clock = clock
         self._record = record
+        self._fills = fills or Fills()
         self._receipts: dict[str, Receipt] = {}
         self._epochs: dict[str, int] = {}
 
@@ -126,7 +129,7 @@ class WorldActuator:
                 f"{action.service}: {action.replicas} replicas exceed the quota {workload.service.max_replicas}"
             )
         more = action.replicas - workload.wanted
-        if more > (free := self._pods.free_gpus()):
+        if not workload.service.shares_gpus_of and more > (free := self._pods.free_gpus()):
             raise Refused(f"{action.service}: {more} more replicas do not fit on {free} free GPUs")
         return f"{action.service} would go from {workload.wanted} to {action.replicas} replicas"
 
@@ -231,7 +234,7 @@ class WorldActuator:
 
     # -- finding ---------------------------------------------------------------------------------------------------
     def _workload(self, service: str) -> Workload:
-        workload = self._pods.workloads.get(service)
+        workload = self._pods.workloads.get(service) or self._fills.workloads.get(service)
         if workload is None:
             raise Refused(f"no deployment of {service}")
         return workload

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from config.fleet import Fleet
+from config.fleet import Fleet, ServiceKind
 from simulator.world.ails import Ail
 from simulator.world.autoscaler import Autoscaler, Measured
 from simulator.world.couple import Coupling
 from simulator.world.engines import Engines
 from simulator.world.events import Changes
+from simulator.world.filling import Fills
 from simulator.world.hardware import Hardware, Labels
 from simulator.world.marking import Marking
 from simulator.world.pods import Pod, Pods
@@ -61,11 +62,11 @@ class Knobs:
 
 
 class Body:
-    """The moving parts, shared by mechanics and ports."""
+    """The moving parts, shared by mechanics and ports. ``fleet`` is all but batch work, which has parts of its own."""
 
-    def __init__(self, fleet: Fleet, seed: int, start: datetime) -> None:
-        services = fleet.services
-        self.fleet = fleet
+    def __init__(self, whole: Fleet, seed: int, start: datetime) -> None:
+        services = tuple(service for service in whole.services if service.kind is not ServiceKind.BATCH)
+        fleet = self.fleet = Fleet(services=services) if whole.batches else whole
         self.index = {service.name: i for i, service in enumerate(services)}
         self.streams = Streams(seed)
         self.clock = VirtualClock(start)
@@ -84,7 +85,7 @@ class Body:
         self.engines = Engines(services, self.store)
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
-        self.hardware = Hardware(fleet, self.pods, self.store)
+        self.hardware = Hardware(fleet, self.pods, self.store, shares=bool(whole.batches))
         self.marking = Marking(self.store)
         self.store.seal()
         self.weather = Weather(fleet, self.streams, self.pods.rows, len(self.pods.owner))
@@ -96,6 +97,8 @@ class Body:
         self.failing = np.zeros(len(services))  # share of answers that failed in the last tick
         self.quality = Quality(fleet, self.streams, self.clock, self.changes)
         self._come_alive(start)
+        self.fills = Fills()
+        self.fills.deploy(whole, start)
 
     def labels(self) -> Labels:
         """Return the labels of every row that is alive."""

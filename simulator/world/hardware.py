@@ -1,23 +1,27 @@
 """GPUs, nodes and money, as dcgm-exporter, kube-state-metrics and OpenCost tell them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.fleet import Fleet
 from simulator.world.pods import Pods
 from simulator.world.profile import GPU_HOURLY, GPUS_PER_NODE
 from simulator.world.rows import Rows
 from simulator.world.store import Axis, Floats, Store
+from tools.catalogue import OWN_METRIC as OWN
 
 CLOCK = 1980.0  # MHz at full speed
+FULL = 95.0  # per cent of its time in which a GPU computes that batch work shares
 HOT = 0.95  # below this share of full speed the hardware reports thermal slow-downs
 _PRESSURE = (("condition", "DiskPressure"), ("status", "true"))
+Bools = NDArray[np.bool_]
 Labels = dict[Axis, dict[int, dict[str, str]]]
 
 
 class Hardware:
     """What the machines report. Arrays over GPUs have shape (G,)."""
 
-    def __init__(self, fleet: Fleet, pods: Pods, store: Store) -> None:
+    def __init__(self, fleet: Fleet, pods: Pods, store: Store, *, shares: bool = False) -> None:
         self.fleet = fleet
         self.pods = pods
         count = len(pods.owner)
@@ -26,10 +30,15 @@ class Hardware:
         self.price = 1.0  # times the usual
         self.flicker = np.zeros(count)  # harmless slow-downs that noise brings
         self.events = np.zeros(count)
+        self.own = np.zeros(count)  # per cent that its replica computes
+        self.shared = np.zeros(count, dtype=bool)  # with a batch worker
         self._views = store.views
         for name in ("SM_CLOCK", "GPU_TEMP", "GPU_UTIL", "POWER_USAGE", "XID_ERRORS"):
             store.add(f"DCGM_FI_DEV_{name}", "gpu")
         events = ("gpu_idle", "sw_thermal", "hw_thermal", "hw_slowdown", "power_cap")
+        self._by_container = shares
+        if shares:
+            store.add(OWN, "gpu")
         store.add("DCGM_EXP_CLOCK_EVENTS_COUNT", "gpu", tuple((("clock_event", e),) for e in events))
         for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"):
             store.add(name, "service")
@@ -59,6 +68,8 @@ class Hardware:
         used[rows.gpu[placed]] = np.where(rows.ready[placed], 0.08 + 0.9 * util[placed], 0.0)
         lost = np.array(self.pods.lost)
         busy = np.clip(100 * used + 2 * noise[:, 0] * (used > 0), 0, 100)
+        if self._by_container:
+            busy = self._shared(busy, noise, lost)
         hot = self.clock < HOT
         self.events = np.where(hot, np.minimum(self.events + 9, 45), np.maximum(self.events - 9, 0))
         views["DCGM_FI_DEV_GPU_UTIL"][:, 0] = np.where(lost, 0.0, np.round(busy))
@@ -71,6 +82,12 @@ class Hardware:
         events = views["DCGM_EXP_CLOCK_EVENTS_COUNT"]
         events[:] = 0.0
         events[:, 2] = self.events + self.flicker
+
+    def _shared(self, busy: Floats, noise: Floats, lost: Bools) -> Floats:
+        """Tell what each replica uses itself, and return what the device does."""
+        self.own = np.where(lost, FULL, busy)  # nothing is done on a GPU that is gone
+        self._views[OWN][:, 0] = np.where(lost, np.nan, np.round(busy))
+        return np.where(self.shared, np.maximum(busy, np.clip(FULL + 2 * noise[:, 0], 0, 100)), busy)
 
     def _cluster(self) -> None:
         views, pods = self._views, self.pods

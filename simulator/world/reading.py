@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 from config.frozen import Frozen
 from simulator.world.events import Changes
+from simulator.world.filling import Fills, Worker
 from simulator.world.pods import Pod, Pods, Workload
 from simulator.world.profile import GPUS_PER_NODE
 from simulator.world.quality import Quality
@@ -23,20 +24,27 @@ Noun = TypeVar("Noun", bound=Frozen)
 class WorldCluster:
     """Reads pods, nodes, deployments and what was changed."""
 
-    def __init__(self, pods: Pods, changes: Changes, clock: Clock) -> None:
+    def __init__(self, pods: Pods, changes: Changes, clock: Clock, fills: Fills | None = None) -> None:
         self._pods = pods
         self._changes = changes
         self._clock = clock
+        self._fills = fills or Fills()
         self._known: dict[tuple[str, str], tuple[tuple[object, ...], Frozen]] = {}
 
     def topology(self) -> Topology:
         """Return the fleet as it stands now."""
         pods = self._pods
+        now, fills = self._clock.now(), self._fills
         ready = Counter(pod.service for pod in pods.pods.values() if pod.ready)
+        ready.update(worker.service for worker in fills.workers.values() if worker.ready(now))
+        workloads = (*pods.workloads.values(), *fills.workloads.values())
         return Topology(
-            at=self._clock.now(),
-            deployments=tuple(self._deployment(w, ready[w.service.name]) for w in pods.workloads.values()),
-            replicas=tuple(self._replica(pod) for pod in pods.pods.values()),
+            at=now,
+            deployments=tuple(self._deployment(w, ready[w.service.name]) for w in workloads),
+            replicas=(
+                *(self._replica(pod) for pod in pods.pods.values()),
+                *(self._worker(worker, now) for worker in fills.workers.values()),
+            ),
             nodes=tuple(self._node(i) for i in range(len(pods.machines))),
         )
 
@@ -68,6 +76,21 @@ class WorldCluster:
                 ready=pod.ready,
                 revision=pod.revision,
                 started_at=pod.created_at,
+            ),
+        )
+
+    def _worker(self, worker: Worker, now: datetime) -> Replica:
+        machine, ready = self._pods.machine_of(worker.beside), worker.ready(now)
+        return self._same(
+            ("replica", worker.name),
+            (ready,),
+            lambda: Replica(
+                name=worker.name,
+                service=worker.service,
+                node=machine.name if machine else "",
+                ready=ready,
+                revision="1",
+                started_at=worker.created_at,
             ),
         )
 

@@ -32,25 +32,27 @@ class World:
         body = Body(fleet, seed, start)
         self._body = body
         self._stage = Stage(body, scenario)
-        self._ledger = Ledger(fleet)
+        self._fleet = fleet
+        self._ledger = Ledger(body.fleet)
         self._ledger.happened = self._stage.happened()
         self._metrics = WorldMetrics(body.store, body.labels, partial(getattr, body.pods, "version"))
-        self._cluster = WorldCluster(body.pods, body.changes, body.clock)
+        self._cluster = WorldCluster(body.pods, body.changes, body.clock, body.fills)
         self._serving = WorldServing(body.pods, body.vendors, body.quality, body.clock)
         self._actuator = WorldActuator(
-            body.pods, body.vendors, body.quality, body.changes, body.clock, self._ledger.actions.append
+            body.pods, body.vendors, body.quality, body.changes, body.clock, self._ledger.actions.append, body.fills
         )
         self._truths = Truths(body)
         self._tick = 0
-        self._last = Result.empty(len(fleet.services))
-        kinds = [service.kind for service in fleet.services]
+        self._last = Result.empty(len(body.fleet.services))
+        kinds = [service.kind for service in body.fleet.services]
         self._base_error = np.array([BASE_ERROR[kind] for kind in kinds])
-        self._price = np.array([profile_of(s).price if s.kind is ServiceKind.LANGUAGE else 0.0 for s in fleet.services])
+        priced = [profile_of(s).price if s.kind is ServiceKind.LANGUAGE else 0.0 for s in body.fleet.services]
+        self._price = np.array(priced)
 
     @property
     def fleet(self) -> Fleet:
-        """What runs here."""
-        return self._body.fleet
+        """What runs here, batch work included."""
+        return self._fleet
 
     @property
     def body(self) -> Body:
@@ -115,6 +117,18 @@ class World:
         held = [gpu for gpu, pod in enumerate(self._body.pods.owner) if pod is not None]
         return float(self._body.store.views["DCGM_FI_DEV_GPU_UTIL"][held, 0].mean()) if held else float("nan")
 
+    def utilisation_by_users(self) -> float:
+        """Return what of that the replicas compute themselves: all of it, where no batch work shares."""
+        if not self._fleet.batches:
+            return self.utilisation()
+        held = [gpu for gpu, pod in enumerate(self._body.pods.owner) if pod is not None]
+        return float(np.nanmean(self._body.hardware.own[held])) if held else float("nan")
+
+    @property
+    def batch_hours(self) -> dict[str, float]:
+        """GPU-hours of batch work done so far, by batch service."""
+        return self._body.fills.done
+
     def ready(self) -> dict[str, int]:
         """Return the replicas that take requests, by service that has any to run; for scoring alone."""
         return {name: sum(pod.ready for pod in self._body.pods.of(name)) for name in self._body.pods.workloads}
@@ -129,6 +143,9 @@ class World:
         self._stage.play(now)
         body.pods.step(now)
         body.rows.refresh(body.pods, self._tick)
+        if body.fills.workloads:
+            body.fills.step(body.pods, now)
+            body.fills.press(body.rows, body.hardware, now)
         if body.ails:
             afflict(body.ails, body.pods, body.rows)
             body.rows.rebalance()
@@ -138,6 +155,7 @@ class World:
         body.autoscale()
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement())
+        body.fills.work(body.hardware, seconds, now)
         body.marking.tick(body.ails, body.pods, body.index, seconds)
         body.quality.tick(now)
         body.store.keep(now.timestamp())

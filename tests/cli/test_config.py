@@ -89,7 +89,7 @@ def test_a_minimal_file_is_enough_and_watches_only(tmp_path: Path) -> None:
         (GOOD + "cadence: {tick: 0s}\n", "p.yaml:6: cadence.tick: input should be greater than 0 seconds"),
         (GOOD + "autonomy: yolo\n", "p.yaml:6: autonomy: input should be 'watch', 'ask' or 'act'"),
         (GOOD.replace("http://prometheus:9090", "prometheus"), "p.yaml:5: metrics.url: 'prometheus' is no http(s) address"),
-        (GOOD.replace("language", "lama"), "p.yaml:3: fleet.services.0.kind: input should be 'language', 'tabular' or 'vendor'"),
+        (GOOD.replace("language", "lama"), "p.yaml:3: fleet.services.0.kind: input should be 'language', 'tabular', 'vendor' or 'batch'"),
         ("fleet: {services: []}\nmetrics: {url: http://p}\n", "p.yaml:1: fleet.services: is empty; give at least one"),
         ("metrics: {url: http://p}\n", "p.yaml:1: fleet: is missing"),
         (GOOD + "metrics: {}\n", "p.yaml:6: not YAML: metrics is given twice"),
@@ -131,7 +131,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 def test_a_fleet_of_its_own_file_names_that_file_when_wrong(tmp_path: Path) -> None:
     (tmp_path / "fleet.yaml").write_text("services:\n  - name: chat\n    kind: lama\n")
     lines = wrong(tmp_path, "fleet: {file: fleet.yaml}\nmetrics: {url: http://p}\n")
-    assert lines == ["fleet.yaml:3: fleet.services.0.kind: input should be 'language', 'tabular' or 'vendor'"]
+    assert lines == ["fleet.yaml:3: fleet.services.0.kind: input should be 'language', 'tabular', 'vendor' or 'batch'"]
     (tmp_path / "fleet.yaml").write_text("services: [{name: chat, kind: language}]\n")
     assert load(tmp_path / "p.yaml").fleet == load_fleet(tmp_path / "fleet.yaml")
 

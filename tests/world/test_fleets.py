@@ -10,7 +10,8 @@ from simulator.world.world import World
 from tools.catalogue import SIGNALS
 from tools.errors import Absent
 
-KINDS = st.lists(st.sampled_from(list(ServiceKind)), min_size=1, max_size=9)
+ONLINE = [kind for kind in ServiceKind if kind is not ServiceKind.BATCH]
+KINDS = st.lists(st.sampled_from(ONLINE), min_size=1, max_size=9)
 
 
 def fleet_of(kinds: list[ServiceKind], replicas: int = 8, vendors: int = 2, objectives: bool = True) -> Fleet:
@@ -39,13 +40,13 @@ def lived(fleet: Fleet, ticks: int = 4) -> World:
     return world
 
 
-@pytest.mark.parametrize("missing", list(ServiceKind))
+@pytest.mark.parametrize("missing", ONLINE)
 def test_a_world_needs_no_kind_of_service(missing: ServiceKind) -> None:
-    world = lived(fleet_of([kind for kind in ServiceKind if kind is not missing]))
+    world = lived(fleet_of([kind for kind in ONLINE if kind is not missing]))
     assert (world.ledger.requests > 0).all()
 
 
-@pytest.mark.parametrize("kind", list(ServiceKind))
+@pytest.mark.parametrize("kind", ONLINE)
 def test_a_world_of_one_service_serves_it(kind: ServiceKind) -> None:
     world = lived(fleet_of([kind]))
     assert world.ledger.good_requests[0] > 0
