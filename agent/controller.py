@@ -22,7 +22,7 @@ from agent.casebook import Case, Snapshot, read_case
 from agent.correlate import correlate
 from agent.desk import Desk, recall
 from agent.digest import DIGEST, LENGTH, SUBJECT, Period, digest
-from agent.fading import fades
+from agent.fading import covers
 from agent.filling import Filling
 from agent.graph import build
 from agent.lookout import Lookout
@@ -161,13 +161,8 @@ class Controller:
 
     def _fading(self, alarm: Anomaly, seen: Observation) -> bool:
         """Whether an alarm began before a recovery that covers it: its windows and late labels still show the past."""
-        service = alarm.entity.split("/")[1]
-        return any(
-            case.phase == "recovered"
-            and service in (case.incident.service, *case.incident.related)
-            and fades(alarm, case, seen)
-            for case in self._known.values()
-        )
+        fleet, cases = self._desk.fleet, self._known.values()
+        return any(case.phase == "recovered" and covers(case, alarm, seen, fleet) for case in cases)
 
     def _pauses(self) -> tuple[str, ...]:
         held = in_force(self.journal.entries(kinds=(PAUSE,)), self._desk.clock.now())

@@ -81,7 +81,7 @@ def _explained(service: Service, group: Group, fleet: Fleet, onsets: Mapping[str
     """Whether something that the service leans on fell ill before it did."""
     if any(anomaly.detector in OWN_CAUSE for anomaly in group):
         return False
-    return any(onsets[name] <= onset(group) + LEAD for name in _upstream(service, fleet) & set(onsets))
+    return any(onsets[name] <= onset(group) + LEAD for name in upstream(service, fleet) & set(onsets))
 
 
 def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) -> dict[tuple[str, bool], Group]:
@@ -109,7 +109,7 @@ def _may_hurt(machine: Anomaly, group: Group) -> bool:
     return bool(own) and (machine.signal != "xid" or onset(own) - machine.onset_at <= STICKY)
 
 
-def _upstream(service: Service, fleet: Fleet) -> set[str]:
+def upstream(service: Service, fleet: Fleet) -> set[str]:
     """Return everything that a service leans on."""
     found, todo = set(), list(service.depends_on)
     while todo:
@@ -121,7 +121,7 @@ def _upstream(service: Service, fleet: Fleet) -> set[str]:
 
 
 def _callers(name: str, fleet: Fleet) -> set[str]:
-    return {service.name for service in fleet.services if name in _upstream(service, fleet)}
+    return {service.name for service in fleet.services if name in upstream(service, fleet)}
 
 
 def _is_due(service: Service, group: Group, now: datetime) -> bool:

@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 
 from agent.case import Anomaly
 from agent.casebook import Case
+from agent.correlate import LEAD, OWN_CAUSE, onset, upstream
 from agent.judged import QUALITY_WINDOW
 from agent.observe import Observation
+from config.fleet import Fleet
 
 WINDOWS = {  # by detector: after so long, every reading is of the time since; the others may show the past for hours
     "objective": timedelta(minutes=5),  # of which two are its rates' and two more the good looks that clear an alarm
@@ -13,6 +15,26 @@ WINDOWS = {  # by detector: after so long, every reading is of the time since; t
     "inputs": timedelta(minutes=20),
 }
 QUALITY, MONEY = "quality", "cost"
+ECHO = timedelta(minutes=2)  # and the minute of the proof before: then the rates of a caller are of the time since
+
+
+def covers(case: Case, alarm: Anomaly, seen: Observation, fleet: Fleet) -> bool:
+    """Whether an alarm began before a recovery, and may be of that time still: its service's own, or one's beneath."""
+    service = alarm.entity.split("/")[1]
+    if service in (case.incident.service, *case.incident.related):
+        return fades(alarm, case, seen)
+    return _is_echo(alarm, case, seen, fleet)
+
+
+def _is_echo(alarm: Anomaly, case: Case, seen: Observation, fleet: Fleet) -> bool:
+    """Whether what a caller shows, who felt it later than the incident was written, is of a fault that is over."""
+    name = alarm.entity.split("/")[1]
+    service = next((each for each in fleet.services if each.name == name), None)
+    if case.outcome is None or service is None or alarm.detector in OWN_CAUSE:
+        return False
+    if case.incident.service not in upstream(service, fleet) or onset(case.incident.anomalies) > alarm.onset_at + LEAD:
+        return False
+    return alarm.onset_at <= case.outcome.at and seen.at <= case.outcome.at + ECHO
 
 
 def fades(alarm: Anomaly, case: Case, seen: Observation) -> bool:

@@ -6,9 +6,9 @@ import pytest
 
 from agent.case import Outcome
 from agent.casebook import Case
-from agent.fading import fades
+from agent.fading import ECHO, covers, fades
 from agent.judged import QualityReading
-from tests.agent.handmade import START, anomaly, case_of, seen
+from tests.agent.handmade import FLEET, START, TICK, anomaly, case_of, incident, seen
 
 OVER = Outcome(incident="inc-1-score", at=START + timedelta(minutes=5), verdict="self_recovered", text="")
 LATE = timedelta(minutes=20)
@@ -47,3 +47,21 @@ def test_what_began_since_is_news_and_what_is_not_read_is_none() -> None:
 
 def test_a_recovery_from_errors_says_nothing_of_money() -> None:
     assert not fades(anomaly("service/score", "cost"), recovered(), seen(900, {}))
+
+
+def test_a_caller_shows_for_two_minutes_what_is_over_beneath_it_and_what_is_its_own_at_once() -> None:
+    """A vendor fails, is left, and well again; the service that leans on it rose its alarm after the incident stood."""
+    vendor = recovered().model_copy(update={"incident": incident(anomaly("service/out"), service="out")})
+    last = int((OVER.at + ECHO - START) / TICK)
+
+    def covered(tick: int, entity: str = "service/talk", detector: str = "objective", began: int = 2) -> bool:
+        return covers(vendor, anomaly(entity, detector, began), seen(tick, {}), FLEET)
+
+    assert covered(last)
+    assert not covered(last + 1)  # it outlasts it: a cause of its own
+    assert not covered(last, began=11)  # it began since
+    assert not covered(last, detector="stuck")  # nothing that a vendor can bring about
+    assert not covered(last, entity="service/score")  # leans on nobody
+    assert not covered(last, entity="gpu/n1/0", detector="hardware")
+    early = vendor.model_copy(update={"incident": incident(anomaly("service/out", tick=20), service="out")})
+    assert not covers(early, anomaly("service/talk"), seen(last, {}), FLEET)  # it fell ill long before
