@@ -28,13 +28,13 @@ def covers(case: Case, alarm: Anomaly, seen: Observation, fleet: Fleet) -> bool:
 
 def _is_echo(alarm: Anomaly, case: Case, seen: Observation, fleet: Fleet) -> bool:
     """Whether what a caller shows, who felt it later than the incident was written, is of a fault that is over."""
+    over = case.outcome.at if case.outcome is not None else None
+    if over is None or not alarm.onset_at <= over <= seen.at <= over + ECHO or alarm.detector in OWN_CAUSE:
+        return False
     name = alarm.entity.split("/")[1]
     service = next((each for each in fleet.services if each.name == name), None)
-    if case.outcome is None or service is None or alarm.detector in OWN_CAUSE:
-        return False
-    if case.incident.service not in upstream(service, fleet) or onset(case.incident.anomalies) > alarm.onset_at + LEAD:
-        return False
-    return alarm.onset_at <= case.outcome.at and seen.at <= case.outcome.at + ECHO
+    beneath = service is not None and case.incident.service in upstream(service, fleet)
+    return beneath and onset(case.incident.anomalies) <= alarm.onset_at + LEAD
 
 
 def fades(alarm: Anomaly, case: Case, seen: Observation) -> bool:
