@@ -4,6 +4,7 @@ Money, GPUs and work are read from the same metrics as everything else (OpenCost
 measured for at least half of a period is left out: no data is not nought.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from agent.costs import Burn, CostChange, Spent, UnitCost, burn, cost_change, shares, unit_costs
 from config.fleet import Fleet
 from config.frozen import Frozen
-from tools.catalogue import GPUS, named
+from tools.catalogue import GPUS, OWN_USE, named
 from tools.journal import Journal
 from tools.ports import Metrics
 from tools.signal import SignalSpec
@@ -22,6 +23,7 @@ KNOWN = 0.5  # share of the readings that must be there
 IDLE = 10.0  # per cent of utilisation: a GPU beneath it stands idle
 MONTH = timedelta(days=30)
 READ = ("spend", "requests", "prompt_tokens", "generation_tokens", "gpu_utilisation")
+Readings = dict[tuple[str, str], list[float]]  # by signal and entity
 SIGNALS: tuple[SignalSpec, ...] = (GPUS, *(spec for name in READ for spec in named(name)))
 
 
@@ -67,18 +69,27 @@ def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bi
 def spending(metrics: Metrics, fleet: Fleet, start: datetime, end: datetime) -> tuple[Spent, ...]:
     """Return what each service cost and did in [start, end), in the fleet's order."""
     hours = (end - start).total_seconds() / 3600
-    read: dict[tuple[str, str], list[float]] = {}
     step = max(STEP, hours * 3600 / MOST_STEPS)
-    for spec in SIGNALS:
-        for frame in metrics.history(spec, start, end - timedelta(seconds=step), step):
-            for key, value in zip(frame.keys, frame.values, strict=True):
-                read.setdefault((spec.name, key.entity), []).append(float(value))
+    span = (start, end - timedelta(seconds=step), step)
+    read = _read(metrics, SIGNALS, span)
+    if fleet.hosts:  # a GPU that batch work fills is not busy for its service
+        own = _read(metrics, (OWN_USE,), span)
+        read |= {key: own.get(key, []) for key in ((OWN_USE.name, f"service/{name}") for name in fleet.hosts)}
     least = KNOWN * hours * 3600 / step
     found = (_spent(name, read, hours, least) for name in (service.name for service in fleet.services))
     return tuple(one for one in found if one is not None)
 
 
-def _spent(service: str, read: dict[tuple[str, str], list[float]], hours: float, least: float) -> Spent | None:
+def _read(metrics: Metrics, specs: Iterable[SignalSpec], span: tuple[datetime, datetime, float]) -> Readings:
+    read: Readings = {}
+    for spec in specs:
+        for frame in metrics.history(spec, *span):
+            for key, value in zip(frame.keys, frame.values, strict=True):
+                read.setdefault((spec.name, key.entity), []).append(float(value))
+    return read
+
+
+def _spent(service: str, read: Readings, hours: float, least: float) -> Spent | None:
     def mean(signal: str) -> float | None:
         values = np.array(read.get((signal, f"service/{service}"), ()), np.float64)
         known = values[np.isfinite(values)]

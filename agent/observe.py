@@ -84,7 +84,7 @@ class Observer:
         self._late = {service.name: Lateness() for service in fleet.services}
         self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
         self._tried = Tried(senses.registry)
-        self._hosts = tuple(f"service/{service.shares_gpus_of}" for service in fleet.batches)
+        self._hosts = tuple(f"service/{name}" for name in sorted(fleet.hosts))
 
     def look(self) -> Observation:
         """Return what is seen now; raises ``ToolError`` when metrics or cluster cannot be read."""

@@ -107,6 +107,11 @@ class Fleet(Frozen):
         return tuple(service for service in self.services if service.kind is ServiceKind.BATCH)
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """Names of the services whose GPUs batch work shares: what the device does is not what they do."""
+        return frozenset(service.shares_gpus_of for service in self.batches)
+
+    @property
     def size(self) -> int:
         """How many services there are that can fall ill: batch work makes no storm smaller."""
         return len(self.services) - len(self.batches)

@@ -173,7 +173,8 @@ def nobody(world: World, actuator: Actuator) -> Guardian:  # noqa: ARG001 - it n
     return DoNothing()
 
 
-foreseeing: Hire = partial(prunella, foresight=ForesightSettings(scale=True))  # and replicas follow the hours
+# replicas follow the hours, and batch work fills what is left
+foreseeing: Hire = partial(prunella, foresight=ForesightSettings(scale=True, fill=True))
 
 GUARDIANS: dict[str, Hire] = {
     "prunella": prunella,

@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 
 from simulator.arrivals import DAY, Arrival, counted, month
-from simulator.copies import copies
+from simulator.copies import copies, with_batch
 from simulator.episode import GUARDIANS, TICK, Doorkeeper, demo_fleet, foreseeing
 from simulator.kept import Kept
 from simulator.oncall import OnCall
 from simulator.world.world import START, World
 from tools.ports import Actuator
 
-US, FORESEEING = "prunella", "foreseeing"  # the same, and replicas follow the hours
+US, FORESEEING = "prunella", "foreseeing"  # the same, and replicas follow the hours, and batch work fills GPUs
+STATIC = "static"  # a person alone, beside the batch work that FORESEEING has, of which nobody makes more or less
+SHARING = frozenset((FORESEEING, STATIC))
 OURS = frozenset((US, FORESEEING))
 NOBODY, PERSON = "nobody", "on_call"
 RULES = ("restart_first", "undo_last_release", "runbook_by_alert")
-EVERYBODY = (US, FORESEEING, PERSON, *RULES, NOBODY)
+EVERYBODY = (US, FORESEEING, PERSON, STATIC, *RULES, NOBODY)
 SAMPLED = 20  # ticks between two looks at the GPUs
 Progress = Callable[[int, int, str], None]
 Result = dict[str, Any]
@@ -67,19 +69,20 @@ def _worked(shifts: Sequence[Shift], jobs: int) -> Any:
 
 def guard(shift: Shift, daily: Callable[[Result], None] | None = None) -> Result:
     """Let one of them guard the fleet, and report what came of it; ``daily`` is told at the end of every day so far."""
-    fleet = copies(demo_fleet())
-    scenario, arrivals = month(fleet, shift.seed, shift.days)
+    online = copies(demo_fleet())
+    scenario, arrivals = month(online, shift.seed, shift.days)
+    fleet = with_batch(online) if shift.who in SHARING else online
     world = World(fleet, seed=shift.seed, start=START, scenario=scenario)
     door = Doorkeeper(world)
     guardian = _hired(shift.who)(world, door)
     person = OnCall(world, arrivals, guardian.journal, guarded=shift.who in OURS, alerts=shift.who != NOBODY)
-    used: list[float] = []
+    used: list[tuple[float, float]] = []
     for tick in range(round(shift.days * DAY / TICK)):
         world.advance(TICK)
         guardian.tick()
         person.tick()
         if tick % SAMPLED == 0:
-            used.append(world.utilisation())
+            used.append((world.utilisation(), world.utilisation_by_users()))
         if daily is not None and (tick + 1) % round(DAY / TICK) == 0:
             daily(_report(world, arrivals, person, used))
     return _report(world, arrivals, person, used)
@@ -89,7 +92,7 @@ def _hired(who: str) -> Callable[[World, Actuator], Any]:
     return foreseeing if who == FORESEEING else GUARDIANS[who if who in GUARDIANS else "do_nothing"]
 
 
-def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Sequence[float]) -> Result:
+def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Sequence[tuple[float, float]]) -> Result:
     ledger = world.ledger
     asked, good = float(ledger.requests.sum()), float(ledger.good_requests.sum())
     usual = float((ledger.requests * world.base_error).sum())  # what fails of all requests where nothing is wrong
@@ -115,7 +118,9 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
         "paged_for": [each.scenario for each in person.pages],
         "answered": person.answered,
         "money": round(float(ledger.money.sum()), 2),
-        "utilisation": round(float(np.mean(used)), 2),
+        "utilisation": round(float(np.mean(used, axis=0)[0]), 2),
+        "utilisation_by_users": round(float(np.mean(used, axis=0)[1]), 2),
+        "batch_gpu_hours": round(sum(world.batch_hours.values()), 1),
         "actions": len(ledger.actions),
     }
 
@@ -123,7 +128,7 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
 def compared(found: dict[str, Result]) -> Result:
     """Return how the others' downtime compares with ours; None where the question does not arise."""
     ours = found.get(US)
-    others = {who: result for who, result in found.items() if who not in (*OURS, NOBODY)}
+    others = {who: result for who, result in found.items() if who not in (*OURS, STATIC, NOBODY)}
     if ours is None or not others:
         return {}
     best = min(others, key=lambda who: float(others[who]["degraded_minutes"]))
@@ -139,12 +144,14 @@ def compared(found: dict[str, Result]) -> Result:
 
 
 def _foreseen(found: dict[str, Result], static: Result) -> Result:
-    """Return what it brings, and costs, that replicas follow the hours."""
+    """Return what it brings, and costs, that replicas follow the hours and batch work fills GPUs."""
     ours, ahead = found[US], found.get(FORESEEING)
     if ahead is None:
         return {}
+    beside = found.get(STATIC, static)
     return {
         "foreseeing_utilisation_ratio": _ratio(ahead["utilisation"], static["utilisation"]),
+        "foreseeing_utilisation_ratio_beside_batch": _ratio(ahead["utilisation"], beside["utilisation"]),
         "foreseeing_money_ratio": _ratio(ahead["money"], ours["money"]),
         "foreseeing_degraded_ratio": _ratio(ahead["degraded_minutes"], ours["degraded_minutes"]),
     }

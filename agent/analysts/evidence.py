@@ -6,7 +6,7 @@ import numpy as np
 
 from agent.case import AnalystField, Evidence, Incident
 from agent.observe import Scene
-from tools.catalogue import named
+from tools.catalogue import OWN_USE, named
 from tools.errors import ToolError
 
 Bound = dict[str, str]
@@ -48,7 +48,8 @@ def onset(incident: Incident) -> datetime:
 def before(scene: Scene, signal: str, entity: str, since: datetime) -> float | None:
     """Return the median of a signal in the half hour before ``since``; None for NO DATA."""
     values: list[float] = []
-    for spec in named(signal):
+    shared = signal == OWN_USE.name and entity.removeprefix("service/") in scene.fleet.hosts
+    for spec in (OWN_USE,) if shared else named(signal):
         try:
             frames = scene.senses.metrics.history(spec, since - timedelta(minutes=35), since - timedelta(minutes=3), 60)
         except ToolError:

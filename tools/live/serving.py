@@ -116,7 +116,7 @@ class HttpServing:
     def probe(self, service: str, replica: str) -> Probe:
         """Ask health page and engine within the time limit; ``Absent`` when there is no such replica."""
         guarded = self._services.get(service)
-        if guarded is None or guarded.kind is ServiceKind.VENDOR:
+        if guarded is None or guarded.kind not in _HEALTH:
             raise Absent(f"{service} has no replicas to ask")
         address = self._replicas.address(service, replica)
         line = _Line(f"http://{_host(address.host)}:{address.port or self._settings.port}", self._seconds)
