@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from agent.digest import digest
 from agent.view.bill import money
 from agent.view.digesting import as_markdown
 from config.fleet import Fleet, Service, ServiceKind
+from tools.catalogue import OWN_USE
 from tools.memory_journal import MemoryJournal
 from tools.signal import Frame, SeriesKey, SignalSpec
 
@@ -73,6 +75,21 @@ def test_money_is_joined_with_work_by_service_and_team() -> None:
     assert fraud.unit.wasted == pytest.approx(48)
     assert found.teams == {"assistants": pytest.approx(192), "(none)": pytest.approx(48)}
     assert {one.change.cause for one in found.services if one.change} == {"nothing"}
+
+
+def test_a_gpu_that_batch_work_fills_is_not_busy_for_its_service() -> None:
+    class Shared(Bills):
+        def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+            frames = super().history(spec, start, end, step)
+            if spec.name != OWN_USE.name:
+                return frames
+            use = 4.0 if spec is OWN_USE else 95.0
+            return tuple(replace(each, values=np.full(len(each.keys), use)) for each in frames)
+
+    beside = Service(name="night", kind=ServiceKind.BATCH, shares_gpus_of="fraud")
+    chat, fraud = bill(Shared(), Fleet(services=(*FLEET.services, beside)), NOW - DAY, NOW).services
+    assert chat.unit.wasted == 0
+    assert fraud.unit.wasted == pytest.approx(48)
 
 
 @pytest.mark.parametrize(

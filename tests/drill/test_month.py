@@ -10,7 +10,7 @@ from config.fleet import Fleet
 from simulator.arrivals import DAY, MONTH, Arrival, counted, month, shipped_rates
 from simulator.copies import copies, everywhere
 from simulator.episode import TICK, demo_fleet
-from simulator.month import EVERYBODY, FORESEEING, NOBODY, PERSON, US, Shift, compared, guard, run_month
+from simulator.month import EVERYBODY, FORESEEING, NOBODY, PERSON, STATIC, US, Shift, compared, guard, run_month
 from simulator.oncall import ALERT, UNNOTICED, OnCall
 from simulator.scenario import load_scenarios
 from simulator.world.mend import Tickets
@@ -203,6 +203,14 @@ def test_comparison_is_with_the_best_of_the_others() -> None:
     assert summary["needing_a_person"] == 0.25
     assert summary["degraded_models_ratio"] == 2.0  # against nobody
     ahead = compared({**found, FORESEEING: {**result(2, 15), "utilisation": 65.0, "money": 6.3}})
+    assert ahead["foreseeing_utilisation_ratio_beside_batch"] == 1.3  # nobody had batch work
+    beside = {
+        **found,
+        STATIC: {**result(0, 1), "utilisation": 52.0},
+        FORESEEING: {**result(2, 15), "utilisation": 65.0},
+    }
+    assert compared(beside)["foreseeing_utilisation_ratio_beside_batch"] == 1.25
+    assert compared(beside)["best_baseline"] == PERSON  # who only has batch work is no baseline of healing
     assert (ahead["best_baseline"], ahead["foreseeing_utilisation_ratio"]) == (PERSON, 1.3)
     assert (ahead["foreseeing_money_ratio"], ahead["foreseeing_degraded_ratio"]) == (0.9, 1.5)
     assert compared({PERSON: result(1, 1)}) == {}
