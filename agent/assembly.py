@@ -143,16 +143,16 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     saver = checkpointer if checkpointer is not None else InMemorySaver()
     lookout = Lookout(Watch(fleet, terms.cadence, terms.eyes), journal, memory, terms.eyes.save_every)
     found = Controller(desk, lookout, terms.cadence, saver, terms.environment)  # type: ignore[arg-type]
-    found.courses = tuple(_courses(desk, terms.foresight))
+    found.courses = tuple(_courses(desk, terms))
     return found
 
 
-def _courses(desk: Desk, foresight: ForesightSettings) -> Iterator[Routine | Filling]:
+def _courses(desk: Desk, terms: Terms) -> Iterator[Routine | Filling]:
     """Yield what is done without an incident: replicas first, since people wait for those."""
-    if foresight.scale:
-        yield Routine(desk, foresight)
-    if foresight.fill:
-        yield Filling(desk, foresight)
+    if terms.foresight.scale:
+        yield Routine(desk, terms.foresight)
+    if terms.foresight.fill:
+        yield Filling(desk, terms.foresight, terms.breaker.ceiling(desk.fleet.size))
 
 
 def playable(verbs: frozenset[str]) -> tuple[Playbook, ...]:
@@ -163,7 +163,7 @@ def playable(verbs: frozenset[str]) -> tuple[Playbook, ...]:
 def _executor(desk: Desk, actuator: Actuator, terms: Terms, owner: str, leases: TargetLeases | None) -> Executor:
     """Return who carries plans out, through the one door; its hands do nothing where she only watches."""
     hands = Remembering(_gate(desk, actuator, terms), desk.authority)
-    budget = Budget(terms.caps, terms.breaker, desk.fleet.size)
+    budget = Budget(terms.caps, terms.breaker, desk.fleet.size, desk.fleet.beside)
     limits = Limits(budget, desk.brake, terms.lease, leases)
     return Executor(hands, desk.journal, desk.clock, checker(desk.look), owner or f"prunella-{os.getpid()}", limits)
 

@@ -34,8 +34,8 @@ class Course:
 
     prefix = ""  # of its subjects
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, touched: int = TOUCHED) -> None:
+        self._desk, self._touched = desk, touched
         self._open: dict[str, Plan] = {}
         self._rests: dict[tuple[str, str], datetime] = {}  # until when a service is left as it is, by what for
 
@@ -58,11 +58,15 @@ class Course:
                 self._settled(plans[entry.subject], str(entry.body["verdict"]), entry.at)
 
     # -- beginning -----------------------------------------------------------------------------------------------------
-    def _busy(self, now: datetime) -> bool:
-        """Whether the breaker is tripped, or so much was done lately that its places are left to incidents."""
-        entries = self._desk.journal.entries(kinds=("STEP_INTENT", BREAKER))
-        lately = [e for e in entries if e.kind == "STEP_INTENT" and now - e.at < WINDOW]
-        return len({e.body["spends"]["service"] for e in lately}) >= TOUCHED or fold(entries).tripped
+    def _busy(self, now: datetime, but: str = "") -> bool:
+        """Whether the breaker is tripped, or so much was done lately that its places are left to incidents.
+
+        ``but``: a service on which something more may be done: it has its place already.
+        """
+        entries, beside = self._desk.journal.entries(kinds=("STEP_INTENT", BREAKER)), self._desk.fleet.beside
+        lately = [e.body["spends"]["service"] for e in entries if e.kind == "STEP_INTENT" and now - e.at < WINDOW]
+        acted = {beside.get(name, name) for name in (*lately, *(plan.service for plan in self._open.values()))}
+        return len(acted - {but}) >= self._touched or fold(entries).tripped
 
     def _judged(self, need: Need, case: Case, scene: Scene, known: Mapping[str, object]) -> bool:
         """Judge a plan, ``known`` better than by itself; where nobody need be asked, write it down and begin."""

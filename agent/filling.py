@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from agent.budget import overspent
 from agent.capacity import ready_of, use_of, wanted_of
-from agent.course import GIVEN_UP, Course
+from agent.course import GIVEN_UP, TOUCHED, Course
 from agent.desk import Desk
 from agent.foresee import EASY, SURER, Need, planned, told
 from agent.headroom import TIMES, headroom
@@ -40,8 +40,8 @@ class Filling(Course):
 
     prefix = FILLING
 
-    def __init__(self, desk: Desk, settings: ForesightSettings) -> None:
-        super().__init__(desk)
+    def __init__(self, desk: Desk, settings: ForesightSettings, ceiling: int) -> None:
+        super().__init__(desk, max(1, min(TOUCHED, ceiling - TOUCHED)))
         self._slower = 1 + settings.interference
         self._failed: dict[str, list[datetime]] = {}
         self._looks = 0
@@ -73,7 +73,7 @@ class Filling(Course):
         if before <= service.min_replicas:
             return
         why = pressed(scene, host, ill) or (unproven(scene, host) if proof else "")
-        if why and not self._busy(scene.now):
+        if why and not self._busy(scene.now, host.name):
             self._begin(Need(service.name, before, service.min_replicas, why, PRESSED), scene, 0)
 
     def _fill(self, free: Collection[Service], scene: Scene) -> None:

@@ -107,9 +107,14 @@ class Fleet(Frozen):
         return tuple(service for service in self.services if service.kind is ServiceKind.BATCH)
 
     @property
+    def beside(self) -> dict[str, str]:
+        """Of batch work, by name, the service beside which it runs."""
+        return {service.name: service.shares_gpus_of for service in self.batches}
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Names of the services whose GPUs batch work shares: what the device does is not what they do."""
-        return frozenset(service.shares_gpus_of for service in self.batches)
+        return frozenset(self.beside.values())
 
     @property
     def size(self) -> int:

@@ -4,7 +4,7 @@ It trips where Prunella touches too many services in a short time, and where her
 the fault is more likely in what she believes than in what she guards. No force passes it by.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -50,11 +50,23 @@ def fold(entries: Iterable[Entry]) -> Breaker:
     return standing
 
 
-def overload(service: str, entries: Iterable[Entry], now: datetime, limits: BreakerSettings, fleet: int) -> str:
-    """Return why acting on one more service would trip the breaker; empty: it would not."""
+def overload(
+    service: str,
+    entries: Iterable[Entry],
+    now: datetime,
+    limits: BreakerSettings,
+    fleet: int,
+    hosts: Mapping[str, str] | None = None,
+) -> str:
+    """Return why acting on one more service would trip the breaker; empty: it would not.
+
+    ``hosts``: of batch work, the service beside which it runs; both are one.
+    """
+    felt = hosts or {}
     since = _since_reset(entries)
     recent = [e for e in since if e.kind == "STEP_INTENT" and now - e.at < limits.window]
     touched = {str(e.body["spends"]["service"]) for e in recent if "spends" in e.body} | {service}
+    touched = {felt.get(name, name) for name in touched}
     ceiling = limits.ceiling(fleet)
     if len(touched) > ceiling:
         return f"{len(touched)} services acted on within {limits.window} > {ceiling} of {fleet}"

@@ -3,7 +3,7 @@
 They clear by themselves. What is spent is what the journal's intents say, so the payment is the intent itself.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ class Budget:
     caps: Caps = field(default_factory=Caps)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
     fleet: int = 1  # services
+    hosts: Mapping[str, str] = field(default_factory=dict)  # beside which service batch work runs
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ class Budget:
         standing = fold(entries)
         if standing.tripped:
             return Denied(f"the breaker is tripped: {standing.reason}")
-        if reason := overload(plan.service, entries, now, self.breaker, self.fleet):
+        if reason := overload(plan.service, entries, now, self.breaker, self.fleet, self.hosts):
             text = f"the breaker trips: {reason}"
             return Denied(text, (KIND, {"state": "tripped", "reason": reason, "plan": plan.id, "text": text}))
         spent = [_Spent.of(entry) for entry in entries if entry.kind == "STEP_INTENT" and "spends" in entry.body]

@@ -102,10 +102,11 @@ class Filled:
     """The demo fleet with batch work beside it, and a controller that fills."""
 
     mutations: tuple[Mutation, ...] = ()
+    onset: float = 5400.0
     journal: MemoryJournal = field(default_factory=MemoryJournal)
 
     def __post_init__(self) -> None:
-        script = Scenario(id="s", layer="quiet", about="s", onset=(5400.0, 5400.0), mutations=self.mutations)
+        script = Scenario(id="s", layer="quiet", about="s", onset=(self.onset, self.onset), mutations=self.mutations)
         self.world = World(with_batch(demo_fleet()), seed=5, start=START.replace(hour=22), scenario=script)
         world, self.door = self.world, Doorkeeper(self.world)
         senses = Senses(world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)
@@ -169,3 +170,16 @@ def test_who_falls_ill_gets_its_gpus_back_at_once_and_so_does_who_is_not_measure
     assert sum(filled.workers().values()) > 8
     filled.live(30)
     assert sum(filled.workers().values()) <= 10  # two services in ten minutes: the others follow
+
+
+@pytest.mark.slow
+def test_a_fleet_that_is_not_measured_loses_batch_work_a_few_at_a_time_and_the_breaker_stays_whole() -> None:
+    unseen = Mutation.model_validate({"what": "gap", "text": "Device_utilization_desc_of_container"})
+    filled = Filled((unseen,), onset=60.0)
+    for workload in filled.world.body.fills.workloads.values():
+        workload.wanted = 2
+    filled.live(9)  # what was scraped is believed for five minutes
+    assert 1 <= sum(count == 1 for count in filled.workers().values()) <= 2
+    filled.live(30)
+    assert set(filled.workers().values()) == {1}
+    assert not filled.journal.entries(kinds=("BREAKER",))

@@ -87,6 +87,16 @@ def test_the_breaker_trips_where_too_many_services_are_acted_on_and_stays_trippe
     assert said(journal, NOW + timedelta(days=9), fleet=4) is None
 
 
+def test_batch_work_and_the_service_beside_which_it_runs_are_one_to_the_breaker() -> None:
+    journal = MemoryJournal()
+    for service in ("chat", "chat-batch", "code-batch"):
+        intent(journal, service, NOW - MINUTE)
+        end(journal, f"run-{service}", "done", NOW - MINUTE)
+    beside = {"chat-batch": "chat", "code-batch": "code"}
+    assert Budget(fleet=4, hosts=beside).ask(plan(), journal.entries(), NOW) is None
+    assert isinstance(Budget(fleet=4).ask(plan(), journal.entries(), NOW), Denied)
+
+
 def test_the_breaker_trips_where_remedies_fail_one_after_the_other() -> None:
     journal = MemoryJournal()
     for number in range(5):
