@@ -32,6 +32,7 @@ AT_ONCE = 2  # under way
 WELL = timedelta(minutes=10)  # of a host, before batch work is put beside it
 REST = timedelta(minutes=20)  # of a host, after batch work was taken from beside it, or no room was proven
 FAILED = timedelta(hours=2)  # the same, after filling did not end well
+CROWDED = 0.9  # of what a host has, wanted by what runs and what waits: a reading over two minutes says so later
 LOOKS = 8  # between two proofs that what is filled may stay; what needs no proof is looked at each time
 
 
@@ -54,35 +55,38 @@ class Filling(Course):
         ``ill``: the services of open cases. ``calm``: nothing holds her back; else nothing is begun.
         """
         self._looks += 1
-        for plan in tuple(self._open.values()):
+        calm = calm and not frozen_by(self._desk.freezes, scene.now)
+        if calm:
+            self._give_back(scene, ill)
+        for plan in tuple(self._open.values()):  # what was begun just now is done at once
             self._further(plan, scene, ill)
-        if not calm or frozen_by(self._desk.freezes, scene.now):
-            return
-        taken = {plan.service for plan in self._open.values()}
-        free = [service for service in scene.fleet.batches if service.name not in taken]
-        for number, service in enumerate(free):
-            self._give_back(service, scene, ill, proof=(self._looks + number) % LOOKS == 0)
-        if not ill and len(self._open) < AT_ONCE and (self._next_at is None or scene.now >= self._next_at):
+        if calm and not ill and len(self._open) < AT_ONCE and (self._next_at is None or scene.now >= self._next_at):
             self._next_at = scene.now + EVERY
-            self._fill(free, scene)
+            self._fill(scene)
 
     # -- beginning -----------------------------------------------------------------------------------------------------
-    def _give_back(self, service: Service, scene: Scene, ill: Collection[str], *, proof: bool) -> None:
-        """Leave a batch service its floor, where its host needs the room."""
-        before, host = wanted_of(scene.observation, service.name), scene.fleet.host(service)
-        if before <= service.min_replicas:
-            return
-        why = pressed(scene, host, ill) or (unproven(scene, host) if proof else "")
-        if why and not self._busy(scene.now, host.name):
-            self._begin(Need(service.name, before, service.min_replicas, why, PRESSED), scene, 0)
+    def _free(self, scene: Scene) -> list[Service]:
+        taken = {plan.service for plan in self._open.values()}
+        return [service for service in scene.fleet.batches if service.name not in taken]
 
-    def _fill(self, free: Collection[Service], scene: Scene) -> None:
+    def _give_back(self, scene: Scene, ill: Collection[str]) -> None:
+        """Leave batch services their floor, where their hosts need the room."""
+        for number, service in enumerate(self._free(scene)):
+            before, host = wanted_of(scene.observation, service.name), scene.fleet.host(service)
+            if before <= service.min_replicas:
+                continue
+            why = pressed(scene, host, ill)
+            if not why and (self._looks + number) % LOOKS == 0:
+                why = unproven(scene, host)
+            if why and not self._busy(scene.now, host.name):
+                self._begin(Need(service.name, before, service.min_replicas, why, PRESSED), scene, 0)
+
+    def _fill(self, scene: Scene) -> None:
         """Fill beside the first host that has room, and leave the others to later looks."""
         if scene.observation.problems or self._busy(scene.now):
             return
-        begun = {plan.service for plan in self._open.values()}
-        for service in free:
-            if service.name in begun or self._rests_now(service.name, ROOM, scene.now):
+        for service in self._free(scene):
+            if self._rests_now(service.name, ROOM, scene.now):
                 continue
             need = room(scene, service, self._slower, self._desk.caps.replicas_multiple)
             failed = [at for at in self._failed.get(service.name, ()) if at > scene.now - DAY]
@@ -159,6 +163,8 @@ def pressed(scene: Scene, host: Service, ill: Collection[str]) -> str:
         return f"{host.name} breaks an objective"
     if missing := _missing(seen, host):
         return f"{missing} of {host.name} is NO DATA"
+    if (use := use_of(seen, host) or 0.0) > CROWDED:
+        return f"{host.name} wants {use:.0%} of its GPUs"
     if ready_of(seen, host.name) < wanted_of(seen, host.name):
         return f"{host.name} has not all its replicas"
     leaving = {node.name for node in seen.topology.nodes if not (node.ready and node.schedulable)}

@@ -74,6 +74,7 @@ def test_what_is_not_known_is_never_room(signal: str) -> None:
         (scene(), ("talk",), "talk is ill"),
         (scene({**QUIET, ("ttft_p95", TALK): 2.5}), (), "breaks an objective"),
         (scene(there=where(ready=2)), (), "not all its replicas"),
+        (scene({**QUIET, ("waiting", TALK): 36.0}), (), "talk wants 100% of its GPUs"),
         (scene(there=where(node=NODE.model_copy(update={"schedulable": False}))), (), "n1, which is given up"),
         (scene(), ("score",), ""),
     ],
