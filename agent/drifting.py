@@ -30,7 +30,7 @@ def look(
             kept = read_rules(rules)
         except ToolError as error:
             fail(str(error))
-    report = compare(reference, current, importance=weights(reference, importance) if importance else None)
+    report = _compared(reference, current, weights(reference, importance) if importance else None)
     if note:
         report = report.model_copy(update={"notes": (note, *report.notes)})
     if kept is not None:
@@ -42,6 +42,14 @@ def look(
     if page is not None:
         _write(page, drift_page(report))
     return report
+
+
+def _compared(reference: Table, current: Table, importance: dict[str, float] | None) -> DriftReport:
+    """Compare; a table that cannot be read to its end is wrong use, and must not look like drift to a script."""
+    try:
+        return compare(reference, current, importance=importance)
+    except ToolError as error:
+        fail(" ".join(str(error).split()))
 
 
 def _matched(reference: Table, current: Table, season: str) -> tuple[Table, str]:

@@ -5,7 +5,7 @@ An address is a file (CSV, TSV, Parquet, a folder or glob of Parquet) or ``URL#T
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import Floats, Grid
 from tools.live.arrow import column, stacked
+from tools.live.files import TEXTUAL, read_file
 from tools.live.reading import Query, read_once, stretches
 from tools.summary import Bounds, Summary
 from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Tally
 
 MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
-TEXTUAL = {".csv", ".tsv", ".txt", ".gz"}
+HELD = 16_000_000  # bytes of neighbouring columns that are read at once: a query costs more than a small column
 
 
 @contextmanager
@@ -52,13 +53,22 @@ class IbisTable:
 
     def __init__(self, expression: Any, name: str, straight: bool = False) -> None:
         self._table, self.name, self._straight = expression, name, straight  # straight: any row is reached at once
+        self._held: dict[str, Column] = {}  # of a small table: the columns read last
         with translated(name):
             self.fields = tuple(_field(column, kind) for column, kind in expression.schema().items())
             self.rows = int(expression.count().to_pyarrow().as_py())
 
     def column(self, name: str) -> Column:
         """Return a whole column; ``Absent`` when there is none of that name."""
-        return self._columns(self._table, (name,))[name]
+        if name not in self._held:
+            self._held = self._columns(self._table, self._neighbours(name))
+        return self._held[name] if self.rows * 8 < HELD else self._held.pop(name)
+
+    def _neighbours(self, name: str) -> list[str]:
+        """Return the column and those after it that are held at once: one alone where the table is long."""
+        names = [one.name for one in self.fields if one.kind is not Kind.other or one.name == name]
+        start = names.index(name) if name in names else len(names)
+        return names[start : start + max(HELD // (8 * max(self.rows, 1)), 1)] or [name]
 
     def sample(self, names: Sequence[str], rows: int, seed: int) -> dict[str, Column]:
         """Draw rows in the engine, then the exact number here; which rows an engine draws may vary between runs."""
@@ -254,39 +264,8 @@ def expression(address: str, memory: str = MEMORY) -> Any:
     import ibis
 
     if "://" not in address:
-        return _read_file(address, memory)
+        return read_file(address, memory)
     url, _, table = address.partition("#")
     if not table:
         raise Refused(f"say which table: {address}#TABLE")
     return ibis.connect(url).table(table)
-
-
-def _read_file(address: str, memory: str) -> Any:
-    import duckdb
-    import ibis
-
-    path = Path(address)
-    engine = ibis.duckdb.connect(memory_limit=memory, threads=2)
-    with suppress(duckdb.Error):  # hours are those of UTC; an engine that knows no zones has none but that
-        engine.raw_sql("SET TimeZone = 'UTC'")
-    if set(path.suffixes) & TEXTUAL:
-        if not path.is_file():
-            raise Absent(f"no file at {address}")
-        return engine.create_table("parsed", engine.read_csv(path), temp=True)  # parsed once; spills beyond the memory
-    found = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
-    if "*" not in address:
-        _demand_parquet(address, path, found)
-    return engine.read_parquet(address if "*" in address else [str(file) for file in found])
-
-
-def _demand_parquet(address: str, path: Path, found: Sequence[Path]) -> None:
-    """Say in words of the user's what is there instead of Parquet."""
-    if path.is_dir() and not found:
-        raise Absent(f"{address} is a folder without Parquet files; name a CSV file itself")
-    if not any(file.is_file() for file in found):
-        raise Absent(f"no file at {address}")
-    if path.is_file():
-        with path.open("rb") as file:
-            begin = file.read(4)
-        if begin not in {b"PAR1", b"PARE"}:
-            raise Malformed(f"{address} is no Parquet; a table of text must be named {', '.join(sorted(TEXTUAL))}")

@@ -1,0 +1,92 @@
+"""Files as people have them: decimal commas, words for missing numbers, JSON lines, folders that grew a column."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+
+from agent.drifting import look
+from tools.errors import Malformed
+from tools.live.tables import IbisTable, open_table
+from tools.tables import Column, Kind, Numbers
+
+
+def held(path: Path, name: str) -> list[float]:
+    column = open_table(str(path)).column(name)
+    assert isinstance(column, Numbers)
+    return [float(value) for value in column.values]
+
+
+def test_decimal_commas_are_numbers_where_fields_are_set_apart_by_something_else(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "at;load\n2026-01-01 00:00:00;0,5\n2026-01-01 00:01:00;-12,25\n2026-01-01 00:02:00;3\n"
+    )
+    assert held(tmp_path / "a.csv", "load") == [0.5, -12.25, 3.0]
+    with gzip.open(tmp_path / "b.csv.gz", "wt") as file:
+        file.write((tmp_path / "a.csv").read_text())
+    assert held(tmp_path / "b.csv.gz", "load") == [0.5, -12.25, 3.0]
+
+
+def test_a_comma_in_a_quoted_field_is_no_decimal_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('n,price\n1,"1,250"\n2,"3,100"\n')
+    (_, price) = open_table(str(tmp_path / "a.csv")).fields
+    assert price.kind is Kind.text  # a thousand and a quarter, or one and a quarter: nobody can tell
+
+
+def test_words_for_a_missing_number_are_nulls_and_words_of_people_stay(tmp_path: Path) -> None:
+    rows = ["1.5,n/a,a", "n/a,NA,2", "2,none,3"]
+    (tmp_path / "a.csv").write_text("x,country,mixed\n" + "\n".join(rows) + "\n")
+    table = open_table(str(tmp_path / "a.csv"))
+    assert [field.kind for field in table.fields] == [Kind.number, Kind.text, Kind.text]
+    assert np.array_equal(held(tmp_path / "a.csv", "x"), [1.5, np.nan, 2.0], equal_nan=True)
+    assert table.values("country", 5) == {"NA": 1, "n/a": 1, "none": 1}
+
+
+def test_json_lines_are_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"x": 1.5, "city": "Voss"}\n{"x": 2.5, "city": null}\n')
+    assert held(tmp_path / "a.jsonl", "x") == [1.5, 2.5]
+
+
+def test_what_is_no_utf8_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n", encoding="utf-16")
+    with pytest.raises(Malformed, match="UTF-16"):
+        open_table(str(tmp_path / "a.csv"))
+
+
+def test_a_folder_whose_files_grew_a_column_is_one_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"a": [3.0], "b": [4.0]}), tmp_path / "2.parquet")
+    table = open_table(str(tmp_path))
+    assert [field.name for field in table.fields] == ["a", "b"]
+    assert np.array_equal(held(tmp_path, "b"), [np.nan, np.nan, 4.0], equal_nan=True)
+
+
+def test_columns_of_a_wide_table_are_read_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({f"c{at}": [float(at), 0.0] for at in range(40)}), tmp_path / "wide.parquet")
+    table, asked, read = open_table(str(tmp_path / "wide.parquet")), list[int](), IbisTable._columns
+
+    def noted(self: IbisTable, of: object, names: list[str]) -> dict[str, Column]:
+        asked.append(len(names))
+        return read(self, of, names)
+
+    monkeypatch.setattr(IbisTable, "_columns", noted)
+    columns = [table.column(f"c{at}") for at in range(40)]
+    assert [column.values[0] for column in columns if isinstance(column, Numbers)] == list(range(40))
+    assert asked == [40]
+
+
+def test_a_file_that_breaks_off_while_it_is_read_is_wrong_use_and_no_drift(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("good", "torn"):
+        pq.write_table(pa.table({"x": rng.normal(size=5000)}), tmp_path / f"{name}.parquet")
+    torn = bytearray((tmp_path / "torn.parquet").read_bytes())
+    torn[4:3000] = bytes(2996)
+    (tmp_path / "torn.parquet").write_bytes(torn)
+    good, bad = (open_table(str(tmp_path / f"{name}.parquet")) for name in ("good", "torn"))
+    with pytest.raises(typer.Exit) as left:
+        look(good, bad, (None, None, None))
+    assert left.value.exit_code == 2

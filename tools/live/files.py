@@ -1,0 +1,93 @@
+"""Files as tables of an embedded DuckDB: Parquet, text with separators, JSON lines."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tools.errors import Absent, Malformed
+
+LINES = {".jsonl", ".ndjson", ".json"}
+TEXTUAL = {".csv", ".tsv", ".txt", ".gz"} | LINES
+MISSING = ("", "-", "n/a", "na", "nan", "null", "none", "#n/a")  # what people write among numbers where there is none
+COMMA = r"^[+-]?\d+(,\d+)?$"
+
+
+def read_file(address: str, memory: str) -> Any:
+    """Return the expression of a file, a folder or a glob; raises foreign exceptions too."""
+    import duckdb
+    import ibis
+
+    path = Path(address)
+    engine = ibis.duckdb.connect(memory_limit=memory, threads=2)
+    with suppress(duckdb.Error):  # hours are those of UTC; an engine that knows no zones has none but that
+        engine.raw_sql("SET TimeZone = 'UTC'")
+    if set(path.suffixes) & TEXTUAL:
+        return _parsed(engine, address, path)
+    found = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    if "*" not in address:
+        _demand_parquet(address, path, found)
+    files = address if "*" in address else [str(file) for file in found]
+    many = "*" in address or len(found) > 1  # columns may have come and gone between them
+    return engine.read_parquet(files, union_by_name=True) if many else engine.read_parquet(files)
+
+
+def _parsed(engine: Any, address: str, path: Path) -> Any:
+    """Parse a text once; what spills goes beyond the memory to disk."""
+    if not path.is_file():
+        raise Absent(f"no file at {address}")
+    with path.open("rb") as file:
+        if file.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
+            raise Malformed(f"{address} is written in UTF-16: save it as UTF-8")
+    if set(path.suffixes) & LINES:
+        return engine.create_table("parsed", engine.read_json(path), temp=True)
+    return _numerals(engine.create_table("parsed", engine.read_csv(path), temp=True), _decimal_comma(path))
+
+
+def _decimal_comma(path: Path) -> bool:
+    """Whether a comma may stand in a number: fields are set apart by something else."""
+    import gzip
+
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        head = file.readline()
+    return b"," not in head and (b";" in head or b"\t" in head)
+
+
+def _numerals(table: Any, comma: bool) -> Any:
+    """Read columns of text as numbers where all of their values are numerals, or words for a missing one."""
+    names = [name for name, kind in table.schema().items() if kind.is_string()]
+    if not names:
+        return table
+    turned = {name: _turned(table[name], comma) for name in names}
+    asked: dict[str, Any] = {}
+    for place, (known, value) in enumerate(turned.values()):
+        asked |= {f"known{place}": known.sum(), f"read{place}": (known & value.notnull()).sum()}
+    (row,) = table.aggregate(**asked).to_pyarrow().to_pylist()
+    whole = {
+        name: known.ifelse(value, None)
+        for place, (name, (known, value)) in enumerate(turned.items())
+        if row[f"known{place}"] and row[f"known{place}"] == row[f"read{place}"]
+    }
+    return table.mutate(**whole) if whole else table
+
+
+def _turned(text: Any, comma: bool) -> tuple[Any, Any]:
+    """Return whether there is a value, and the value as a number, null where it is none."""
+    bare = text.strip()
+    known = text.notnull() & ~bare.lower().isin(MISSING)
+    if comma:
+        bare = bare.re_search(COMMA).ifelse(bare.replace(",", "."), bare)
+    return known, bare.try_cast("float64")
+
+
+def _demand_parquet(address: str, path: Path, found: Sequence[Path]) -> None:
+    """Say in words of the user's what is there instead of Parquet."""
+    if path.is_dir() and not found:
+        raise Absent(f"{address} is a folder without Parquet files; name a CSV file itself")
+    if not any(file.is_file() for file in found):
+        raise Absent(f"no file at {address}")
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(4)
+        if begin not in {b"PAR1", b"PARE"}:
+            raise Malformed(f"{address} is no Parquet; a table of text must be named {', '.join(sorted(TEXTUAL))}")
