@@ -102,7 +102,8 @@ class Stage:
         level = cue.level(now)
         if level <= 0 and cue.gpu < 0 and not cue.on:
             return
-        cue.on = level > 0 and cue.mutation.what in DRIFTS  # a drift stays where it is until it is turned back
+        lasts = cue.mutation.what in DRIFTS or bool(_SERVED & set(cue.values))
+        cue.on = level > 0 and lasts  # what answers are made of stays as it is until it is turned back
         if cue.service:
             cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
         special: dict[str, Callable[[Cue, float], None]] = {
@@ -160,7 +161,8 @@ class Stage:
             knobs.vendor_nonsense[cue.route] = values.get("nonsense", 0.0)
             return
         ail = Ail(cue.mutation.carrier, cue.key, cue.service, level, values, {**cue.mutation.marks})
-        self._body.ails.append(ail)
+        if level > 0:
+            self._body.ails.append(ail)
         for what in _SERVED & set(values):
             self._body.quality.shift(cue.service, what, level * values[what] * ail.share(self._body.pods))
         self.beside |= {pod.service for pod in ail.sufferers(self._body.pods)} - {cue.service}

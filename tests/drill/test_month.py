@@ -132,8 +132,9 @@ def test_a_promoted_version_is_withdrawn_and_a_lost_gpu_replaced() -> None:
     assert sum(world.body.pods.lost) == 0
 
 
-def test_a_drift_ends_when_it_is_repaired() -> None:
-    world, _ = alone("null_burst", "fraud")
+@pytest.mark.parametrize("fault", ["null_burst", "training_serving_skew"])
+def test_a_drift_ends_when_it_is_repaired(fault: str) -> None:
+    world, _ = alone(fault, "fraud")
     for _ in range(70):
         world.advance(TICK)
     ill = world.body.quality.accuracy("fraud")
