@@ -19,6 +19,7 @@ BINS = 20  # of the score, equally filled in the reference
 DRAWS = 100  # of the bootstrap
 SURE = 1.96
 BROKEN = 0.01  # p-value of the arrived labels under the assumption, beneath which it is given up
+ALONG = 0.8  # of that p-value spent on a turn along the score, the rest on single bins
 CHECKED = 100  # labels that must have arrived for a check
 LEAST_EFFECTIVE = 100.0  # rows that the weighted reference must be worth
 MOST_UNKNOWN = 0.10  # share of current rows that the reference does not know
@@ -148,18 +149,28 @@ def _checked(
 
 
 def _contradiction(outcomes: Floats, bins: Counts, expected: Floats, spread: Floats) -> float:
-    """Return the p-value of arrived outcomes, overall and per bin (Bonferroni), the reference's own doubt included."""
+    """Return the p-value of arrived outcomes, the reference's own doubt included.
+
+    Most of it is spent on what a concept does when it turns: outcomes lie elsewhere, the more so the surer the model
+    was. The rest goes to single bins (Bonferroni).
+    """
     from agent.drift.chance import two_sided
 
     size = len(spread)
     count = np.bincount(bins, minlength=size).astype(np.float64)
     seen = np.bincount(bins, weights=outcomes, minlength=size)
-    share = count / len(outcomes)
-    doubt = float((expected[1:] @ share).var())
-    overall = (seen - count * expected[0]).sum() / len(outcomes)
-    error = np.sqrt(float((spread * share).sum()) / len(outcomes) + doubt)
-    p = float(two_sided(np.array(overall), np.array(error)))
     used = count >= 10
     gap = np.where(used, seen / np.maximum(count, 1) - expected[0], 0.0)
     each = two_sided(gap, np.sqrt(np.maximum(spread, 1e-4) / np.maximum(count, 1) + expected[1:].var(axis=0)))
-    return min(1.0, 2 * min(p, float(each.min()) * max(int(used.sum()), 1)))
+    single = float(each.min()) * max(int(used.sum()), 1)
+    return min(1.0, _turned(seen - count * expected[0], count, expected, spread) / ALONG, single / (1 - ALONG))
+
+
+def _turned(surplus: Floats, count: Floats, expected: Floats, spread: Floats) -> float:
+    """Return the p-value of surpluses per bin, in their place and along what was expected: chi-square of two."""
+    share = count / count.sum()
+    along = np.column_stack([np.ones(len(share)), expected[0] - expected[0] @ share])
+    found = surplus @ along / count.sum()
+    noise = along.T @ (along * (share * spread)[:, None]) / count.sum()
+    doubt = np.cov((expected[1:] * share) @ along, rowvar=False)
+    return float(np.exp(-0.5 * found @ np.linalg.pinv(noise + doubt, hermitian=True) @ found))

@@ -68,3 +68,14 @@ def test_weights_make_the_reference_look_like_now() -> None:
     assert np.abs((found.weights[:, None] * one).mean(axis=0) - 0.5).max() < 0.1
     assert found.unknown < 0.05
     assert 100 < found.effective < 5000
+
+
+def test_a_concept_turned_by_a_fifth_is_mostly_noticed_on_three_hundred_labels() -> None:
+    silent = {0.0: 0, 0.2: 0}
+    for turn in silent:
+        for seed in range(15):
+            rng = np.random.default_rng(50_000 + seed)
+            found = estimate(rows(rng, 5000), rows(rng, 3000, 0.25, turn=turn, labels=0.1))
+            silent[turn] += found.standing == "cannot tell"
+    assert silent[0.2] >= 12
+    assert silent[0.0] <= 1
