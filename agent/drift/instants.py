@@ -19,7 +19,7 @@ def time_faults(name: str, reference: Floats, current: Floats) -> Iterator[Fault
         return
     swap = list(_swapped(name, before, after))
     yield from swap or _zone(name, before, after)
-    yield from _hole(name, before, after)
+    yield from _hole(name, before, swapped(after) if swap else after)  # exchanged dates leave holes of their own
 
 
 def swapped(instants: Floats) -> Floats:

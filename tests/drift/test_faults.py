@@ -8,6 +8,7 @@ import pytest
 
 from agent.drift.compare import compare
 from agent.drift.finding import DriftReport, Limits
+from agent.drift.instants import swapped, time_faults
 from tests.drift.tables import Rows
 from tools.grid import Floats
 
@@ -65,8 +66,6 @@ def say(name: str, value: Callable[[str], str | None]) -> Callable[[Columns], No
 
 
 def _flip(at: Floats) -> Floats:
-    from agent.drift.instants import swapped
-
     return swapped(at)
 
 
@@ -145,3 +144,10 @@ def test_sound_data_of_many_shapes_have_no_faults(seed: int) -> None:
     report = compare(side(rng, 3000), side(rng, int(rng.integers(500, 9000))))
     assert report.faults == ()
     assert not report.alarming
+
+
+def test_dates_that_changed_places_leave_no_hole_behind() -> None:
+    before: Floats = MARCH + np.arange(0.0, 900_000.0, 600.0, dtype=np.float64)
+    after: Floats = np.add(before, 9 * 86400.0, dtype=np.float64)
+    after = np.where(np.arange(1500) < 288, swapped(after), after)  # the first two days: a twelfth can be a month
+    assert [fault.kind for fault in time_faults("seen_at", before, after)] == ["day and month"]
