@@ -70,6 +70,7 @@ def test_weights_make_the_reference_look_like_now() -> None:
     assert 100 < found.effective < 5000
 
 
+@pytest.mark.slow
 def test_a_concept_turned_by_a_fifth_is_mostly_noticed_on_three_hundred_labels() -> None:
     silent = {0.0: 0, 0.2: 0}
     for turn in silent:
