@@ -111,13 +111,16 @@ class Deliberation(Round):
     def _is_held(self, plan: Plan, case: Case, scene: Scene) -> bool:
         """Whether nothing but a storm forbids a plan, and not for long: it is made when that has passed, if still due.
 
-        Nothing is taken away in between; the analysts look again at every tick.
+        Nothing is taken away in between; the analysts look again at every tick. Where the storm has broken off the
+        plan before, what is seen in it says too little for another one: that waits as well.
         """
         if scene.now - round_began(case) > STORM_PATIENCE:
             return False
         situation = situate(case, plan, scene, self.desk.journal, self.desk.open_cases, self._freeze(scene))
         if not situation.storm:
             return False
+        if case.plan is not None and case.plan.id in case.held:
+            return True
         decision = judge(plan, situation, self.desk.rules, self.desk.caps)
         return decision.verdict is Verdict.DENY and {reason.rule for reason in decision.reasons} <= PASSING | ARITHMETIC
 

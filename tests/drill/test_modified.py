@@ -35,3 +35,11 @@ def test_what_a_storm_of_alerts_holds_up_is_healed_when_it_has_passed(fault: str
     assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
     assert episode["top1"], episode
     assert episode["healed"], episode
+
+
+def test_what_a_storm_broke_off_is_followed_by_nothing_else_while_it_lasts() -> None:
+    """A chance release looks guilty of the storm's errors once the sick node's replica has moved."""
+    modifiers = ["alert_storm", "misleading_history"]
+    (episode,) = run_drill(["node_not_ready"], None, 1, 1, modifiers=modifiers, first_seed=69078)["episodes"]
+    assert episode["tried"] == ["failover_node"], episode
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
