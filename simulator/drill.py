@@ -202,7 +202,8 @@ def summary(episodes: Sequence[Episode], controls: Mapping[str, Sequence[Episode
     for key in SUMS:
         others = {name: _total(other, key) for name, other in controls.items() if name != CONTROL}
         found[key] = {"sum": _total(episodes, key), **others} if others else _total(episodes, key)
-    found["service_years"] = round(sum(episode["service_years"] for episode in episodes), 2)
+    if lived := _values(episodes, "service_years"):  # kept episodes of before may not say
+        found["service_years"] = round(sum(lived), 2)
     found["good_request_share"] = _good_share(episodes)
     if controls:
         found["good_request_share_of"] = {name: _good_share(other) for name, other in controls.items()}
