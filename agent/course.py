@@ -5,6 +5,7 @@ without a person, under the same budgets, written down, proven, and undone where
 journal: each is a subject of its own, from PLAN to OUTCOME.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -29,7 +30,7 @@ TOUCHED = 2  # services acted on within the breaker's window, at which none is b
 WINDOW = timedelta(minutes=10)
 
 
-class Course:
+class Course(ABC):
     """Takes plans without an incident from PLAN to OUTCOME; what to plan is said by whoever inherits it."""
 
     prefix = ""  # of its subjects
@@ -43,9 +44,9 @@ class Course:
         """Whether a run is one of these, and is worked on."""
         return plan.incident in self._open
 
+    @abstractmethod
     def _settled(self, plan: Plan, verdict: str, at: datetime) -> None:
         """Learn from how one ended."""
-        raise NotImplementedError
 
     def _recall(self) -> None:
         """Fold the journal: what is under way, what was given back, who rests."""

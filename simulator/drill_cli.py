@@ -33,21 +33,29 @@ class Wanted:
     def check(self, known: dict[str, Any]) -> None:
         """Refuse what does not exist."""
         if self.suite == MONTH and not self.ids:
+            if self.copies > 1:
+                fail("--copies is for quiet runs; the month has forty services of its own")
             return
         files = [name for name in self.ids if name.endswith((".yaml", ".yml"))]
         for file in files:
             _scenario(file, self.fleet)
         if self.suite is not None or len(files) < len(self.ids) or not files:
             known_or_fail([name for name in self.ids if name not in files], self.suite, known)
-        chosen = {*(split(name)[0] for name in self.ids), *known["suites"].get(self.suite or "", ())}
-        if self.copies > 1 and (ill := sorted(chosen - set(known["modifiers"]))):
-            fail(f"--copies is for runs in which nothing is wrong, and {ill[0]} is a fault")
         for kind, names, options in (
             ("baseline", self.beside, known["baselines"]),
             ("modifier", self.modifiers, known["with"]),
         ):
             if unknown := sorted(set(names) - set(options)):
                 fail(f"no {kind} {', '.join(unknown)}{meant(unknown[0], options)}; there are {', '.join(options)}")
+
+        if self.copies > 1:
+            self._check_copies(known)
+
+    def _check_copies(self, known: dict[str, Any]) -> None:
+        """Refuse to play a fault in copies of the fleet: it would hit one of them, and say nothing about the rest."""
+        named = [*(split(name)[0] for name in self.ids), *known["suites"].get(self.suite or "", ())]
+        if ill := [name for name in named if _scenario(name, self.fleet).truth.fault]:
+            fail(f"--copies is for runs in which nothing is wrong, and {ill[0]} is a fault")
 
     def play(self, backend: Any, progress: Any, resume: Path | None) -> dict[str, Any]:
         """Run it."""
@@ -71,6 +79,8 @@ class Wanted:
 
     def record(self, folder: Path, known: dict[str, Any]) -> None:
         """Play every scenario with each seed, and write the stories down."""
+        if self.copies > 1:
+            fail("--record writes the story of one fleet: leave --copies out")
         from simulator.story import Played, tell
 
         names = [*self.ids, *(known["suites"].get(self.suite or "", ()))]

@@ -14,7 +14,7 @@ from policies.judge import Rules, judge, load_rules
 from tests.policies.builders import SCHEMA, TEXTS, plan, situation
 
 CLASSES: tuple[PlaybookClass, ...] = ("rollback", "scale", "retrain", "failover")
-TIMES = 7  # each request is decided, so that a moment in which the machine did something else decides nothing
+TIMES = 7  # each request is decided, to tell a slow request from a moment in which the machine did something else
 Case = tuple[Plan, Situation]
 
 
@@ -22,8 +22,8 @@ def figures(rounds: int = 1500) -> Mapping[str, float]:
     """Return microseconds of one decision, facts checked and reasons rendered; of one load of the library, ms.
 
     Over random requests: some in which nothing is wrong, where most are allowed or asked about, and as many in which
-    anything may be. ``p50`` and ``p99`` are over requests, each at its median of ``TIMES``; ``p99_all`` is over every
-    single decision, with whatever the machine did besides.
+    anything may be. ``p50`` and ``p99`` are over every single decision, with whatever the machine did besides;
+    ``usual_p99`` is over requests, each at its median of ``TIMES``: the slowest requests, without the machine.
     """
     started = time.perf_counter()
     rules = load_rules(TEXTS, SCHEMA)
@@ -34,9 +34,9 @@ def figures(rounds: int = 1500) -> Mapping[str, float]:
     took = np.array([_round(cases, rules) for _ in range(TIMES)])
     usual = np.median(took, axis=0)
     return {
-        "policy_decision_p50_us": round(float(np.percentile(usual, 50)), 1),
-        "policy_decision_p99_us": round(float(np.percentile(usual, 99)), 1),
-        "policy_decision_p99_all_us": round(float(np.percentile(took, 99)), 1),
+        "policy_decision_p50_us": round(float(np.percentile(took, 50)), 1),
+        "policy_decision_p99_us": round(float(np.percentile(took, 99)), 1),
+        "policy_decision_usual_p99_us": round(float(np.percentile(usual, 99)), 1),
         "policy_decision_denied_share": round(verdicts.count(Verdict.DENY) / rounds, 3),
         "policy_load_ms": round(loaded * 1000, 2),
     }

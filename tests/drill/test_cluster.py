@@ -71,7 +71,15 @@ def test_without_ray_the_user_is_told_what_to_install(monkeypatch: pytest.Monkey
     assert "ray is not installed: pip install 'prunella[ray]'" in " ".join(done.output.split())
 
 
-def test_a_fault_is_not_drilled_in_copies_of_the_fleet() -> None:
-    done = CliRunner().invoke(app, ["drill", "vendor_outage", "--copies", "4"])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["vendor_outage"], "--copies is for runs in which nothing is wrong, and vendor_outage is a fault"),
+        (["--suite", "month"], "--copies is for quiet runs; the month has forty services of its own"),
+        (["healthy", "--record", "stories"], "--record writes the story of one fleet: leave --copies out"),
+    ],
+)
+def test_what_cannot_be_drilled_in_copies_of_the_fleet_is_said(asked: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, ["drill", *asked, "--copies", "4"])
     assert done.exit_code == 2
-    assert "--copies is for runs in which nothing is wrong, and vendor_outage is a fault" in done.stderr
+    assert told in done.stderr
