@@ -172,7 +172,7 @@ def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     for task in tasks:
         played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, fleet, alone)
         days = (played.acting.times[-1] - played.acting.times[0]) / timedelta(days=1).total_seconds()
-        service_years = round(float(days) * len(fleet.services) / 365.25, 4)
+        service_years = round(float(days) * fleet.size / 365.25, 4)
         yield {**score(played), "modifiers": list(task.modifiers), "service_years": service_years}
     del alone, played
     _give_back()

@@ -212,7 +212,7 @@ def play(
         scenario=scenario.id,
         layer=scenario.layer,
         seed=seed,
-        fleet=acting.fleet,
+        fleet=acting.body.fleet,  # whom people ask: of these are the columns of the tracks
         happened=happened,
         acting=tracked.track(len(tracked.rows)),
         idle=(alone if door.effects else tracked).track(len(tracked.rows)),

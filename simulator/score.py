@@ -264,7 +264,7 @@ def _below_floor(record: Record) -> list[str]:
     floors = {service.name: service.min_replicas for service in record.fleet.services}
     found = []
     for effect in record.effects:
-        if not effect.service:
+        if effect.service not in floors:  # a node, or work that nobody waits for
             continue
         asked_for = effect.action.replicas if isinstance(effect.action, SetReplicas) else floors[effect.service]
         if asked_for < floors[effect.service] or _fell(record, effect, floors[effect.service]):

@@ -57,6 +57,7 @@ _WORDS = {
     "service_years": "simulated service-years",
     "good_request_share": "good requests",
 }
+_OURS = frozenset(("mean", "sum", "low", "high"))  # in a measure, beside what each control came to
 _OF = "_of"  # ends the name of what controls came to
 _PERCENT = frozenset(("detected", "top1", "top3", "healed", "told"))
 
@@ -64,7 +65,7 @@ _PERCENT = frozenset(("detected", "top1", "top3", "healed", "told"))
 def measures(summary: Json, guardian: str) -> Table:
     """Return a row for every measure: the guardian's, its 95 % interval, and what each control came to."""
     means = [value for value in summary.values() if isinstance(value, Mapping)]
-    controls = list(dict.fromkeys(name for each in means for name in each if name not in ("mean", "low", "high")))
+    controls = list(dict.fromkeys(name for each in means for name in each if name not in _OURS))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for head in ("", guardian, "95 % interval", *controls):
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
@@ -72,7 +73,8 @@ def measures(summary: Json, guardian: str) -> Table:
         if name.endswith(_OF):
             continue
         beside = value if isinstance(value, Mapping) else summary.get(f"{name}{_OF}", {})
-        mean, span = (value["mean"], (value["low"], value["high"])) if isinstance(value, Mapping) else (value, ())
+        mean = value.get("mean", value.get("sum")) if isinstance(value, Mapping) else value
+        span = [value[bound] for bound in ("low", "high") if bound in value] if isinstance(value, Mapping) else []
         interval = " to ".join(_measure(name, bound) for bound in span)
         others = (_measure(name, beside[each]) if each in beside else "" for each in controls)
         table.add_row(_WORDS.get(name, name), _measure(name, mean), interval, *others)

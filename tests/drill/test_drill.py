@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from config.fleet import Fleet, Service, ServiceKind
 from simulator.drill import listing, mean, run_drill, share, summary
+from simulator.episode import demo_fleet
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +31,14 @@ def test_prunella_leaves_a_healthy_fleet_alone(scenario: str) -> None:
     (episode,) = run_drill([scenario], None, 1, 1, length=timedelta(hours=12))["episodes"]
     assert (episode["false_acted"], episode["unsafe"], episode["collateral"]) == (0, 0, 0), episode
     assert episode["healed"] is None
+
+
+def test_a_fleet_with_batch_work_is_drilled_and_scored() -> None:
+    batch = Service(name="chat-batch", kind=ServiceKind.BATCH, shares_gpus_of="chat", min_replicas=1, max_replicas=8)
+    fleet = Fleet(services=(*demo_fleet().services, batch))
+    (episode,) = run_drill(["bad_rollout_errors"], None, 1, 1, fleet=fleet)["episodes"]
+    assert episode["healed"], episode
+    assert (episode["unsafe"], episode["collateral"]) == (0, 0), episode
 
 
 def test_copies_make_service_years_of_quiet() -> None:

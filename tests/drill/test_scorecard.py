@@ -133,3 +133,14 @@ def test_the_terminal_says_measures_in_words_with_their_units_beside_the_control
     assert ["until healed", "721 s", "477 s to 965 s"] in rows
     assert ["unsafe actions", "0"] in rows
     assert ["good requests", "99.495%", "–"] in rows
+
+
+def test_the_terminal_shows_what_rules_beside_broke_too() -> None:
+    rules = [episode(unsafe=2), episode(collateral=1)]
+    card = measures(summary([episode(), episode()], {CONTROL: [episode()], "restart_first": rules}), "prunella")
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(card)
+    rows = [re.split(r"\s{2,}", line.strip()) for line in console.export_text().splitlines()]
+    assert ["prunella", "95 % interval", CONTROL, "restart_first"] in rows
+    assert ["unsafe actions", "0", "2"] in rows
+    assert ["others harmed", "0", "1"] in rows
