@@ -23,7 +23,10 @@ class By(StrEnum):
 def detect(
     file: Annotated[str, typer.Argument(help="CSV or Parquet: a time column, and columns of numbers.")],
     time: Annotated[
-        str | None, typer.Option("--time", help="The time column; left out: found by type or name.", metavar="COLUMN")
+        str | None,
+        typer.Option(
+            "--time", help="The time column, and how its dates are written; left out: found.", metavar="COLUMN[=FORM]"
+        ),
     ] = None,
     budget: Annotated[
         str, typer.Option("--budget", help="How many false alerts you can bear, in words.", metavar="WORDS")
@@ -70,7 +73,7 @@ def _watched(file: str, words: str, time: str | None, by: By | None) -> "Sight":
 
 
 def _opened(file: str) -> Any:
-    table = wiring().table(file)
+    table = wiring().table(file, dates=False)
     return table if table.rows else fail(f"{file} has no rows")
 
 

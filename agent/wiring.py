@@ -253,8 +253,11 @@ def new_key(path: Path) -> Path:
     return made(path)
 
 
-def table(address: str) -> Table:
-    """Open a table of rows: a CSV or Parquet file, or ``URL#TABLE`` of any engine that Ibis speaks to."""
+def table(address: str, dates: bool = True) -> Table:
+    """Open a table of rows: a CSV or Parquet file, or ``URL#TABLE`` of any engine that Ibis speaks to.
+
+    Without ``dates``, those of a text file that could be read in two ways stay text.
+    """
     from tools.live.tables import open_table
 
-    return open_table(address)
+    return open_table(address, dates=dates)

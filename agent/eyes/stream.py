@@ -8,16 +8,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.eyes import dates
 from agent.eyes.budget import Budget
 from agent.eyes.changes import Changes
 from agent.eyes.engine import Alarm, Eyes, Step
 from tools.errors import Malformed
-from tools.tables import Field, Kind, Numbers, Table
+from tools.tables import Field, Kind, Labels, Numbers, Table
 
 NAMES = re.compile(
     r"(^|_)(time|timestamp|date|datetime|ts|at|epoch|when|instant|day|hour)(_|$)|_at$|^ds$", re.IGNORECASE
 )
 UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # numbers greater than: parts of a second
+SAY = "--time '{}=%m/%d/%Y %H:%M' says how it is written"
+AGO, AHEAD = 1e9, 2.5e9  # seconds since 1970 that a clock without a name may tell: 2001 to 2049
 FEWEST = 100  # values before which nothing can be said
 Instants = NDArray[np.float64]
 
@@ -69,23 +72,25 @@ def watch(
 
     ``Malformed`` when it has no time or nothing to watch.
     """
-    clock = time_field(table, time)
+    clock, form = time_field(table, time)
     names = [one.name for one in table.fields if one.kind in {Kind.number, Kind.flag} and one.name != clock.name]
     if not names:
         raise Malformed(f"{table.name} has no column of numbers beside the time {clock.name!r}")
-    at = instants(table, clock)
+    at, guess = instants(table, clock, form)
     values = np.stack([_numbers(table, name) for name in names], axis=1)
     order = np.argsort(at, kind="stable")
     order = order[np.isfinite(at[order])]
     if not len(order):
-        raise Malformed(f"{table.name}: the column {clock.name!r} holds no readable time")
+        raise Malformed(
+            f"{table.name}: no readable time in {clock.name!r}{_example(table, clock)}; {SAY.format(clock.name)}"
+        )
     eyes = Changes(by, len(names)) if by else _eyes(budget, np.diff(at[order]), len(names))
     scores, alarms, refused = _run(eyes, at, values, order, progress)
     series = {
         name: Seen(values[:, place], scores[:, place], tuple(one for one in alarms if one.series == place))
         for place, name in enumerate(names)
     }
-    notes = _notes(table, clock, at, refused)
+    notes = _notes(table, clock, at, refused, guess)
     return Sight(table.name, at, "'" in clock.type or clock.kind is Kind.number, eyes.threshold, series, notes)
 
 
@@ -113,40 +118,57 @@ def _run(
     return scores, alarms, refused
 
 
-def time_field(table: Table, name: str | None) -> Field:
-    """Return the column that tells the time: the named one, else one of that type, else one of that name."""
+def time_field(table: Table, name: str | None) -> tuple[Field, str | None]:
+    """Return the column that tells the time, and how that is written where ``name`` says so: ``COLUMN=FORM``.
+
+    It is the named one, else one of that type, else one of such a name, else one that holds dates or a running clock.
+    """
     by_name = {one.name: one for one in table.fields}
+    if name in by_name:
+        return by_name[name], None
     if name is not None:
-        if name not in by_name:
+        column, said, form = name.rpartition("=")
+        if not said or column not in by_name:
             raise Malformed(f"{table.name} has no column {name!r}; it has {', '.join(by_name)}")
-        return by_name[name]
+        return by_name[column], form
     likely = [one for one in table.fields if one.kind is Kind.time]
     likely += [one for one in table.fields if one.kind in {Kind.number, Kind.text} and NAMES.search(one.name)]
+    likely = likely or [one for one in table.fields if _tells_time(table, one)]
     if not likely:
         raise Malformed(f"{table.name} has no time column; name one with --time, it has {', '.join(by_name)}")
-    return likely[0]
+    return likely[0], None
 
 
-def instants(table: Table, clock: Field) -> Instants:
-    """Return seconds since 1970 of each row, NaN where there is none; numbers may count parts of a second."""
+def _tells_time(table: Table, one: Field) -> bool:
+    """Whether a column holds dates as text, or is a first one that counts on from 2001 or later."""
+    if one.kind not in {Kind.text, Kind.number} or (one.kind is Kind.number and one is not table.fields[0]):
+        return False
+    at, _ = instants(table, one)
+    if one.kind is Kind.text:
+        return bool(np.isfinite(at).all())
+    return len(at) > 1 and bool((at > AGO).all() and (at < AHEAD).all() and (np.diff(at) >= 0).all())
+
+
+def instants(table: Table, clock: Field, form: str | None = None) -> tuple[Instants, str | None]:
+    """Return seconds since 1970 of each row, NaN where there is none, and what had to be guessed.
+
+    Numbers may count parts of a second, or be written as dates are; ``form`` is how dates are written (strptime).
+    """
     column = table.column(clock.name)
-    if isinstance(column, Numbers):
-        if clock.kind is Kind.time:
-            return column.values
-        size = float(np.nanmedian(np.abs(column.values))) if np.isfinite(column.values).any() else 0.0
-        return column.values / next((parts for least, parts in UNITS if size > least), 1.0)
-    read = np.array([_parsed(name) for name in (*column.names, "")])
-    return read[column.codes]  # the code of null is -1, the last
+    if isinstance(column, Labels):
+        read, guess = dates.read((*column.names, ""), form)
+        return read[column.codes], guess  # the code of null is -1, the last
+    if clock.kind is Kind.time:
+        return column.values, None
+    if (written := dates.numbered(column.values)) is not None:
+        return written, None
+    size = float(np.nanmedian(np.abs(column.values))) if np.isfinite(column.values).any() else 0.0
+    return column.values / next((parts for least, parts in UNITS if size > least), 1.0), None
 
 
-def _parsed(text: str) -> float:
-    from datetime import UTC, datetime
-
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return np.nan
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+def _example(table: Table, clock: Field) -> str:
+    column = table.column(clock.name)
+    return f", such as {column.names[0]!r}" if isinstance(column, Labels) and column.names else ""
 
 
 def _numbers(table: Table, name: str) -> NDArray[np.float64]:
@@ -154,9 +176,10 @@ def _numbers(table: Table, name: str) -> NDArray[np.float64]:
     return column.values if isinstance(column, Numbers) else np.full(table.rows, np.nan)
 
 
-def _notes(table: Table, clock: Field, at: Instants, refused: dict[str, int]) -> tuple[str, ...]:
+def _notes(table: Table, clock: Field, at: Instants, refused: dict[str, int], guess: str | None) -> tuple[str, ...]:
     values = {reason: f"{count:,} {'value' if count == 1 else 'values'}" for reason, count in sorted(refused.items())}
-    notes = [f"{many} left out: {reason}" for reason, many in values.items()]
+    notes = [f"{clock.name}: {guess}; {SAY.format(clock.name)}"] if guess else []
+    notes += [f"{many} left out: {reason}" for reason, many in values.items()]
     backwards = int((np.diff(at[np.isfinite(at)]) < 0).sum())
     if backwards:
         notes.append(f"{backwards:,} rows were earlier than the row before: read in order of {clock.name}")

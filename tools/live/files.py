@@ -10,11 +10,15 @@ from tools.errors import Absent, Malformed
 LINES = {".jsonl", ".ndjson", ".json"}
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"} | LINES
 MISSING = ("", "-", "n/a", "na", "nan", "null", "none", "#n/a")  # what people write among numbers where there is none
+DATELESS = ["BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"]  # what a column of text may be read as, but instants
 COMMA = r"^[+-]?\d+(,\d+)?$"
 
 
-def read_file(address: str, memory: str) -> Any:
-    """Return the expression of a file, a folder or a glob; raises foreign exceptions too."""
+def read_file(address: str, memory: str, dates: bool = True) -> Any:
+    """Return the expression of a file, a folder or a glob; raises foreign exceptions too.
+
+    Without ``dates``, those of a text that begin with the day or month stay text: the engine would guess which it is.
+    """
     import duckdb
     import ibis
 
@@ -23,7 +27,7 @@ def read_file(address: str, memory: str) -> Any:
     with suppress(duckdb.Error):  # hours are those of UTC; an engine that knows no zones has none but that
         engine.raw_sql("SET TimeZone = 'UTC'")
     if set(path.suffixes) & TEXTUAL:
-        return _parsed(engine, address, path)
+        return _parsed(engine, address, path, dates)
     found = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
     if "*" not in address:
         _demand_parquet(address, path, found)
@@ -32,8 +36,10 @@ def read_file(address: str, memory: str) -> Any:
     return engine.read_parquet(files, union_by_name=True) if many else engine.read_parquet(files)
 
 
-def _parsed(engine: Any, address: str, path: Path) -> Any:
+def _parsed(engine: Any, address: str, path: Path, dates: bool) -> Any:
     """Parse a text once; what spills goes beyond the memory to disk."""
+    import duckdb
+
     if not path.is_file():
         raise Absent(f"no file at {address}")
     with path.open("rb") as file:
@@ -41,7 +47,20 @@ def _parsed(engine: Any, address: str, path: Path) -> Any:
             raise Malformed(f"{address} is written in UTF-16: save it as UTF-8")
     if set(path.suffixes) & LINES:
         return engine.create_table("parsed", engine.read_json(path), temp=True)
-    return _numerals(engine.create_table("parsed", engine.read_csv(path), temp=True), _decimal_comma(path))
+    try:
+        kinds = {} if dates or not _guessed(engine, path) else {"auto_type_candidates": DATELESS}
+        table = engine.create_table("parsed", engine.read_csv(path, **kinds), temp=True)
+    except duckdb.InvalidInputException as error:
+        if "utf-8" not in str(error).lower():
+            raise
+        raise Malformed(f"{address} is not written in UTF-8: save it as UTF-8") from error
+    return _numerals(table, _decimal_comma(path))
+
+
+def _guessed(engine: Any, path: Path) -> bool:
+    """Whether the engine reads dates that do not begin with the year."""
+    asked = engine.con.execute("SELECT DateFormat, TimestampFormat FROM sniff_csv(?)", [str(path)])
+    return any(form and not form.startswith("%Y") for form in asked.fetchone())
 
 
 def _decimal_comma(path: Path) -> bool:

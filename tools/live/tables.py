@@ -250,21 +250,24 @@ def _tally(grid: Grid, codes: Any, n: Any, ends: tuple[float, float]) -> Tally:
     return Tally(counts, int(n[codes == -1].sum()), int(n[codes == -2].sum()), *ends)
 
 
-def open_table(address: str, memory: str = MEMORY) -> IbisTable:
-    """Open a file or ``URL#TABLE``; ``Absent`` when there is nothing, ``Malformed`` when it cannot be read."""
+def open_table(address: str, memory: str = MEMORY, dates: bool = True) -> IbisTable:
+    """Open a file or ``URL#TABLE``; ``Absent`` when there is nothing, ``Malformed`` when it cannot be read.
+
+    Without ``dates``, those of a text file that could be read in two ways stay text.
+    """
     with translated(address):
         table = address.partition("#")[2] if "://" in address else Path(address).name
-        found = expression(address, memory)
+        found = expression(address, memory, dates)
         file = "://" not in address and not set(Path(address).suffixes) & TEXTUAL
         return IbisTable(found, table, straight=file)
 
 
-def expression(address: str, memory: str = MEMORY) -> Any:
+def expression(address: str, memory: str = MEMORY, dates: bool = True) -> Any:
     """Return the Ibis expression of an address. Raises foreign exceptions too: to be used within ``translated``."""
     import ibis
 
     if "://" not in address:
-        return read_file(address, memory)
+        return read_file(address, memory, dates)
     url, _, table = address.partition("#")
     if not table:
         raise Refused(f"say which table: {address}#TABLE")
