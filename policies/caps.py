@@ -127,9 +127,9 @@ def _of_shape(plan: Plan, caps: Caps) -> Iterable[Reason]:
     for step in plan.steps:
         if over := action_breach(step.action, caps):
             yield over
-    allowed, known = caps.verbs.get(plan.class_, frozenset()), _VERBS[plan.class_]
-    for verb in sorted({step.action.verb for step in plan.steps}):
-        if verb not in allowed or verb not in known:
+    allowed = caps.verbs.get(plan.class_, frozenset()) & _VERBS[plan.class_]
+    if strange := {step.action.verb for step in plan.steps} - allowed:
+        for verb in sorted(strange):
             yield Reason(rule="cap-verbs", text=f"{verb} is no verb of a {plan.class_} playbook")
 
 

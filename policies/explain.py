@@ -6,8 +6,8 @@ What it cannot walk (a rule may use any Cedar) it leaves to the rule's own ``@re
 """
 
 import operator
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Never
 
 from cedarpy import pst
 
@@ -26,18 +26,8 @@ class Opaque(Exception):
     """A part of the rule language that is not walked here."""
 
 
-class Finding(NamedTuple):
-    """Whether a condition holds, and the facts that make it so. ``elsewhere``: the rule is about another plan."""
-
-    holds: bool
-    atoms: tuple[str, ...]
-    elsewhere: bool = False
-
-
 Truth = bool | None
 """Whether a condition holds; None: it does not, for the rule is about another plan, service or environment."""
-Walk = Callable[[Facts], Finding]
-"""The conditions of a rule made ready once: facts in, finding out. May raise ``Opaque``."""
 
 
 class Condition(NamedTuple):
@@ -47,9 +37,30 @@ class Condition(NamedTuple):
     tell: Callable[[Facts], tuple[str, ...]]
 
 
-def explain(policy: pst.Template, facts: Facts) -> Finding:
-    """Return whether the conditions of a rule hold, and why. Raises ``Opaque``."""
-    return walked(policy)(facts)
+class Walk(NamedTuple):
+    """The conditions of a rule made ready once, all of which must hold. What cannot be walked raises ``Opaque``."""
+
+    conditions: tuple[Condition, ...]
+
+    def broken(self, facts: Facts) -> list[Condition] | None:
+        """Return the conditions that do not hold; None where one shows that the rule is about another plan."""
+        found = []
+        for each in self.conditions:
+            truth = each.test(facts)
+            if truth is None:
+                return None
+            if not truth:
+                found.append(each)
+        return found
+
+    def held(self, facts: Facts) -> tuple[str, ...]:
+        """Return the facts that make a rule hold which holds."""
+        return told(self.conditions, facts)
+
+
+def told(conditions: Iterable[Condition], facts: Facts) -> tuple[str, ...]:
+    """Return the facts of some conditions, each once."""
+    return tuple(dict.fromkeys([atom for each in conditions for atom in each.tell(facts)]))
 
 
 def walked(policy: pst.Template) -> Walk:
@@ -57,27 +68,7 @@ def walked(policy: pst.Template) -> Walk:
     clauses: list[pst.Expr] = [
         clause.expr if isinstance(clause, pst.When) else pst.UnaryOp("not", clause.expr) for clause in policy.clauses
     ]
-    return _walk([_condition(part) for clause in clauses for part in _conjuncts(clause)])
-
-
-def _walk(conditions: list[Condition]) -> Walk:
-    """Return the walk of a conjunction: all that holds where it holds, else only what does not.
-
-    Where one part shows that the rule is about another plan, service or environment, the rest does not matter.
-    """
-
-    def walk(facts: Facts) -> Finding:
-        broken = []
-        for each in conditions:
-            truth = each.test(facts)
-            if truth is None:
-                return Finding(False, each.tell(facts), elsewhere=True)
-            if not truth:
-                broken.append(each)
-        told = [each.tell(facts) for each in broken or conditions]
-        return Finding(not broken, tuple([atom for atoms in told for atom in atoms]))
-
-    return walk
+    return Walk(tuple(_condition(part) for clause in clauses for part in _conjuncts(clause)))
 
 
 def _condition(expr: pst.Expr) -> Condition:
@@ -108,10 +99,10 @@ def _relation(op: str, left: pst.Expr, right: pst.Expr) -> Condition:
 
 
 def _unknown(op: str) -> Condition:
-    def test(_facts: Facts) -> Truth:
+    def refuse(_facts: Facts) -> Never:
         raise Opaque(op)
 
-    return Condition(test, lambda _facts: ())
+    return Condition(refuse, refuse)
 
 
 def _flag(expr: pst.Expr) -> Condition:
@@ -137,14 +128,16 @@ def _conjuncts(expr: pst.Expr) -> tuple[pst.Expr, ...]:
 
 
 def _all(conditions: list[Condition]) -> Condition:
-    """Return a conjunction inside a condition."""
-    walk = _walk(conditions)
+    """Return a conjunction inside a condition: it is told by all that holds, else by what does not."""
 
     def test(facts: Facts) -> Truth:
         truths = [each.test(facts) for each in conditions]
         return None if None in truths else all(truths)
 
-    return Condition(test, lambda facts: walk(facts).atoms)
+    def tell(facts: Facts) -> tuple[str, ...]:
+        return told([each for each in conditions if not each.test(facts)] or conditions, facts)
+
+    return Condition(test, tell)
 
 
 def _either(left: Condition, right: Condition) -> Condition:
@@ -260,7 +253,7 @@ def _fact(name: str, attr: str) -> Value:
 
 
 def _opaque(text: str) -> Value:
-    def read(_facts: Facts) -> Fact:
+    def read(_facts: Facts) -> Never:
         raise Opaque(text)
 
     return read

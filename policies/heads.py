@@ -8,7 +8,7 @@ from cedarpy import pst
 
 def covers(policy: pst.Template, action: frozenset[str], service: str) -> bool:
     """Tell whether a rule's head speaks of an action (its name and groups) and a service."""
-    return action_covers(policy.action, action) and resource_covers(policy.resource, service)
+    return action_covers(policy.action, action) and service_of(policy.resource) in ("", service)
 
 
 def action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
@@ -22,13 +22,13 @@ def action_covers(scope: pst.ActionConstraint, action: frozenset[str]) -> bool:
             return True
 
 
-def resource_covers(scope: pst.PrincipalOrResourceConstraint, service: str) -> bool:
-    """Tell whether the resource part of a rule's head speaks of a service."""
+def service_of(scope: pst.PrincipalOrResourceConstraint) -> str:
+    """Return the only service that the resource part of a rule's head speaks of; empty: it speaks of all."""
     match scope:
         case pst.ScopeEq(pst.EntityUid(_, name)):
-            return name == service
+            return str(name)
         case _:
-            return True
+            return ""
 
 
 def mentions(policy: pst.Template, variable: str) -> frozenset[str] | None:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import z3
 
+from policies.account import Answer
 from policies.domain import SETS, bounds, choices, usual
-from policies.judge import Answer, Rules, ask_cedar
+from policies.judge import Rules, ask_cedar
 from policies.space import Space
 from policies.terms import string
 from policies.translate import Formula, permitted, read_rules, space_of, translate

@@ -1,49 +1,58 @@
 """Slices: the rules that can speak of one class of playbooks, made ready once, at loading.
 
-Cedar would skip the rules of other classes one by one at every request, and read facts that none of the rest can see.
-Nor does most of a hard rule matter on a calm day: so each slice is held twice, in full, and with the yes-or-no facts
-written in as they are when nothing stands in the way, which the rules of that day are then free of.
+Cedar would skip the rules of other classes one by one at every request. And most hard rules ask nothing but a yes-or-no
+fact or two (``context.paused``): of those Cedar is asked beforehand, for every combination of their facts, so that
+neither they nor the facts that only they see take part in a decision any more.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import product
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import cedarpy
+import orjson
 from cedarpy import pst
 
-from policies.domain import usual
+from policies.account import Statement
 from policies.facts import Fact
 from policies.heads import action_covers, mentions
 from policies.vocabulary import Vocabulary
 
 Policies = Mapping[str, pst.Template]
+NAMESPACE = "Prunella"
+PRINCIPAL = {"type": f"{NAMESPACE}::Controller", "id": "prunella"}
+_ANY = {"type": f"{NAMESPACE}::Service", "id": "any"}
+_NOTHING = cedarpy.Entities.from_json_str("[]")
+_MOST_FLAGS = 6  # so many combinations, two to that power, are asked beforehand
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Rules that Cedar looks at, with every effect turned to permit and the action taken out of the head.
+class Known(NamedTuple):
+    """A rule that sees yes-or-no facts alone, and with which of them it holds: Cedar's answers, asked beforehand."""
 
-    So one look tells of each rule, by its id alone, whether it holds.
-    """
-
-    handle: cedarpy.PolicySet
-    named: tuple[str, ...]  # the facts that they can see
+    id: str
+    read: Callable[[Mapping[str, Any]], Any]  # context -> those facts
+    holding: frozenset[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The rules whose head can cover a class of playbooks, for both questions. ``of``: the ids that cover each."""
+    """The rules whose head can cover a class of playbooks, for both questions.
 
-    full: Look
-    calm: Look  # the same where every fact of ``at_rest`` is as it says
-    at_rest: Mapping[str, bool]
-    of: Mapping[str, frozenset[str]]
+    Every effect is turned to permit and the action taken out of the head, so that one look of Cedar tells of each rule,
+    by its id alone, whether it holds.
+    """
+
+    handle: cedarpy.PolicySet  # the rules that are not known beforehand
+    named: tuple[str, ...]  # the facts that those can see
+    known: tuple[Known, ...]
+    of: Mapping[str, Mapping[str, Statement]]  # by question: the rules that cover it, by id
     twice: bool  # a condition asks which action it is, so that each question needs a look of its own
 
-    def look(self, context: Mapping[str, Fact]) -> Look:
-        """Return the rules that the facts have to be shown to."""
-        return self.calm if [context[name] for name in self.at_rest] == [*self.at_rest.values()] else self.full
+    def held(self, context: Mapping[str, Fact]) -> list[str]:
+        """Return the rules known beforehand that hold."""
+        return [id_ for id_, read, holding in self.known if read(context) in holding]
 
 
 def questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -51,12 +60,14 @@ def questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("act", class_), ("propose", f"propose_{class_}")
 
 
-def slice_of(class_: str, policies: Policies, vocabulary: Vocabulary) -> Slice:
+def slice_of(class_: str, policies: Policies, statements: Mapping[str, Statement], vocabulary: Vocabulary) -> Slice:
     """Make the rules of one class ready."""
     of = {
-        question: frozenset(
-            name for name, policy in policies.items() if action_covers(policy.action, vocabulary.actions[action])
-        )
+        question: {
+            name: statements[name]
+            for name, policy in policies.items()
+            if action_covers(policy.action, vocabulary.actions[action])
+        }
         for question, action in questions(class_)
     }
     covering = {
@@ -64,68 +75,42 @@ def slice_of(class_: str, policies: Policies, vocabulary: Vocabulary) -> Slice:
         for name in policies
         if any(name in names for names in of.values())
     }
-    whole, full = any(mentions(policy, "context") is None for policy in covering.values()), _look(covering, vocabulary)
-    rest = usual(class_, {name: vocabulary.context[name] for name in full.named if not whole})
-    at_rest = {name: value for name, value in rest.items() if isinstance(value, bool)}
-    settled = {name: written for name, policy in covering.items() if (written := _settled(policy, at_rest))}
-    twice = any(mentions(policy, "action") is None for policy in covering.values())
-    return Slice(full, _look(settled, vocabulary), at_rest, of, twice)
-
-
-def _look(policies: Policies, vocabulary: Vocabulary) -> Look:
-    handle = cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=policies, template_links=()))
-    seen = [mentions(policy, "context") for policy in policies.values()]
+    known = {name: found for name, policy in covering.items() if (found := _known(policy, vocabulary))}
+    rest = {name: policy for name, policy in covering.items() if name not in known}
     every = frozenset(vocabulary.context)
-    return Look(handle, tuple(sorted(frozenset[str]().union(*(every if names is None else names for names in seen)))))
+    seen = [every if (facts := mentions(policy, "context")) is None else facts for policy in rest.values()]
+    named = tuple(sorted(frozenset[str]().union(*seen)))
+    twice = any(mentions(policy, "action") is None for policy in rest.values())
+    return Slice(_handle(rest), named, tuple(known.values()), of, twice)
 
 
-def _settled(policy: pst.Template, facts: Mapping[str, bool]) -> pst.Template | None:
-    """Write facts into a rule; None: with them its first clause never holds, so it is not even read."""
-    clauses = tuple(replace(clause, expr=_written(clause.expr, facts)) for clause in policy.clauses)
-    match clauses:
-        case (pst.When(pst.BoolLit(False)) | pst.Unless(pst.BoolLit(True)), *_):
-            return None
-        case _:
-            return replace(policy, clauses=clauses)
+def _handle(policies: Policies) -> cedarpy.PolicySet:
+    return cedarpy.PolicySet.from_pst(pst.PolicySet(templates={}, static_policies=policies, template_links=()))
 
 
-def _written(expr: Any, facts: Mapping[str, bool]) -> Any:
-    """Return an expression with facts written in, and what they decide left out.
-
-    Only the left side of an ``and`` or ``or`` is let decide: the right one is not evaluated by Cedar then either, so
-    that even an error of the rule comes or stays away as before.
-    """
-    match expr:
-        case pst.GetAttr(pst.Var("context"), attr) if attr in facts:
-            return pst.BoolLit(facts[attr])
-        case pst.UnaryOp("not", arg):
-            return _negated(_written(arg, facts))
-        case pst.BinaryOp("and" | "or", left, right):
-            return _joined(expr, _written(left, facts), _written(right, facts))
-        case _:
-            return _rebuilt(expr, lambda part: _written(part, facts))
-
-
-def _negated(expr: Any) -> Any:
-    return pst.BoolLit(not expr.value) if isinstance(expr, pst.BoolLit) else pst.UnaryOp("not", expr)
+def _known(policy: pst.Template, vocabulary: Vocabulary) -> Known | None:
+    """Ask Cedar about a rule with every combination of its facts; None where that cannot be done."""
+    flags = _flags(policy, vocabulary)
+    if not flags:
+        return None
+    moments = [dict(zip(flags, facts, strict=True)) for facts in product((False, True), repeat=len(flags))]
+    asked = [
+        {"principal": PRINCIPAL, "action": _ANY, "resource": _ANY, "context": orjson.dumps(moment).decode()}
+        for moment in moments
+    ]
+    answers = cedarpy.is_authorized_batch(asked, _handle({policy.id: policy}), _NOTHING)
+    if any(answer.diagnostics.errors for answer in answers):
+        return None
+    read = itemgetter(*flags)
+    return Known(
+        policy.id, read, frozenset(read(each) for each, to in zip(moments, answers, strict=True) if to.allowed)
+    )
 
 
-def _joined(whole: pst.BinaryOp, left: Any, right: Any) -> Any:
-    match left:
-        case pst.BoolLit(value):
-            return left if value == (whole.op == "or") else right
-        case _:
-            return replace(whole, left=left, right=right)
-
-
-def _rebuilt(node: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a node with its parts changed."""
-    match node:
-        case tuple():
-            return tuple(change(part) for part in node)
-        case Mapping():
-            return {name: change(part) for name, part in node.items()}
-        case _ if is_dataclass(node) and not isinstance(node, type):
-            return replace(node, **{each.name: change(getattr(node, each.name)) for each in fields(node)})
-        case _:
-            return node
+def _flags(policy: pst.Template, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the facts that a rule sees, where they are a few of yes or no and it looks at nothing else."""
+    sees = mentions(policy, "context")
+    alone = all(mentions(policy, variable) == frozenset() for variable in ("principal", "action", "resource"))
+    if sees is None or not alone or not isinstance(policy.resource, pst.ScopeAny) or len(sees) > _MOST_FLAGS:
+        return ()
+    return tuple(sorted(sees)) if all(vocabulary.context[name] == "Bool" for name in sees) else ()

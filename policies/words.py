@@ -1,7 +1,6 @@
 """A counterexample in words: who may do what, in which situation, by which rule, and what stood against it before."""
 
 from policies.domain import usual
-from policies.explain import Opaque
 from policies.facts import Fact
 from policies.judge import Rules
 from policies.prove import Request, answer_to
@@ -32,14 +31,7 @@ def _odd(request: Request, rules: Rules) -> list[str]:
 
 def _held(request: Request, rules: Rules) -> list[tuple[str, str]]:
     """Return the rules that decided, with what made them hold."""
-    found = []
-    for rule in answer_to(request, rules).rules:
-        try:
-            atoms = rules.walks[rule.id](request.facts).atoms
-        except Opaque:
-            atoms = ()
-        found.append((str(rule.annotations["id"]), "; ".join(atoms) or str(rule.annotations["reason"])))
-    return found
+    return [(rule.name, "; ".join(rule.held(request.facts))) for rule in answer_to(request, rules).rules]
 
 
 def _shown(fact: Fact) -> str:
