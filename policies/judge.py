@@ -24,7 +24,7 @@ from policies.account import Account, Answer, Statement, statement_of
 from policies.caps import Caps, breaches
 from policies.decision import Decision, Reason, Situation, Verdict
 from policies.facts import Fact, Facts, facts_of
-from policies.slices import NAMESPACE, PRINCIPAL, Slice, slice_of
+from policies.slices import NAMESPACE, PRINCIPAL, Slice, known_rules, slice_of
 from policies.vocabulary import Vocabulary, read_vocabulary
 
 _name = attrgetter("name")
@@ -60,7 +60,8 @@ def load_rules(texts: Mapping[str, str], schema_text: str) -> Rules:
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     vocabulary = read_vocabulary(schema_text)
     statements = {name: statement_of(policy) for name, policy in policies.items()}
-    slices = {class_: slice_of(class_, policies, statements, vocabulary) for class_ in vocabulary.classes}
+    known = known_rules(policies, vocabulary)
+    slices = {class_: slice_of(class_, policies, known, statements, vocabulary) for class_ in vocabulary.classes}
     return Rules(handle, schema, policies, digest, vocabulary, statements, slices, (whole,))
 
 
@@ -145,7 +146,7 @@ def ask_cedar(service: str, class_: str, facts: Facts, rules: Rules) -> tuple[An
     if part.twice:
         request["action"] = {"type": f"{NAMESPACE}::Action", "id": f"propose_{class_}"}
         propose = cedarpy.is_authorized(request, part.handle, entities).diagnostics
-    errors, known = (*act.errors, *(propose.errors if part.twice else ())), part.held(context)
+    errors, known = (*act.errors, *(propose.errors if part.twice else ())), part.table.held(facts)
     return _answer("act", (*known, *act.reasons), errors, part), _answer(
         "propose", (*known, *propose.reasons), errors, part
     )

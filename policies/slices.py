@@ -1,13 +1,16 @@
 """Slices: the rules that can speak of one class of playbooks, made ready once, at loading.
 
-Cedar would skip the rules of other classes one by one at every request. And most hard rules ask nothing but a yes-or-no
-fact or two (``context.paused``): of those Cedar is asked beforehand, for every combination of their facts, so that
-neither they nor the facts that only they see take part in a decision any more.
+Cedar would skip the rules of other classes one by one at every request. And most rules compare a few facts with fixed
+numbers and words, so that finitely many moments are all that they know: of those Cedar is asked beforehand, and a
+decision looks the answers up. What compares facts with each other is left to be asked when a decision is made.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
+from math import prod
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -16,7 +19,8 @@ import orjson
 from cedarpy import pst
 
 from policies.account import Statement
-from policies.facts import Fact
+from policies.cells import Cells, Name, Unbounded, cells_of, told_apart
+from policies.facts import Fact, Facts
 from policies.heads import action_covers, mentions
 from policies.vocabulary import Vocabulary
 
@@ -24,16 +28,26 @@ Policies = Mapping[str, pst.Template]
 NAMESPACE = "Prunella"
 PRINCIPAL = {"type": f"{NAMESPACE}::Controller", "id": "prunella"}
 _ANY = {"type": f"{NAMESPACE}::Service", "id": "any"}
-_NOTHING = cedarpy.Entities.from_json_str("[]")
-_MOST_FLAGS = 6  # so many combinations, two to that power, are asked beforehand
+_MOST = 512  # in so many moments a rule is asked about beforehand
 
 
 class Known(NamedTuple):
-    """A rule that sees yes-or-no facts alone, and with which of them it holds: Cedar's answers, asked beforehand."""
+    """A rule that knows finitely many moments, and those in which it holds: Cedar's answers, asked beforehand."""
 
-    id: str
-    read: Callable[[Mapping[str, Any]], Any]  # context -> those facts
-    holding: frozenset[Any]
+    cells: Mapping[Name, Cells]
+    holding: frozenset[tuple[Hashable, ...]]  # cells of those facts
+
+
+class Table(NamedTuple):
+    """The known rules of a slice. Where several tell a fact apart alike, it is looked at once."""
+
+    cells: tuple[tuple[Name, Callable[[Any], Hashable]], ...]
+    rows: tuple[tuple[str, Callable[[Sequence[Hashable]], Hashable], frozenset[Hashable]], ...]
+
+    def held(self, facts: Facts) -> list[str]:
+        """Return the rules that hold, by id."""
+        cells = [of(facts[part][name]) for (part, name), of in self.cells]
+        return [id_ for id_, pick, holding in self.rows if pick(cells) in holding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +58,11 @@ class Slice:
     by its id alone, whether it holds.
     """
 
-    handle: cedarpy.PolicySet  # the rules that are not known beforehand
+    table: Table
+    handle: cedarpy.PolicySet  # the rules that are not in the table
     named: tuple[str, ...]  # the facts that those can see
-    known: tuple[Known, ...]
     of: Mapping[str, Mapping[str, Statement]]  # by question: the rules that cover it, by id
     twice: bool  # a condition asks which action it is, so that each question needs a look of its own
-
-    def held(self, context: Mapping[str, Fact]) -> list[str]:
-        """Return the rules known beforehand that hold."""
-        return [id_ for id_, read, holding in self.known if read(context) in holding]
 
 
 def questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -60,7 +70,18 @@ def questions(class_: str) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("act", class_), ("propose", f"propose_{class_}")
 
 
-def slice_of(class_: str, policies: Policies, statements: Mapping[str, Statement], vocabulary: Vocabulary) -> Slice:
+def known_rules(policies: Policies, vocabulary: Vocabulary) -> Mapping[str, Known]:
+    """Ask Cedar beforehand about every rule that knows few enough moments."""
+    return {name: known for name, policy in policies.items() if (known := _known(_bared(policy), vocabulary))}
+
+
+def slice_of(
+    class_: str,
+    policies: Policies,
+    known: Mapping[str, Known],
+    statements: Mapping[str, Statement],
+    vocabulary: Vocabulary,
+) -> Slice:
     """Make the rules of one class ready."""
     of = {
         question: {
@@ -70,18 +91,17 @@ def slice_of(class_: str, policies: Policies, statements: Mapping[str, Statement
         }
         for question, action in questions(class_)
     }
-    covering = {
-        name: replace(policies[name], effect="permit", action=pst.ScopeAny(), annotations={})
-        for name in policies
-        if any(name in names for names in of.values())
-    }
-    known = {name: found for name, policy in covering.items() if (found := _known(policy, vocabulary))}
-    rest = {name: policy for name, policy in covering.items() if name not in known}
+    covering = [name for name in policies if any(name in names for names in of.values())]
+    rest = {name: _bared(policies[name]) for name in covering if name not in known}
     every = frozenset(vocabulary.context)
     seen = [every if (facts := mentions(policy, "context")) is None else facts for policy in rest.values()]
     named = tuple(sorted(frozenset[str]().union(*seen)))
     twice = any(mentions(policy, "action") is None for policy in rest.values())
-    return Slice(_handle(rest), named, tuple(known.values()), of, twice)
+    return Slice(_table({name: known[name] for name in covering if name in known}), _handle(rest), named, of, twice)
+
+
+def _bared(policy: pst.Template) -> pst.Template:
+    return replace(policy, effect="permit", action=pst.ScopeAny(), annotations={})
 
 
 def _handle(policies: Policies) -> cedarpy.PolicySet:
@@ -89,28 +109,49 @@ def _handle(policies: Policies) -> cedarpy.PolicySet:
 
 
 def _known(policy: pst.Template, vocabulary: Vocabulary) -> Known | None:
-    """Ask Cedar about a rule with every combination of its facts; None where that cannot be done."""
-    flags = _flags(policy, vocabulary)
-    if not flags:
+    """Ask Cedar about a rule in every moment that it knows; None where those are not few, or it errs in one."""
+    try:
+        apart = told_apart(policy, vocabulary)
+    except Unbounded:
         return None
-    moments = [dict(zip(flags, facts, strict=True)) for facts in product((False, True), repeat=len(flags))]
-    asked = [
-        {"principal": PRINCIPAL, "action": _ANY, "resource": _ANY, "context": orjson.dumps(moment).decode()}
-        for moment in moments
-    ]
-    answers = cedarpy.is_authorized_batch(asked, _handle({policy.id: policy}), _NOTHING)
+    kinds = {"context": vocabulary.context, "resource": vocabulary.resource}
+    cells = {(part, name): cells_of(kinds[part][name], marks) for (part, name), marks in apart.items()}
+    few = 1 < prod(len(each.samples) for each in cells.values()) <= _MOST
+    if not few or not isinstance(policy.resource, pst.ScopeAny):
+        return None
+    handle = _handle({policy.id: policy})
+    moments = [dict(zip(cells, values, strict=True)) for values in product(*(each.samples for each in cells.values()))]
+    answers = [_asked(handle, moment) for moment in moments]
     if any(answer.diagnostics.errors for answer in answers):
         return None
-    read = itemgetter(*flags)
-    return Known(
-        policy.id, read, frozenset(read(each) for each, to in zip(moments, answers, strict=True) if to.allowed)
+    holding = (moment for moment, answer in zip(moments, answers, strict=True) if answer.allowed)
+    return Known(cells, frozenset(tuple(cells[name].of(moment[name]) for name in cells) for moment in holding))
+
+
+def _asked(handle: cedarpy.PolicySet, moment: Mapping[Name, Fact]) -> cedarpy.AuthzResult:
+    attributes, context = (
+        {name: fact for (of, name), fact in moment.items() if of == part} for part in ("resource", "context")
     )
+    asked = {"principal": PRINCIPAL, "action": _ANY, "resource": _ANY, "context": orjson.dumps(context).decode()}
+    return cedarpy.is_authorized(asked, handle, _service(tuple(attributes.items())))
 
 
-def _flags(policy: pst.Template, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Return the facts that a rule sees, where they are a few of yes or no and it looks at nothing else."""
-    sees = mentions(policy, "context")
-    alone = all(mentions(policy, variable) == frozenset() for variable in ("principal", "action", "resource"))
-    if sees is None or not alone or not isinstance(policy.resource, pst.ScopeAny) or len(sees) > _MOST_FLAGS:
-        return ()
-    return tuple(sorted(sees)) if all(vocabulary.context[name] == "Bool" for name in sees) else ()
+@lru_cache(64)
+def _service(attributes: tuple[tuple[str, Fact], ...]) -> cedarpy.Entities:
+    return cedarpy.Entities.from_json_str(json.dumps([{"uid": _ANY, "attrs": dict(attributes), "parents": []}]))
+
+
+def _table(known: Mapping[str, Known]) -> Table:
+    """Put rules together; ``cells`` that are alike by their samples are one."""
+    places: dict[tuple[Name, tuple[Fact, ...]], int] = {}
+    readers: list[tuple[Name, Callable[[Any], Hashable]]] = []
+    rows = []
+    for id_, rule in known.items():
+        for name, cells in rule.cells.items():
+            if (name, cells.samples) not in places:
+                places[name, cells.samples] = len(readers)
+                readers.append((name, cells.of))
+        pick = itemgetter(*(places[name, cells.samples] for name, cells in rule.cells.items()))
+        alone = len(rule.cells) == 1  # then what is picked is no tuple
+        rows.append((id_, pick, frozenset(each[0] if alone else each for each in rule.holding)))
+    return Table(tuple(readers), tuple(rows))

@@ -1,6 +1,7 @@
 import json
 import random
 import re
+from itertools import product
 from typing import Any
 
 import cedarpy
@@ -258,6 +259,67 @@ def test_the_answer_is_cedars_own(seed: int) -> None:
             assert answer.allowed == (clean and not broken)  # an error in the other question voids both
             erring = erring or bool(whole.diagnostics.errors)
         assert broken == erring or (broken and odd.slices[class_].twice)  # a rule may err where its head does not cover
+
+
+@given(plans, situations)
+@settings(max_examples=200)
+def test_what_cedar_was_asked_beforehand_is_what_it_would_say_now(asked: Plan, facts: Situation) -> None:
+    said = facts_of(asked, facts)
+    whole = {part: dict(values) for part, values in said.items()}
+    answers = ask_cedar(asked.service, asked.class_, said, LIBRARY)
+    for answer, name in zip(answers, (asked.class_, f"propose_{asked.class_}"), strict=True):
+        now = _in_full(name, asked.service, whole, LIBRARY)
+        assert (answer.allowed, answer.errors) == (now.allowed, ())
+        assert {rule.id for rule in answer.rules} == set(now.diagnostics.reasons)
+
+
+def test_most_shipped_rules_are_known_beforehand() -> None:
+    """Those that compare two facts with each other are asked about when a decision is made."""
+    for part in LIBRARY.slices.values():
+        left = part.handle.to_pst().static_policies
+        assert len(left) <= 3 < len(part.table.rows)
+
+
+CELLS = [
+    ("context.load_percent > 7", {"load_percent": (7, 8)}),
+    ("context.load_percent >= 7 || 9 < context.load_percent", {"load_percent": (6, 7, 8, 9, 10)}),
+    ("7 >= context.load_percent && context.load_percent != 5", {"load_percent": (4, 5, 6, 7, 8)}),
+    ('context.playbook == "a" || context.playbook != "b"', {"playbook": ("a", "b", "c", "", "xx", "x")}),
+    ('["a", "b"].contains(context.playbook)', {"playbook": ("a", "b", "c", "ab")}),
+    ('context.verbs.containsAll(["a", "b"])', {"verbs": ((), ("a",), ("a", "b"), ("a", "b", "c"))}),
+    ('context.verbs.containsAny(["a", "b"]) && !context.verbs.contains("c")', {"verbs": ((), ("b", "c"), ("b", "d"))}),
+    ('context.storm && resource.tier == "gold"', {"storm": (True, False), "tier": ("gold", "silver")}),
+]
+
+
+@pytest.mark.parametrize(("condition", "values"), CELLS, ids=[condition for condition, _ in CELLS])
+def test_one_value_of_a_cell_speaks_for_all(condition: str, values: dict[str, tuple[Any, ...]]) -> None:
+    text = f'@id("mine") @reason("r") permit(principal, action, resource) when {{ {condition} }};'
+    mine = load_rules({"mine": text}, SCHEMA)
+    assert not mine.slices["rollback"].handle.to_pst().static_policies
+    for facts in (dict(zip(values, each, strict=True)) for each in product(*values.values())):
+        base = {part: dict(known) for part, known in facts_of(plan(), situation()).items()}
+        said = {part: known | {name: facts[name] for name in facts if name in known} for part, known in base.items()}
+        assert ask_cedar("chat", "rollback", said, mine)[0].allowed == _in_full("rollback", "chat", said, mine).allowed
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "context.load_percent > context.blast_percent",
+        "context.load_percent + 1 > 7",
+        f"context.load_percent > {2**63 - 1}",
+        f"context.load_percent < -{2**63}",
+        'context.playbook like "a*"',
+        "principal == principal",
+        "context.verbs == context.verbs",
+        'action == Prunella::Action::"rollback"',
+    ],
+)
+def test_a_rule_that_knows_more_is_asked_about_every_time(condition: str) -> None:
+    text = f'@id("mine") @reason("r") permit(principal, action, resource) when {{ {condition} }};'
+    part = load_rules({"mine": text}, SCHEMA).slices["rollback"]
+    assert (part.table.rows, len(part.handle.to_pst().static_policies)) == ((), 1)
 
 
 def _in_full(action: str, service: str, facts: dict[str, dict[str, Any]], rules: Rules) -> cedarpy.AuthzResult:
