@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
+from itertools import groupby, product
 from math import prod
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -115,25 +115,39 @@ def _known(policy: pst.Template, vocabulary: Vocabulary) -> Known | None:
     except Unbounded:
         return None
     kinds = {"context": vocabulary.context, "resource": vocabulary.resource}
-    cells = {(part, name): cells_of(kinds[part][name], marks) for (part, name), marks in apart.items()}
+    cells = {
+        (part, name): cells_of(kinds[part][name], marks) for (part, name), marks in sorted(apart.items(), reverse=True)
+    }
     few = 1 < prod(len(each.samples) for each in cells.values()) <= _MOST
     if not few or not isinstance(policy.resource, pst.ScopeAny):
         return None
-    handle = _handle({policy.id: policy})
-    moments = [dict(zip(cells, values, strict=True)) for values in product(*(each.samples for each in cells.values()))]
-    answers = [_asked(handle, moment) for moment in moments]
+    moments = _moments(cells)
+    answers = _asked(_handle({policy.id: policy}), moments)
     if any(answer.diagnostics.errors for answer in answers):
         return None
     holding = (moment for moment, answer in zip(moments, answers, strict=True) if answer.allowed)
     return Known(cells, frozenset(tuple(cells[name].of(moment[name]) for name in cells) for moment in holding))
 
 
-def _asked(handle: cedarpy.PolicySet, moment: Mapping[Name, Fact]) -> cedarpy.AuthzResult:
-    attributes, context = (
-        {name: fact for (of, name), fact in moment.items() if of == part} for part in ("resource", "context")
-    )
-    asked = {"principal": PRINCIPAL, "action": _ANY, "resource": _ANY, "context": orjson.dumps(context).decode()}
-    return cedarpy.is_authorized(asked, handle, _service(tuple(attributes.items())))
+def _moments(cells: Mapping[Name, Cells]) -> list[Mapping[Name, Fact]]:
+    """Return every combination of cells, by one value of each."""
+    return [dict(zip(cells, values, strict=True)) for values in product(*(each.samples for each in cells.values()))]
+
+
+def _asked(handle: cedarpy.PolicySet, moments: Sequence[Mapping[Name, Fact]]) -> list[cedarpy.AuthzResult]:
+    found = []
+    for attributes, alike in groupby(moments, _attributes):
+        contexts = ({name: fact for (part, name), fact in moment.items() if part == "context"} for moment in alike)
+        asked = [
+            {"principal": PRINCIPAL, "action": _ANY, "resource": _ANY, "context": orjson.dumps(context).decode()}
+            for context in contexts
+        ]
+        found += cedarpy.is_authorized_batch(asked, handle, _service(attributes))
+    return found
+
+
+def _attributes(moment: Mapping[Name, Fact]) -> tuple[tuple[str, Fact], ...]:
+    return tuple((name, fact) for (part, name), fact in moment.items() if part == "resource")
 
 
 @lru_cache(64)

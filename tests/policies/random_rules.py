@@ -149,3 +149,33 @@ class Maker:
 
     def _pick(self, choices: Sequence[Choice]) -> Choice:
         return self._random.choice(choices)
+
+
+class PlainMaker(Maker):
+    """Makes rules as people write most of them: facts compared with fixed numbers and words."""
+
+    def _head(self) -> str:
+        return f"principal, {self._action_head()}, resource"
+
+    def _bool(self, depth: int) -> str:
+        if depth <= 0:
+            return self._atom()
+        one, other = self._bool(depth - 1), self._bool(depth - 1)
+        return self._pick((f"({one} && {other})", f"({one} || {other})", f"!({one})", self._atom()))
+
+    def _atom(self) -> str:
+        sign = self._pick(("<", "<=", ">", ">=", "==", "!="))
+        fact, number = self._pick(self._kinds["Long"]), self._random.randint(-3, 6)
+        text, words = self._pick(self._kinds["String"]), self._pick(self._kinds["Set<String>"])
+        fixed = f"[{', '.join(self._word() for _ in range(self._random.randint(1, 3)))}]"
+        return self._pick(
+            (
+                self._pick(self._kinds["Bool"]),
+                f"{fact} {sign} {number}",
+                f"{number} {sign} {fact}",
+                f"{text} {self._pick(('==', '!='))} {self._word()}",
+                f"{fixed}.contains({text})",
+                f"{words}.contains({self._word()})",
+                f"{words}.{self._pick(('containsAny', 'containsAll'))}({fixed})",
+            )
+        )
