@@ -9,6 +9,7 @@ import numpy as np
 from agent.capacity import fewer, more
 from agent.case import Hypothesis
 from agent.casebook import Case
+from agent.hardware import MACHINE
 from agent.headroom import staged
 from agent.moving import spared
 from agent.observe import Scene, accuracy
@@ -55,6 +56,7 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
         if evidence.weight > 0 and _about(evidence.entity, hypothesis, subject):
             found |= evidence.bindings
     found["service"] = subject.service.name
+    found["unfelt"] = "nobody feels it" if _is_unfelt(case) else ""
     machine = _machine(subject, scene, found)
     if replicas := machine.get("replicas"):
         machine["replicas"] = spared(tuple(replicas), (hypothesis.fault, subject.service.name), scene)
@@ -63,6 +65,11 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
     for part in (_model(subject, scene, case, past), _scale(subject, scene, past)):
         found |= {key: value for key, value in part.items() if value and key not in found}
     return {key: value for key, value in found.items() if value}
+
+
+def _is_unfelt(case: Case) -> bool:
+    """Whether a machine is sick and no service shows anything."""
+    return all(anomaly.detector == MACHINE for anomaly in case.incident.anomalies)
 
 
 def _about(entity: str, hypothesis: Hypothesis, subject: Subject) -> bool:

@@ -23,9 +23,12 @@ class Anomaly(Frozen):
     expected: float
     threshold: float
     score: float  # in units of the detector's statistic; >= 1 is an alarm
-    detector: str  # "objective", "burn", "stuck", "hardware", "quality", "inputs", "rollout", "cost", "departure"
+    detector: (
+        str  # "objective", "burn", "stuck", "hardware", "quality", "inputs", "rollout", "cost", "departure", "machine"
+    )
     tier: Literal["immediate", "daily", "weekly"] = "immediate"
     reason: str = ""  # in words, where the numbers do not say it
+    patient: str = ""  # the service whose matter it is, where the entity does not say
 
 
 class Incident(Frozen):

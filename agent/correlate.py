@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 from agent.case import Anomaly, Incident, Severity
 from agent.detect import is_fatal
+from agent.hardware import MACHINE, STICKY
 from config.fleet import Fleet, Service
 from tools.topology import Topology
 
 SETTLE = timedelta(seconds=100)  # a service that leans on others waits so long: the cause may show itself there
 LEAD = timedelta(minutes=2)  # by which a dependency's first sign may come after its caller's
-STICKY = timedelta(minutes=30)  # an XID so much older than a service's first sign is none of its cause
 OWN_CAUSE = frozenset(
-    ("stuck", "hardware", "quality", "inputs", "rollout", "cost")
+    ("stuck", "hardware", "quality", "inputs", "rollout", "cost", MACHINE)
 )  # what no dependency can bring about
 MONEY = "cost"
 Told = tuple[Incident, datetime]  # an incident that a person was told of, and when
@@ -91,10 +91,11 @@ def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) 
     guarded = {service.name for service in fleet.services}
     for anomaly in anomalies:
         kind, *rest = anomaly.entity.split("/")
-        if kind in ("gpu", "node"):
+        name = anomaly.patient or rest[0]
+        if kind in ("gpu", "node") and not anomaly.patient:
             hardware.append(anomaly)
-        elif rest[0] in guarded:
-            groups.setdefault((rest[0], anomaly.detector == MONEY), []).append(anomaly)
+        elif name in guarded:
+            groups.setdefault((name, anomaly.detector == MONEY), []).append(anomaly)
     for anomaly in hardware:
         there = sorted({each.service for each in topology.on(anomaly.entity.split("/")[1])} & guarded)
         hurt = [name for name in there if _may_hurt(anomaly, groups.get((name, False), []))]
@@ -105,7 +106,7 @@ def _by_service(anomalies: Sequence[Anomaly], fleet: Fleet, topology: Topology) 
 
 def _may_hurt(machine: Anomaly, group: Group) -> bool:
     """Whether a machine's mark may have to do with a service's signs. The last XID stays on show until the next one."""
-    own = [anomaly for anomaly in group if anomaly.detector != "hardware"]
+    own = [anomaly for anomaly in group if anomaly.detector not in ("hardware", MACHINE)]
     return bool(own) and (machine.signal != "xid" or onset(own) - machine.onset_at <= STICKY)
 
 

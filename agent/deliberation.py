@@ -8,6 +8,7 @@ from agent.bindings import bindings_for, subject_of
 from agent.case import BLIND, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
 from agent.diagnose import diagnose
+from agent.hardware import MACHINE
 from agent.observe import Scene
 from agent.plan import Facts, propose, without
 from agent.preconditions import Ground, unmet
@@ -194,7 +195,7 @@ class Deliberation(Round):
     def _self_healed(self, case: Case) -> bool:
         service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
         recent = scene.history[-4:]
-        shown = any(anomaly.detector not in ("cost", "inputs") for anomaly in case.incident.anomalies)
+        shown = any(anomaly.detector not in ("cost", "inputs", MACHINE) for anomaly in case.incident.anomalies)
         over = rolled_out(scene, service, case) == stepping(scene, case) == "holds"
         return len(recent) == 4 and shown and over and all(standing(seen, service) == "holds" for seen in recent)
 

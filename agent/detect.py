@@ -24,6 +24,7 @@ from agent.eyes.limits import BAD_OF, SWIFT, Bounds, Limits
 from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.judged import QualityReading
+from agent.machines import Machines
 from agent.money import overspent
 from agent.observe import Observation
 from agent.rollouts import LOOKS, rollout_alarms
@@ -127,6 +128,7 @@ class Watch:
         self._guarded = frozenset(service.name for service in fleet.services)
         self._looks: dict[str, int] = {}  # in a row at which a rollout stood still
         self._models = tuple(service.name for service in fleet.services if service.model)
+        self._machines = Machines(self._guarded - {batch.name for batch in fleet.batches})
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
         self._stepped: set[str] = set()  # engines that made a step since they became ready
@@ -145,7 +147,7 @@ class Watch:
         rolling = rollout_alarms(still, seen.at)
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in lasting}
         self.departed = (*self._departures.update(seen), *self._creeping.update(seen))
-        return (*standing, *burning, *lasting, *rolling)
+        return (*standing, *burning, *lasting, *rolling, *self._machines.update(seen))
 
     def save(self) -> bytes:
         """Return everything that was learned, compact."""
@@ -157,6 +159,7 @@ class Watch:
         words["idle"] = {name: at.isoformat() for name, at in self._idle.items()}
         words["lasting"] = [alarm.model_dump(mode="json") for alarm in self._lasting.values()]
         words["stepped"] = sorted(self._stepped)
+        words["machines"] = self._machines.state()
         return pack(arrays, words)
 
     def restore(self, saved: bytes) -> None:
@@ -170,6 +173,8 @@ class Watch:
         alarms = [Anomaly.model_validate(alarm) for alarm in words["lasting"]]
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in alarms}
         self._stepped = set(words["stepped"])
+        if "machines" in words:  # a state of before this was learned
+            self._machines.restore(words["machines"])
 
     def _parts(self) -> "dict[str, Promises | Burning | Departures | Creeping]":
         return {

@@ -39,10 +39,15 @@ def _noisy(scenario: Scenario) -> Scenario:
     return _with(scenario, noise, Mutation(what="bursts", params={"factor": 4.0}))
 
 
+def _harms(mutation: Mutation) -> bool:
+    """Whether something that happens once does any harm: a release without effects is there to mislead."""
+    return mutation.what != "release" or bool(mutation.params)
+
+
 def _recovered(scenario: Scenario) -> Scenario:
     """What can pass passes before any alarm; where all does, nothing is to be done."""
     short = tuple(m if m.what in ONCE else m.model_copy(update={"duration": 40.0}) for m in scenario.mutations)
-    if any(m.what in ONCE for m in scenario.mutations):
+    if any(m.what in ONCE and _harms(m) for m in scenario.mutations):
         return scenario.model_copy(update={"mutations": short})
     truth = Truth(acceptable_playbooks=scenario.truth.acceptable_playbooks)
     return scenario.model_copy(update={"layer": "quiet", "mutations": short, "truth": truth})
@@ -81,7 +86,7 @@ def _relapse(scenario: Scenario) -> Scenario:
 
 def _owned(scenario: Scenario) -> Scenario:
     """Another controller writes the deployment: what touches it is a person's."""
-    theirs = {"rollback_release", "scale_out", "scale_in", "failover_replica", "failover_node"}
+    theirs = {"rollback_release", "scale_out", "scale_in", "failover_replica", "failover_node", "cordon_node"}
     owned = _on_patient("owner", text="argocd")(scenario)
     left = tuple(name for name in scenario.truth.acceptable_playbooks if name not in theirs)
     return owned.model_copy(update={"truth": scenario.truth.model_copy(update={"acceptable_playbooks": left})})

@@ -45,6 +45,13 @@ def onset(incident: Incident) -> datetime:
     return min(anomaly.onset_at for anomaly in incident.anomalies)
 
 
+def beneath(incident: Incident, scene: Scene) -> frozenset[str]:
+    """Return the nodes that an incident may be about: where the patient's replicas are, and those it names."""
+    named = {each.entity.split("/")[1] for each in incident.anomalies if each.entity.startswith(("gpu/", "node/"))}
+    there = {replica.node for replica in scene.observation.topology.of(incident.service) if replica.node}
+    return frozenset(named | there)
+
+
 def before(scene: Scene, signal: str, entity: str, since: datetime) -> float | None:
     """Return the median of a signal in the half hour before ``since``; None for NO DATA."""
     values: list[float] = []

@@ -1,6 +1,6 @@
 """The hardware analyst: XIDs, heat, nodes."""
 
-from agent.analysts.evidence import Notes, before, onset
+from agent.analysts.evidence import Notes, before, beneath, onset
 from agent.case import Evidence, Incident
 from agent.hardware import FATAL
 from agent.observe import Scene
@@ -13,7 +13,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     """Bring what the GPUs and nodes beneath the patient say."""
     notes = Notes("hardware", incident, scene.now)
     service = f"service/{incident.service}"
-    nodes = {replica.node for replica in scene.observation.topology.of(incident.service)}
+    nodes = beneath(incident, scene)
     sick = False
     for key in scene.observation.frame.keys:
         kind, *rest = key.entity.split("/")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
-from agent.analysts.evidence import Notes, onset
+from agent.analysts.evidence import Notes, beneath, onset
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.errors import ToolError
@@ -24,7 +24,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         frame = scene.senses.metrics.read(SPECS, scene.now)
     except ToolError:
         return ()
-    near, since = _near(incident.service, scene), onset(incident)
+    near, since = _near(incident, scene), onset(incident)
     released = _released(incident.service, scene, since)
     for mark in MARKS:
         shown = dict(_shown(mark, frame, near))
@@ -62,9 +62,9 @@ def _renewed(service: str, scene: Scene) -> frozenset[str]:
     return frozenset(replica.name for replica in shown) if old else frozenset()
 
 
-def _near(service: str, scene: Scene) -> frozenset[str]:
+def _near(incident: Incident, scene: Scene) -> frozenset[str]:
     """Return the prefixes of entities that are the patient's: itself, its replicas and vendors, machines beneath."""
-    nodes = {replica.node for replica in scene.observation.topology.of(service) if replica.node}
+    service, nodes = incident.service, beneath(incident, scene)
     gpus = {f"gpu/{node}/" for node in nodes}
     return frozenset((f"service/{service}", f"replica/{service}/", f"vendor/{service}/", *gpus)) | {
         f"node/{node}" for node in nodes

@@ -43,3 +43,12 @@ def test_what_a_storm_broke_off_is_followed_by_nothing_else_while_it_lasts() -> 
     (episode,) = run_drill(["node_not_ready"], None, 1, 1, modifiers=modifiers, first_seed=69078)["episodes"]
     assert episode["tried"] == ["failover_node"], episode
     assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+
+
+def test_a_gpu_that_fell_off_the_bus_while_a_release_moved_its_replica_is_taken_out_of_service() -> None:
+    """Nobody feels it for longer than a moment; the next replica would be put right there."""
+    modifiers = ["misleading_history"]
+    (episode,) = run_drill(["xid_79_off_bus"], None, 1, 1, modifiers=modifiers, first_seed=25034)["episodes"]
+    assert (episode["detected"], episode["top1"], episode["healed"]) == (True, True, True), episode
+    assert episode["tried"] == ["cordon_node"], episode
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode

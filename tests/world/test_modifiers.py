@@ -58,6 +58,12 @@ def test_a_missing_metric_is_no_data_and_counting_goes_on(fleet: Fleet) -> None:
 def test_what_passes_by_itself_is_nothing_to_heal() -> None:
     assert modified(KNOWN["disk_full"], ("recovered_before_alert",)).truth.fault == ""
     assert modified(KNOWN["xid_79_off_bus"], ("recovered_before_alert",)).truth.fault == "xid_79_off_bus"
+    assert modified(KNOWN["bad_rollout_errors"], ("recovered_before_alert",)).truth.fault == "bad_rollout_errors"
+
+
+def test_a_release_that_is_there_to_mislead_keeps_no_fault_alive_that_passes() -> None:
+    assert modified(KNOWN["log_injection"], ("recovered_before_alert",)).truth.fault == ""
+    assert modified(KNOWN["gpu_memory_leak"], ("misleading_history", "recovered_before_alert")).truth.fault == ""
 
 
 def test_what_another_controller_owns_is_a_persons() -> None:
