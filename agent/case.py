@@ -8,6 +8,7 @@ from pydantic import Field
 from config.frozen import Frozen
 
 Severity = Literal["low", "medium", "high", "critical"]
+OFTEN = 3  # times within a day, from which on it is no chance that something came back
 BLIND = "NO DATA"  # how the text of evidence begins that was looked for and did not come, but may yet
 AnalystField = Literal["serving", "hardware", "quality", "cost", "changes", "marks", "rows"]
 
@@ -42,6 +43,13 @@ class Incident(Frozen):
     fingerprint: str  # for de-duplication
     anomalies: tuple[Anomaly, ...] = Field(min_length=1)
     related: tuple[str, ...] = ()  # other services that show signs of the same cause
+    again: int = Field(default=0, ge=0)  # others of its kind that went by themselves within the day before
+    first_at: datetime | None = None  # when the first of those showed itself
+
+    @property
+    def returns(self) -> bool:
+        """Whether it keeps coming back, however often it goes by itself."""
+        return self.again + 1 >= OFTEN
 
 
 class Evidence(Frozen):

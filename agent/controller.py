@@ -27,6 +27,7 @@ from agent.filling import Filling
 from agent.graph import build
 from agent.lookout import Lookout
 from agent.observe import Observation, Observer, Scene
+from agent.returning import counted
 from agent.routine import Routine
 from agent.rows import service_row
 from agent.view.digesting import as_markdown, headline
@@ -154,7 +155,8 @@ class Controller:
         standing = [case.incident for case in cases if case.is_open]
         told = [(case.incident, case.outcome.at) for case in cases if case.outcome and self._is_told(case, seen.at)]
         for incident in correlate(anomalies, standing, self._desk.fleet, seen.topology, seen.at, told):
-            self._desk.write(incident.id, "INCIDENT", incident.model_dump(mode="json"))
+            told_of = incident if incident.id in self._known else counted(incident, cases)
+            self._desk.write(incident.id, "INCIDENT", told_of.model_dump(mode="json"))
             if incident.id not in self._known:
                 self._lookout.note_beside(incident)
             self._refresh(incident.id)

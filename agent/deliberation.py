@@ -69,7 +69,7 @@ class Deliberation(Round):
         # What time did not tell apart need not be, where the remedy is the same.
         diagnosis = diagnose(case.incident, evidence, self.desk.faults, self._cures() if late else None)
         if not diagnosis.resolved and self._self_healed(case):
-            return self.end(case, "self_recovered", "every objective holds again and nothing was done")
+            return self._over(case)
         if leading(case.diagnosis) != leading(diagnosis):
             self.desk.write(
                 case.incident.id, "EVIDENCE", {"items": [item.model_dump(mode="json") for item in evidence]}
@@ -80,6 +80,12 @@ class Deliberation(Round):
         if late:
             return self.end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
         return {"go": "wait"}
+
+    def _over(self, case: Case) -> State:
+        """Close a case that nobody had to do anything about; what keeps coming back is said to."""
+        again = case.incident.again
+        said = f"; so it was {again} time{'s' if again > 1 else ''} before within a day" if again else ""
+        return self.end(case, "self_recovered", f"every objective holds again and nothing was done{said}")
 
     def _cures(self) -> dict[str, frozenset[str]]:
         books = self.desk.playbooks
@@ -98,7 +104,7 @@ class Deliberation(Round):
             return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
         if found.plan is not None and self._is_held(found.plan, case, scene):
             if self._self_healed(case):
-                return self.end(case, "self_recovered", "every objective holds again and nothing was done")
+                return self._over(case)
             return {"go": "wait"}
         if found.plan is not None:
             plan = without(found.plan, [node.name for node in scene.observation.topology.nodes if not node.schedulable])

@@ -10,6 +10,7 @@ from agent.casebook import Case, read_cases
 from agent.creeping import TREND
 from agent.lookout import BESIDE, departures, remarks_of
 from agent.remarks import Remark, widest
+from agent.returning import Returning, returning
 from config.frozen import Frozen
 from policies.approvals import KIND, pending
 from tools.journal import Journal
@@ -70,6 +71,7 @@ class Digest(Frozen):
     unusual: tuple[Unusual, ...]  # strangest first; those of incidents apart
     beside_incidents: int  # departures of services while they were ill
     costs: Bill | None = None  # of the period; None: not known
+    returning: tuple[Returning, ...] = ()  # what went by itself again and again, most often first
     remarks: tuple[Remark, ...] = ()  # what inference logs show, the newest of each; what is upstream first
 
     @property
@@ -87,7 +89,8 @@ class Digest(Frozen):
 def digest(journal: Journal, period: Period, until: datetime) -> Digest:
     """Fold the journal into the digest of the period that ends at ``until``."""
     since = until - LENGTH[period]
-    known = [_told(case) for case in read_cases(journal)]
+    cases = tuple(read_cases(journal))
+    known = [_told(case) for case in cases]
     here = [told for told in known if told.began_at < until and (told.over_at is None or told.over_at >= since)]
     before = [told for told in known if since - LENGTH[period] <= told.began_at < since]
     found = [each for each in departures(journal, since, until) if each.tier in TELLS[period]]
@@ -103,6 +106,7 @@ def digest(journal: Journal, period: Period, until: datetime) -> Digest:
         unusual=_unusual(alone),
         beside_incidents=len(found) - len(alone),
         costs=bill_of(journal, until - since, until),
+        returning=returning(cases, since, until),
         remarks=widest(tuple({one.key: one for one in remarks_of(journal, since, until)}.values())),
     )
 

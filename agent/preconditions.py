@@ -108,12 +108,19 @@ def _peers(ground: Ground) -> str:
     """Whether the ready peers carry what one replica less leaves them; a replica that does not work takes nothing."""
     ready = working_of(ground.scene.observation, ground.service.name)
     use = use_lately(ground.scene.history, ground.service)
-    if ready == 0 or ground.bound("replica") in idle_replicas(ground.scene.observation, ground.service.name):
+    idle = idle_replicas(ground.scene.observation, ground.service.name)
+    if ready == 0 or ground.bound("replica") in idle or _moved(ground) <= idle:
         return ""  # nothing is left that an eviction could take away
     if use is None:
         return f"the load of {ground.service.name} is NO DATA"
     after = use * ready_of(ground.scene.observation, ground.service.name) / max(ready - 1, 1)
     return "" if ready > 1 or after < TARGET else f"one ready replica carries {use:.0%}"
+
+
+def _moved(ground: Ground) -> frozenset[str]:
+    """Return the patient's replicas that a plan for a node would move; where none is known, one without a name."""
+    bound = (str(each).partition("/") for each in ground.bindings.get("replicas", ()))
+    return frozenset(name for service, _, name in bound if service == ground.service.name) or frozenset(("",))
 
 
 def _on_node(ground: Ground) -> str:

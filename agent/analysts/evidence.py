@@ -41,8 +41,9 @@ class Notes:
 
 
 def onset(incident: Incident) -> datetime:
-    """Return when the first sign showed itself."""
-    return min(anomaly.onset_at for anomaly in incident.anomalies)
+    """Return when the first sign showed itself: of what keeps coming back, when it first came."""
+    first = min(anomaly.onset_at for anomaly in incident.anomalies)
+    return incident.first_at if incident.returns and incident.first_at is not None else first
 
 
 def beneath(incident: Incident, scene: Scene) -> frozenset[str]:

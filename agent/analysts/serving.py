@@ -1,8 +1,9 @@
 """The serving analyst: errors, latency, saturation, stuck engines, vendors."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agent.analysts.evidence import Notes, before, onset
+from agent.capacity import TARGET
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from config.fleet import ServiceKind
@@ -12,7 +13,9 @@ from tools.figure import beside
 LATENCIES = ("ttft_p95", "latency_p95", "latency_mean")
 LONGER = 1.6  # times the median before the onset
 FULL = 0.85  # of the KV cache
+BUSY = 90.0  # per cent of its time in which a GPU computes
 LATELY = timedelta(minutes=5)  # over which a gauge's peak is looked for
+WHOLE = timedelta(minutes=30)  # the same, for what keeps coming back
 LATE = 2.5  # times the median before: a slow vendor
 
 
@@ -75,18 +78,21 @@ def _saturation(notes: Notes, incident: Incident, scene: Scene) -> None:
     entity = f"service/{incident.service}"
     seen = scene.observation
     running = seen.value("running", entity)
-    waiting, cache, use = (_peak(scene, name, entity) for name in ("waiting", "kv_cache", "gpu_utilisation"))
+    # What keeps coming back is short each time: it is looked at for longer, and lacks room where bursts find none.
+    since = scene.now - (WHOLE if incident.returns else LATELY)
+    waiting, cache, use = (_peak(scene, name, entity, since) for name in ("waiting", "kv_cache", "gpu_utilisation"))
     queue = bool(waiting and waiting > max(2.0, 0.1 * (running or 0.0)))
-    full = bool(cache and cache > FULL) or bool(use and use > 90)
+    busy = 100 * TARGET if incident.returns else BUSY
+    full = bool(cache and cache > FULL) or bool(use and use > busy)
     if waiting is None and cache is None and use is None:
         return
     text = f"waiting {_shown(waiting)}, cache {_shown(cache)}, GPU {_shown(use)} % at most, running {_shown(running)}"
     notes.add("saturated", entity, 2.5 if queue and full else 1.2 if queue or full else -2.0, text)
 
 
-def _peak(scene: Scene, signal: str, entity: str) -> float | None:
+def _peak(scene: Scene, signal: str, entity: str, since: datetime) -> float | None:
     """Return the most that a gauge read lately: queue and cache breathe from tick to tick; None for NO DATA."""
-    recent = [seen.value(signal, entity) for seen in scene.history if seen.at > scene.now - LATELY]
+    recent = [seen.value(signal, entity) for seen in scene.history if seen.at > since]
     return max((value for value in recent if value is not None), default=None)
 
 

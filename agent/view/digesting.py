@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from agent.digest import Digest, Told, Unusual
+from agent.returning import Returning
 from agent.view.bill import money
 from agent.view.figures import span
 from agent.view.plain import markdown
@@ -21,6 +22,11 @@ def headline(found: Digest) -> str:
     if found.open_ones:
         first = found.open_ones[0]
         return f"Look at {first.service} first: {first.id} {_standing(first)}{_more(len(found.open_ones) - 1)}."
+    if found.returning:
+        often = found.returning[0]
+        return (
+            f"Look at {often.service} when you have a minute: {_of_returning(often)}{_more(len(found.returning) - 1)}."
+        )
     if found.incidents:
         many, alone = len(found.incidents), all(not told.by_a_person for told in found.incidents)
         what = f"{many} incidents, all over" if many > 1 else "One incident, over"
@@ -40,7 +46,10 @@ def as_markdown(found: Digest) -> str:
     parts = [
         title,
         markdown(headline(found)),
-        *filter(None, (_needs(found), _incidents(found), _remarks(found), money(found.costs), _unusual(found))),
+        *filter(
+            None,
+            (_needs(found), _returning(found), _incidents(found), _remarks(found), money(found.costs), _unusual(found)),
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -55,6 +64,20 @@ def _needs(found: Digest) -> str:
         for told in found.open_ones
     ]
     return "\n".join(["## Needs you\n", *asked, *taken]) if asked or taken else ""
+
+
+def _returning(found: Digest) -> str:
+    if not found.returning:
+        return ""
+    lines = [
+        f"- {markdown(each.service)}: {markdown(_of_returning(each))}, last at {_when(each.last_at)}"
+        for each in found.returning
+    ]
+    return "\n".join(["## Goes by itself, and comes back\n", *lines])
+
+
+def _of_returning(each: Returning) -> str:
+    return f"{each.signal} left its promise {each.times} times and came back by itself each time"
 
 
 def _incidents(found: Digest) -> str:

@@ -19,6 +19,7 @@ from playbooks.library import shipped
 from tests.agent.handmade import (
     FLEET,
     NODE,
+    REPLICA,
     START,
     TALK,
     TALKING,
@@ -162,6 +163,21 @@ def test_peers_carry_the_load_where_that_is_known_and_nothing_is_left_to_lose_wh
     assert with_ready(1, 90.0)
     assert not with_ready(1, 20.0)
     assert not with_ready(0, 90.0)
+
+
+def test_replicas_on_a_dead_node_are_no_loss_to_the_one_that_works_elsewhere() -> None:
+    dead = NODE.model_copy(update={"ready": False})
+    pair = (REPLICA, REPLICA.model_copy(update={"name": "talk-2", "node": "n2"}))
+    where = topology(deployment=TALKING.model_copy(update={"ready": 2}))
+    where = where.model_copy(update={"nodes": (dead, NODE.model_copy(update={"name": "n2"})), "replicas": pair})
+    shown = scene(seen(0, {("gpu_utilisation", TALK): 40.0}, where=where))
+
+    def said(*replicas: str) -> str:
+        return unmet("peers_can_carry_load", Ground(SERVICE, {"replicas": replicas}, shown))
+
+    assert not said("talk/talk-1", "score/score-1")
+    assert said("talk/talk-1", "talk/talk-2")
+    assert said("score/score-1")
 
 
 def test_a_node_in_other_hands_is_left_to_them() -> None:
