@@ -74,10 +74,11 @@ def _tables(entries: list[dict[str, Any]], folder: Path, prefix: str) -> TableLo
     return TableLog(tuple(LogTable.model_validate(entry) for entry in placed))
 
 
-@pytest.fixture(params=[from_world, from_parquet, from_duckdb], ids=["world", "parquet", "duckdb"])
-def logged(request: pytest.FixtureRequest, tmp_path: Path) -> Logged:
+@pytest.fixture(scope="module", params=[from_world, from_parquet, from_duckdb], ids=["world", "parquet", "duckdb"])
+def logged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Logged:
+    """A log that is only read, so that all tests of a kind share one."""
     made: Callable[[Path], Logged] = request.param
-    return made(tmp_path)
+    return made(tmp_path_factory.mktemp("log"))
 
 
 def same(one: InferenceWindow, other: InferenceWindow) -> None:
