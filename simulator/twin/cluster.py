@@ -49,7 +49,7 @@ class TwinCluster:
         self._body = twin.world.body
         self._shapes = Shapes(self._body, self.told, port)
         self.shelf = Shelf(self._shapes)
-        self._known = {name: (w.wanted, w.current) for name, w in self._body.pods.workloads.items()}
+        self._known = {name: (w.wanted, w.current) for name, w in self._body.workloads.items()}
         self._operations = 0
         self.shelf.look()
 
@@ -59,7 +59,7 @@ class TwinCluster:
 
     def look(self) -> None:
         """Bring the objects up to date, noting who changed what in the world meanwhile."""
-        for name, workload in self._body.pods.workloads.items():
+        for name, workload in self._body.workloads.items():
             self._notice(name, workload, "")
         self.shelf.look()
 
@@ -160,6 +160,8 @@ class TwinCluster:
                 raise StatusError(422, "Invalid", f"spec.replicas: {replicas!r} is no number of replicas")
             found.append(SetReplicas(service=workload.service.name, replicas=replicas))
         revision = self._revision(workload, after.get("template"))
+        if not revision and workload.service.shares_gpus_of:
+            raise StatusError(422, "Invalid", "the twin rolls out nothing new of batch work")
         if revision and revision != workload.current:
             found.append(RestoreRevision(service=workload.service.name, revision=revision))
         return found
@@ -215,7 +217,7 @@ class TwinCluster:
             raise StatusError(403, "Forbidden", f"admission denied the request: {error}") from error
 
     def _workload(self, key: Key) -> Workload:
-        found = self._body.pods.workloads.values()
+        found = self._body.workloads.values()
         return next(w for w in found if (w.service.namespace, w.service.workload) == key[1:])
 
     # -- pods and what is ours alone -------------------------------------------------------------------------------
@@ -226,8 +228,8 @@ class TwinCluster:
         wanted = (options.get("preconditions") or {}).get("uid")
         if wanted and wanted != uid(*key):
             raise StatusError(409, "Conflict", f"the UID in the precondition ({wanted}) is not that of the pod")
-        pod = self._body.pods.pods[key[2]]
-        action = EvictReplica(service=pod.service, replica=pod.name)
+        body_of = self._body.pods.pods.get(key[2]) or self._body.fills.workers[key[2]]
+        action = EvictReplica(service=body_of.service, replica=key[2])
         self._try(lambda: self._twin.world.actuator.rehearse(action))
         if not (dry_run or options.get("dryRun")):
             self._do(action)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from simulator.world.body import Body
+from simulator.world.filling import Worker
 from simulator.world.pods import Machine, Pod, Workload
 from simulator.world.profile import GPUS_PER_NODE
 from tools.topology import Revision
@@ -56,7 +57,7 @@ class Shapes:
         if written is not None:
             return written
         image = f"registry.example/{service.name}:{revision}"
-        gpu = {"limits": {"nvidia.com/gpu": "1"}}
+        gpu = {} if service.shares_gpus_of else {"limits": {"nvidia.com/gpu": "1"}}  # what is shared is not asked for
         return {
             "metadata": {"labels": {NAME: service.workload}},
             "spec": {"containers": [{"name": "server", "image": image, "resources": gpu}]},
@@ -65,25 +66,35 @@ class Shapes:
     # -- all -------------------------------------------------------------------------------------------------------
     def all(self) -> Iterator[tuple[Key, Json]]:
         """Yield every object, without its resourceVersion."""
-        pods = self._body.pods
-        for workload in pods.workloads.values():
+        pods, workloads = self._body.pods, self._body.workloads
+        for workload in workloads.values():
             namespace = workload.service.namespace
             yield ("deployments", namespace, workload.service.workload), self.deployment(workload)
             for revision in workload.revisions:
                 item = self.replica_set(workload, revision)
                 yield ("replicasets", namespace, item["metadata"]["name"]), item
         for pod in pods.pods.values():
-            workload = pods.workloads[pod.service]
+            workload = workloads[pod.service]
             yield ("pods", workload.service.namespace, pod.name), self.pod(workload, pod)
+        for worker in self._body.fills.workers.values():
+            workload = workloads[worker.service]
+            yield ("pods", workload.service.namespace, worker.name), self.worker(workload, worker)
         for index, machine in enumerate(pods.machines):
             yield ("nodes", "", machine.name), self.node(index, machine)
-        for namespace in sorted({w.service.namespace for w in pods.workloads.values()}):
+        for namespace in sorted({w.service.namespace for w in workloads.values()}):
             yield ("namespaces", "", namespace), _of("v1", "Namespace", {"name": namespace})
+
+    def _running(self, workload: Workload) -> list[tuple[str, bool]]:
+        """Return the revision of every pod of a workload, and whether it is ready."""
+        if workload.service.shares_gpus_of:
+            workers, now = self._body.fills.of(workload.service.name), self._body.clock.now()
+            return [(workload.current, worker.ready(now)) for worker in workers]
+        return [(pod.revision, bool(pod.ready)) for pod in self._body.pods.of(workload.service.name)]
 
     def deployment(self, workload: Workload) -> Json:
         """Write a Deployment."""
-        service, pods = workload.service, self._body.pods.of(workload.service.name)
-        ready = sum(pod.ready for pod in pods)
+        service, pods = workload.service, self._running(workload)
+        ready = sum(is_ready for _, is_ready in pods)
         item = _of(
             "apps/v1", "Deployment", self._metadata(workload, service.workload, workload.revisions[0].created_at)
         )
@@ -100,7 +111,7 @@ class Shapes:
             "replicas": len(pods),
             "readyReplicas": ready,
             "availableReplicas": ready,
-            "updatedReplicas": sum(pod.revision == workload.current for pod in pods),
+            "updatedReplicas": sum(revision == workload.current for revision, _ in pods),
         }
         return item
 
@@ -128,7 +139,7 @@ class Shapes:
         if had[:-1]:
             notes["deployment.kubernetes.io/revision-history"] = ",".join(map(str, had[:-1]))
         item["metadata"] |= {"annotations": notes, "ownerReferences": [_owner("apps/v1", "Deployment", workload)]}
-        pods = [pod for pod in self._body.pods.of(workload.service.name) if pod.revision == number]
+        pods = [is_ready for revision, is_ready in self._running(workload) if revision == number]
         template = self.template(workload, number)
         labels = {**template["metadata"].get("labels", {}), HASH: template_hash(workload.service.name, number)}
         item["spec"] = {
@@ -136,43 +147,56 @@ class Shapes:
             "selector": {"matchLabels": labels},
             "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
         }
-        item["status"] = {"replicas": len(pods), "readyReplicas": sum(pod.ready for pod in pods)}
+        item["status"] = {"replicas": len(pods), "readyReplicas": sum(pods)}
         return item
 
     def pod(self, workload: Workload, pod: Pod) -> Json:
         """Write a pod; it listens on the loopback, each on a port of its own."""
-        name = self._set_name(workload, pod.revision)
-        template = self.template(workload, pod.revision)
-        item = _of("v1", "Pod", self._metadata(workload, pod.name, pod.created_at))
-        labels = {**template["metadata"].get("labels", {}), HASH: template_hash(pod.service, pod.revision)}
-        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "controller": True}
-        owner["uid"] = uid("replicasets", workload.service.namespace, name)
-        item["metadata"] |= {
-            "labels": labels,
-            "ownerReferences": [owner],
-            "annotations": {"prunella.dev/port": str(self._port(pod.row))},
-        }
+        item = self._owned(workload, pod.name, pod.revision, pod.created_at)
+        item["metadata"]["annotations"] = {"prunella.dev/port": str(self._port(pod.row))}
         machine = self._body.pods.machine_of(pod)
-        item["spec"] = {**template["spec"], **({"nodeName": machine.name} if machine else {})}
+        item["spec"] |= {"nodeName": machine.name} if machine else {}
         item["status"] = self._pod_status(pod, placed=machine is not None)
         return item
 
+    def worker(self, workload: Workload, worker: Worker) -> Json:
+        """Write a pod of batch work, which sits where the replica sits whose GPU it shares; it listens nowhere."""
+        item = self._owned(workload, worker.name, workload.current, worker.created_at)
+        machine = self._body.pods.machine_of(worker.beside)
+        item["spec"] |= {"nodeName": machine.name} if machine else {}
+        ready = worker.ready(self._body.clock.now())
+        item["status"] = self._running_status(worker.created_at, ready, {"running": {}}, restarts=0)
+        return item
+
+    def _owned(self, workload: Workload, name: str, revision: str, at: datetime) -> Json:
+        """Write a pod that a ReplicaSet owns, without where it is and how it is."""
+        template, owned_by = self.template(workload, revision), self._set_name(workload, revision)
+        item = _of("v1", "Pod", self._metadata(workload, name, at))
+        owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owned_by, "controller": True}
+        owner["uid"] = uid("replicasets", workload.service.namespace, owned_by)
+        labels = {**template["metadata"].get("labels", {}), HASH: template_hash(workload.service.name, revision)}
+        item["metadata"] |= {"labels": labels, "ownerReferences": [owner]}
+        item["spec"] = dict(template["spec"])
+        return item
+
     def _pod_status(self, pod: Pod, *, placed: bool) -> Json:
-        conditions = [
-            {"type": "PodScheduled", "status": str(placed)},
-            {"type": "Ready", "status": str(bool(pod.ready))},
-        ]
         if not placed:
+            conditions = [
+                {"type": "PodScheduled", "status": "False"},
+                {"type": "Ready", "status": str(bool(pod.ready))},
+            ]
             return {"phase": "Pending", "conditions": conditions}
         state = {"waiting": {"reason": "CrashLoopBackOff"}} if pod.crashing and not pod.ready else {"running": {}}
         restarts = self._body.store.views["kube_pod_container_status_restarts_total"][pod.row, 0]
-        container = {"name": "server", "ready": bool(pod.ready), "restartCount": int(restarts), "state": state}
+        return self._running_status(pod.created_at, bool(pod.ready), state, int(restarts))
+
+    def _running_status(self, at: datetime, ready: bool, state: Json, restarts: int) -> Json:
         return {
             "phase": "Running",
             "podIP": "127.0.0.1",
-            "startTime": self._told(pod.created_at),
-            "conditions": conditions,
-            "containerStatuses": [container],
+            "startTime": self._told(at),
+            "conditions": _conditions(placed=True, ready=ready),
+            "containerStatuses": [{"name": "server", "ready": ready, "restartCount": restarts, "state": state}],
         }
 
     def node(self, index: int, machine: Machine) -> Json:
@@ -191,6 +215,10 @@ class Shapes:
         conditions = [{"type": "Ready", "status": str(bool(machine.ready))}]
         item["status"] = {"capacity": amount, "allocatable": amount, "conditions": conditions}
         return item
+
+
+def _conditions(*, placed: bool, ready: bool) -> list[Json]:
+    return [{"type": "PodScheduled", "status": str(placed)}, {"type": "Ready", "status": str(ready)}]
 
 
 def _of(version: str, kind: str, metadata: Json) -> Json:

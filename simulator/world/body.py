@@ -1,5 +1,6 @@
 """The moving parts of the world, shared by mechanics and ports. It holds no truth about what is wrong."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -13,7 +14,7 @@ from simulator.world.events import Changes
 from simulator.world.filling import Fills
 from simulator.world.hardware import Hardware, Labels
 from simulator.world.marking import Marking
-from simulator.world.pods import Pod, Pods
+from simulator.world.pods import Pod, Pods, Workload
 from simulator.world.quality import Quality
 from simulator.world.rows import Rows
 from simulator.world.scoring import Scoring
@@ -99,6 +100,11 @@ class Body:
         self._come_alive(start)
         self.fills = Fills()
         self.fills.deploy(whole, start)
+
+    @property
+    def workloads(self) -> Mapping[str, Workload]:
+        """Every deployment by its service's name, batch work included."""
+        return {**self.pods.workloads, **self.fills.workloads}
 
     def labels(self) -> Labels:
         """Return the labels of every row that is alive."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config.fleet import Fleet, Service, ServiceKind
 from simulator.episode import demo_fleet
 from simulator.twin.cluster import StatusError, TwinCluster, Write, bare
 from simulator.twin.cluster_api import address
@@ -151,3 +152,43 @@ def test_a_watch_from_too_long_ago_must_list_again(cluster: TwinCluster) -> None
         cluster.shelf._keep(CHAT, {**cluster.shelf._seen[CHAT], "x": n})
     with pytest.raises(Gone):
         list(cluster.shelf.since(1, "deployments", ""))
+
+
+BATCH = ("deployments", "default", "chat-batch")
+
+
+@pytest.fixture
+def shared() -> TwinCluster:
+    """An API server of a fleet whose batch work runs on the GPUs of chat."""
+    beside = Service(name="chat-batch", kind=ServiceKind.BATCH, shares_gpus_of="chat", min_replicas=1)
+    made = Twin(World(Fleet(services=(*demo_fleet().services, beside))))
+    for _ in range(4):
+        made.advance()
+    return TwinCluster(made, lambda row: 9000 + row)
+
+
+def workers(cluster: TwinCluster) -> list[dict[str, Any]]:
+    pods = cluster.shelf.list("pods", "default")
+    return [item for item in pods if item["metadata"]["name"].startswith("chat-batch-")]
+
+
+def test_batch_work_is_a_deployment_with_pods_where_its_host_runs(shared: TwinCluster) -> None:
+    item = shared.get(BATCH)
+    assert (item["spec"]["replicas"], item["status"]["readyReplicas"]) == (1, 1)
+    assert not item["spec"]["template"]["spec"]["containers"][0]["resources"]  # it asks for no GPU of its own
+    (worker,) = workers(shared)
+    hosts = {pod.gpu // 8 for pod in shared._body.pods.of("chat")}
+    assert worker["spec"]["nodeName"] in {shared._body.pods.machines[index].name for index in hosts}
+    sets = shared.get(("replicasets", "default", worker["metadata"]["ownerReferences"][0]["name"]))
+    assert sets["spec"]["replicas"] == 1
+
+
+def test_batch_work_is_scaled_and_nothing_else_is_done_to_it(shared: TwinCluster) -> None:
+    shared.change(BATCH, scaled(2))
+    shared._twin.advance()
+    shared.look()
+    assert len(workers(shared)) == shared.get(BATCH)["spec"]["replicas"] == 2
+    with pytest.raises(StatusError, match="no replica"):
+        shared.evict(("pods", "default", workers(shared)[0]["metadata"]["name"]), {}, dry_run=False)
+    with pytest.raises(StatusError, match="nothing new of batch work"):
+        shared.change(BATCH, Write({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}, MERGE))
