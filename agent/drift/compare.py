@@ -13,7 +13,8 @@ from agent.drift.instants import time_faults
 from agent.drift.judging import judge
 from agent.drift.sampled import look_at_samples
 from agent.drift.texts import text_faults
-from agent.drift.vectors import vector_moves
+from agent.drift.vectors import columns_of_vectors, vector_moves
+from agent.drift.wording import candidates, text_moves
 from tools.tables import Column, Kind, Numbers, Table
 
 
@@ -30,9 +31,11 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
     gathered = gather_all(reference, current, limits)
     moves = judge(gathered, limits, (reference.rows, current.rows), importance)
     looked = look_at_samples(reference, current, moves, gathered, limits)
-    vectors = vector_moves(reference, current, limits, limits.false_alarms / 8)
-    joint = (*looked.joint, *vectors.joint)
-    faults = [*vectors.faults, *find_faults(reference, current, gathered, moves)]
+    clouds = limits.false_alarms / (16 if columns_of_vectors(reference, current) and candidates(gathered) else 8)
+    vectors = vector_moves(reference, current, limits, clouds)
+    texts = text_moves(reference, current, gathered, limits, clouds)
+    joint = (*looked.joint, *texts.joint, *vectors.joint)
+    faults = [*vectors.faults, *texts.faults, *find_faults(reference, current, gathered, moves)]
     return DriftReport(
         headline=headline(looked.moves, faults, joint, looked.segments, limits),
         reference=Side(name=reference.name, rows=reference.rows),
@@ -42,13 +45,15 @@ def _compare(reference: Table, current: Table, limits: Limits, importance: Mappi
         faults=tuple(faults),
         joint=joint,
         segments=looked.segments,
-        notes=(*_notes(reference, current, gathered, faults), *vectors.notes),
+        notes=(*_notes(reference, current, gathered, faults, texts.names), *vectors.notes),
     )
 
 
-def _notes(reference: Table, current: Table, gathered: Gathered, faults: list[Fault]) -> Iterator[str]:
+def _notes(
+    reference: Table, current: Table, gathered: Gathered, faults: list[Fault], texts: list[str]
+) -> Iterator[str]:
     """Yield what was not compared, and what is new but too rare to be a fault."""
-    yield from (f"{name}: names rows, not compared" for name in gathered.keys)
+    yield from (f"{name}: names rows, not compared" for name in gathered.keys if name not in texts)
     yield from (f"{name}: of a kind that is not compared" for name in gathered.left_out)
     known = {field.name for field in reference.fields}
     for field in current.fields:

@@ -30,6 +30,7 @@ class Gathered:
     repeats: tuple[float | None, float | None] = (None, None)  # share of rows that repeat another, where counted
     nulls: dict[str, tuple[int, int]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    worded: list[str] = field(default_factory=list)  # those of the keys that are text
     left_out: list[str] = field(default_factory=list)
 
     def sketches(self) -> tuple[Sketch, Sketch]:
@@ -189,5 +190,6 @@ def _texts(found: Gathered, name: str, values: tuple[dict[str, int], dict[str, i
     rows = sum(values[0].values())
     if rows > 20 and len(values[0]) > min(LIKE_A_KEY * rows, MOST_VALUES - 1):
         found.keys.append(name)
+        found.worded.append(name)
         return
     found.texts[name] = values

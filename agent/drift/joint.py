@@ -134,8 +134,8 @@ def joint_moves(first: Floats, second: Floats, names: Sequence[str], alpha: floa
     words = f"the correlation of {a} and {b} went from {before:.2f} to {after:.2f}"
     level = alpha / 3
     return (
-        _joint("correlation", after - before, p, level, abs(after - before) >= LEAST_CORRELATION, words),
-        _joint(
+        judged("correlation", after - before, p, level, abs(after - before) >= LEAST_CORRELATION, words),
+        judged(
             "classifier",
             told.statistic,
             told.p,
@@ -143,7 +143,7 @@ def joint_moves(first: Floats, second: Floats, names: Sequence[str], alpha: floa
             told.statistic - 0.5 >= LEAST_AREA,
             f"a classifier tells the sides apart by dependence alone with an area of {told.statistic:.3f}",
         ),
-        _joint(
+        judged(
             "mmd",
             cloud.statistic,
             cloud.p,
@@ -154,25 +154,33 @@ def joint_moves(first: Floats, second: Floats, names: Sequence[str], alpha: floa
     )
 
 
-def _joint(test: str, statistic: float, p: float, level: float, enough: bool, text: str) -> Joint:
+def judged(test: str, statistic: float, p: float, level: float, enough: bool, text: str) -> Joint:
+    """Return a test with its verdict: moved where chance does not explain it and it is enough to matter."""
     verdict: Verdict = "same" if p > level else "moved" if enough else "slight"
     return Joint(test=test, verdict=verdict, statistic=statistic, p=p, text=text)
 
 
 def embeddings_moved(first: Floats, second: Floats, alpha: float, seed: int) -> tuple[Joint, ...]:
     """Compare two clouds of embeddings, (rows, dimensions) each, on their leading directions."""
-    if min(len(first), len(second)) < FEW:
+    sides = leading(first, second)
+    if sides is None:
         return ()
-    both = np.concatenate([first, second])
-    centred = both - both.mean(axis=0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    flat = centred @ vectors[:, ::-1][:, :MOST_PAIRS]
-    one, two = flat[: len(first)], flat[len(first) :]
-    told, cloud = classifier(one, two, seed), mean_embedding(one, two, seed)
+    told, cloud = classifier(*sides, seed), mean_embedding(*sides, seed)
     enough = told.statistic - 0.5 >= LEAST_AREA
     text = f"a classifier tells the embeddings apart with an area of {told.statistic:.3f}"
     mmd = f"the mean embeddings lie apart (statistic {cloud.statistic:.0f}, {FEATURES} expected)"
     return (
-        _joint("classifier", told.statistic, told.p, alpha / 2, enough, text),
-        _joint("mmd", cloud.statistic, cloud.p, alpha / 2, enough, mmd),
+        judged("classifier", told.statistic, told.p, alpha / 2, enough, text),
+        judged("mmd", cloud.statistic, cloud.p, alpha / 2, enough, mmd),
     )
+
+
+def leading(first: Floats, second: Floats) -> tuple[Floats, Floats] | None:
+    """Return two clouds on the directions in which both together vary most; None where points are too few."""
+    if min(len(first), len(second)) < FEW or not first.shape[1]:
+        return None
+    both = np.concatenate([first, second])
+    centred = both - both.mean(axis=0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    flat = centred @ vectors[:, ::-1][:, :MOST_PAIRS]
+    return flat[: len(first)], flat[len(first) :]

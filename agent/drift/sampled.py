@@ -11,6 +11,7 @@ from agent.drift.joint import joint_moves
 from agent.drift.segments import MOST, segment_moves
 from agent.drift.since import since
 from agent.drift.vectors import columns_of_vectors
+from agent.drift.wording import candidates
 from tools.grid import Floats
 from tools.tables import Column, Kind, Labels, Numbers, Table
 
@@ -43,7 +44,8 @@ def look_at_samples(
     one, two = {name: drawn[0][name] for name in features}, drawn[1]
     overall = {move.feature: move.effect for move in moves if move.kind == "number"}
     narrow = {name: column for name, column in one.items() if isinstance(column, Numbers) or len(column.names) <= MOST}
-    spent = limits.false_alarms / (8 if columns_of_vectors(reference, current) else 4)
+    shared = columns_of_vectors(reference, current) or candidates(gathered)
+    spent = limits.false_alarms / (8 if shared else 4)
     return Sampled(
         [_dated(move, one, two, ticks) for move in moves],
         _joint(narrow, two, spent, limits.seed),

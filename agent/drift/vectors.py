@@ -13,9 +13,10 @@ ROWS = 5_000  # drawn on either side
 
 
 @dataclass
-class Vectors:
-    """What columns of vectors show."""
+class Shown:
+    """What columns of vectors, or of free text, show; ``names``: those that were compared."""
 
+    names: list[str] = field(default_factory=list)
     joint: list[Joint] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -27,9 +28,9 @@ def columns_of_vectors(reference: Table, current: Table) -> list[str]:
     return [each.name for each in reference.fields if each.vector and each.name in there]
 
 
-def vector_moves(reference: Table, current: Table, limits: Limits, alpha: float) -> Vectors:
+def vector_moves(reference: Table, current: Table, limits: Limits, alpha: float) -> Shown:
     """Compare every column of vectors; ``alpha`` is spent on all of them together."""
-    found, names = Vectors(), columns_of_vectors(reference, current)
+    found, names = Shown(), columns_of_vectors(reference, current)
     for name in names if limits.sample else ():
         try:
             one, two = (table.vectors(name, ROWS, limits.seed + at) for at, table in enumerate((reference, current)))
