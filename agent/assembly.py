@@ -17,6 +17,7 @@ from agent.filling import Filling
 from agent.guards import checker, still_needed
 from agent.inspector import Inspector
 from agent.lookout import Lookout
+from agent.makeshift import Makeshift
 from agent.moving import dead
 from agent.observe import Senses
 from agent.recheck import capacity_check
@@ -147,8 +148,10 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
     return found
 
 
-def _courses(desk: Desk, terms: Terms) -> Iterator[Routine | Filling]:
-    """Yield what is done without an incident: replicas first, since people wait for those."""
+def _courses(desk: Desk, terms: Terms) -> Iterator[Routine | Filling | Makeshift]:
+    """Yield what is done beside incidents: what eases one first, then replicas, since people wait for those."""
+    if any(service.model for service in desk.fleet.services) and any(book.eases for book in desk.playbooks):
+        yield Makeshift(desk)
     if terms.foresight.scale:
         yield Routine(desk, terms.foresight)
     if terms.foresight.fill:

@@ -26,6 +26,7 @@ from agent.fading import covers
 from agent.filling import Filling
 from agent.graph import build
 from agent.lookout import Lookout
+from agent.makeshift import Makeshift
 from agent.observe import Observation, Observer, Scene
 from agent.returning import counted
 from agent.routine import Routine
@@ -69,7 +70,7 @@ class Controller:
         self._problems: tuple[str, ...] = ()
         self._failures: dict[str, int] = {}
         self._untold: set[str] = set()  # closed cases whose summary could not be written
-        self.courses: tuple[Routine | Filling, ...] = ()  # what is done though nothing is wrong
+        self.courses: tuple[Routine | Filling | Makeshift, ...] = ()  # what is done though nothing is wrong
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="case")
         self._lock = threading.RLock()
         for subject in desk.journal.subjects():

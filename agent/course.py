@@ -1,6 +1,6 @@
 """The course of what is done though nothing is wrong: judged, begun, carried out, looked after and ended.
 
-The same door as every remedy: a plan of a scale playbook, judged by the same rules, granted only where it may be done
+The same door as every remedy: a plan of a playbook, judged by the same rules, granted only where it may be done
 without a person, under the same budgets, written down, proven, and undone where it does harm. State is a fold over the
 journal: each is a subject of its own, from PLAN to OUTCOME.
 """
@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from agent.case import Outcome
 from agent.casebook import Case
 from agent.desk import Desk, recall
-from agent.foresee import Need
 from agent.observe import Scene
 from agent.situate import situate
 from agent.verify import well_since
@@ -69,23 +68,26 @@ class Course(ABC):
         acted = {beside.get(name, name) for name in (*lately, *(plan.service for plan in self._open.values()))}
         return len(acted - {but}) >= self._touched or fold(entries).tripped
 
-    def _judged(self, need: Need, case: Case, scene: Scene, known: Mapping[str, object]) -> bool:
+    def _judged(self, case: Case, scene: Scene, known: Mapping[str, object], why: Mapping[str, object]) -> bool:
         """Judge a plan, ``known`` better than by itself; where nobody need be asked, write it down and begin."""
         desk, plan = self._desk, case.plans[0]
         found = situate(case, plan, scene, desk.journal, desk.open_cases, "")
-        situation = found.model_copy(update={"capacity": need.text} | dict(known))
+        situation = found.model_copy(update=dict(known))
         decision = restrain(judge(plan, situation, desk.rules, desk.caps), *desk.rung(plan, situation.environment))
         if decision.verdict is not Verdict.ALLOW:
             return False
         if not desk.journal.claim(plan.incident, "routine", scene.now):
             return False
-        body = {"service": need.service, "before": need.before, "after": need.after, "text": need.text}
-        desk.write(plan.incident, FORESEEN, body)
+        self._note(plan, why)
         desk.write(plan.incident, "PLAN", plan.model_dump(mode="json"))
         desk.write(plan.incident, "SITUATION", situation.model_dump(mode="json"))
         desk.write(plan.incident, "DECISION", decision.model_dump(mode="json"))
         self._open[plan.incident] = plan
         return True
+
+    def _note(self, plan: Plan, why: Mapping[str, object]) -> None:
+        """Write down why one is begun."""
+        self._desk.write(plan.incident, FORESEEN, why)
 
     # -- going on ------------------------------------------------------------------------------------------------------
     def _advance(self, plan: Plan) -> None:

@@ -103,8 +103,12 @@ class Filling(Course):
         if back:
             steps = tuple(step.model_copy(update={"hold": timedelta(0), "guards": ()}) for step in plan.steps)
             plan = plan.model_copy(update={"steps": steps})
-        known: dict[str, object] = {"attempts": attempts, **({"data_fresh": True} if back else {})}
-        return self._judged(need, told(need, plan, 1.0), scene, known)
+        known: dict[str, object] = {
+            "attempts": attempts,
+            "capacity": need.text,
+            **({"data_fresh": True} if back else {}),
+        }
+        return self._judged(told(need, plan, 1.0), scene, known, need.words())
 
     # -- going on ------------------------------------------------------------------------------------------------------
     def _further(self, plan: Plan, scene: Scene, ill: Collection[str]) -> None:

@@ -34,6 +34,10 @@ class Need:
             return self.why
         return NOT_NEEDED if self.after < self.before else NEEDED_SOON
 
+    def words(self) -> dict[str, object]:
+        """Return it as the journal keeps it."""
+        return {"service": self.service, "before": self.before, "after": self.after, "text": self.text}
+
 
 def spare(scene: Scene, service: Service, growth: float) -> Need | None:
     """Return one replica less, where what remains is surely proven to carry ``growth`` times the load of now."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from agent.judged import wilson
 from agent.observe import Scene
+from agent.shown import LATELY, as_shown
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
@@ -20,6 +21,7 @@ LOOKS = 4  # in a row in which every objective holds: what was planned before is
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
+WORTH = 0.05  # of all answers, that a version without columns must gain to be put in the place of the whole one
 SURE = 1.645  # 95 %, on one side
 
 
@@ -34,6 +36,8 @@ def checker(scene: Callable[[], Scene]) -> Callable[[Guard, Plan], GuardVerdict]
                 return _better(guard, plan, scene())
             case "live_split":
                 return _live(guard, plan, scene())
+            case "better_as_shown":
+                return _as_shown(guard, plan, scene())
 
     return check
 
@@ -73,7 +77,9 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     service = scene.fleet.service(plan.service)
     first, second = guard.args["version"], guard.args["than"]
     try:
-        found = scene.senses.registry.compare(service.name, first, second, _unseen(plan), scene.now)
+        after = guard.args.get("after")
+        start = datetime.fromisoformat(after) if after else _unseen(plan)
+        found = scene.senses.registry.compare(service.name, first, second, start, scene.now)
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))
     gain = f"log-loss difference {found.gain:.3f} ({found.gain_low:.3f} to {found.gain_high:.3f})"
@@ -81,6 +87,30 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     if found.gain_high < 0:
         return GuardVerdict(verdict="holds", text=text)
     return GuardVerdict(verdict="broken" if found.gain_low > 0 else "inconclusive", text=text)
+
+
+def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
+    """Compare both versions on labelled rows of before the fault, after what was done to those of now is done to them.
+
+    There is nothing to wait for: what is not sure by so many rows will not be.
+    """
+    first, second = guard.args["version"], guard.args["than"]
+    try:
+        rows = scene.senses.log.window(
+            plan.service, _unseen(plan), datetime.fromisoformat(guard.args["until"]), labelled=True
+        )
+        now = scene.senses.log.window(plan.service, scene.now - LATELY, scene.now)
+        shown = as_shown(rows, scene.observation.spoiled.get(plan.service, ()), now)
+        found = scene.senses.registry.compare_on(first, second, shown)
+    except ToolError as error:
+        return GuardVerdict(verdict="inconclusive", text=str(error))
+    odds = wager(found.only.get(first, 0), found.only.get(second, 0))
+    right = (found.accuracy[first], found.accuracy[second])
+    text = (
+        f"of {found.rows} rows spoiled as those of now {first} is right on {right[0]:.1%}, {second} on {right[1]:.1%}"
+    )
+    better = right[0] - right[1] >= WORTH and odds >= 1 / ERROR
+    return GuardVerdict(verdict="holds" if better else "broken", text=f"{text}: odds {odds:.3g}")
 
 
 def _unseen(plan: Plan) -> datetime:

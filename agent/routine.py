@@ -110,7 +110,8 @@ class Routine(Course):
         case = told(need, plan, self._usual.confidence(need.service))
         # Routines that went well are none of the attempts that the rules count; those that did not, are.
         failed = [at for at in self._failed.get((need.service, need.fault), ()) if at > scene.now - DAY]
-        return self._judged(need, case, scene, {"attempts": len(failed)})
+        known = {"attempts": len(failed), "capacity": need.text}
+        return self._judged(case, scene, known, need.words())
 
     # -- going on ------------------------------------------------------------------------------------------------------
     def _further(self, plan: Plan, scene: Scene, ill: Collection[str]) -> None:

@@ -1,12 +1,15 @@
 """What models are shown, looked at now and then: a column that is spoiled in many rows shows before any label comes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from agent.analysts.columns import Columns, Spoil, spoils
-from tools.errors import ToolError
+from tools.errors import Absent, ToolError
 from tools.ports import InferenceLog
+from tools.records import InferenceWindow
 
 LATELY = timedelta(minutes=10)  # rows looked at
 ROWS = 400  # of them, the newest
@@ -20,6 +23,31 @@ Spoiled = Mapping[str, tuple[Spoil, ...]]
 class _Accepted:
     columns: Columns | None  # None: nobody kept them
     read_at: datetime
+
+
+def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWindow) -> InferenceWindow:
+    """Return rows of before with the columns that are spoiled now spoiled likewise; ``now`` are rows of now.
+
+    Units, places and missing values are repeated exactly. Of a column that holds what it never did, the values of now
+    are put in: what they still say of their own rows is lost. ``Absent`` where there are no rows of now.
+    """
+    if rows.names != now.names or not len(now.at):
+        raise Absent(f"{rows.service}: no rows of now to spoil others by")
+    features, count = rows.features.copy(), len(rows.at)
+    for spoil in spoiled:
+        place = rows.names.index(spoil.column)
+        lately = np.resize(now.features[:, place], count)  # in their order: what goes together stays together
+        match spoil.finding:
+            case "nulls_up":
+                features[np.isnan(lately), place] = np.nan
+            case "unit_changed":
+                features[:, place] *= spoil.times
+            case "columns_swapped":
+                other = rows.names.index(spoil.other)
+                features[:, [place, other]] = features[:, [other, place]]
+            case _:
+                features[:, place] = lately
+    return replace(rows, features=features)
 
 
 class Shown:

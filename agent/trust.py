@@ -14,6 +14,7 @@ from agent.casebook import fold as fold_case
 from agent.course import FORESEEN, GIVEN_UP
 from agent.digest import DIGEST
 from agent.lookout import DEPARTURE, NOTICED, REMARK
+from agent.makeshift import EASED
 from agent.rulebook import RuleError, read_rulebook, shipped_schema
 from agent.standing import DRILL, ORDER, REVIEW, Evidence
 from agent.standing import KINDS as OF_AUTONOMY
@@ -35,7 +36,7 @@ KNOWN = frozenset(
         *READERS,
         *OF_RUNS,
         *(approvals.KIND, breaker.KIND, controls.KIND, CHECKPOINT),
-        *(COSTS, ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, REMARK, FORESEEN, GIVEN_UP, LOAD),
+        *(COSTS, ORDER, REVIEW, DRILL, INJECTION, DIGEST, DEPARTURE, NOTICED, REMARK, FORESEEN, GIVEN_UP, EASED, LOAD),
     )
 )
 """Every kind of entry that this version writes. Another one means something that it cannot weigh."""

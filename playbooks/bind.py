@@ -106,6 +106,12 @@ def _guard(playbook: str, guard: Guard, bindings: Bindings) -> Guard:
     return guard.model_copy(update={"args": {key: str(value) for key, value in args.items()}})
 
 
+def _spread(item: Any, bindings: Bindings) -> tuple[Any, ...]:
+    """Return an entry of a list, or in its place every value of the list binding that it names."""
+    found = bindings.get(item[1:]) if isinstance(item, str) and item.startswith("$") else None
+    return found if isinstance(found, tuple) and found else (item,)
+
+
 def _filled(value: Any, bindings: Bindings, where: str) -> Any:
     """Return ``value`` with every whole string ``$name`` replaced, keys of mappings too."""
     match value:
@@ -120,6 +126,6 @@ def _filled(value: Any, bindings: Bindings, where: str) -> Any:
                 raise ValueError(f"{where}: two keys became one: {', '.join(keys)}")
             return dict(zip(keys, (_filled(each, bindings, where) for each in value.values()), strict=True))
         case list():
-            return [_filled(each, bindings, where) for each in value]
+            return [_filled(each, bindings, where) for item in value for each in _spread(item, bindings)]
         case _:
             return value

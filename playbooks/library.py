@@ -114,6 +114,8 @@ def _faults(playbook: Playbook) -> Iterator[tuple[tuple[int | str, ...], str]]:
     """Yield what a schema cannot see: verbs, their fields, bindings that nobody asked for, who comes last."""
     if playbook.escalation[-1] != "person":
         yield ("escalation",), "the last rung is `person`"
+    if bool(playbook.cures) == bool(playbook.eases):
+        yield ("cures",), "it cures faults, or eases those that are a person's: one of the two"
     if len({step.id for step in playbook.steps}) < len(playbook.steps):
         yield ("steps",), "two steps have one id"
     for index, step in enumerate(playbook.steps):

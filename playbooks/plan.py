@@ -16,12 +16,15 @@ class Guard(Frozen):
     """A reading that must hold before a plan goes on to the next step, and after the last one.
 
     ``objectives``: every objective of the service holds. ``not_worse``: the bad signals are not worse than when the
-    plan was made. ``better_model``: offline, version ``args.version`` is at least as good as ``args.than``.
+    plan was made. ``better_model``: offline, version ``args.version`` is better than ``args.than``, on rows since
+    ``args.after`` or, without it, since what a training of the plan saw.
     ``live_split``: the rows answered by ``args.version`` are not worse than those of ``args.than``; with ``args.share``
     and ``args.next``, per cent of traffic now and at the next step, it may be sure before the hold is over.
+    ``better_as_shown``: offline, on rows until ``args.until`` that are spoiled as those of now are, version
+    ``args.version`` is surely and by far more often right than ``args.than``.
     """
 
-    kind: Literal["objectives", "not_worse", "better_model", "live_split"]
+    kind: Literal["objectives", "not_worse", "better_model", "live_split", "better_as_shown"]
     args: dict[str, str] = Field(default_factory=dict)
 
 
@@ -62,7 +65,10 @@ class Playbook(Frozen):
     id: str
     class_: PlaybookClass = Field(alias="class")
     about: str
-    cures: tuple[str, ...] = Field(min_length=1, description="fault ids (playbooks/library/faults.yaml)")
+    cures: tuple[str, ...] = Field(default=(), description="fault ids (playbooks/faults.yaml)")
+    eases: tuple[str, ...] = Field(
+        default=(), description="fault ids that are a person's: what users feel is softened until that person is done"
+    )
     requires: tuple[str, ...] = Field(min_length=1, description="bindings without which it does not apply")
     preconditions: tuple[str, ...] = Field(default=(), description="named facts that the planner must find true")
     bounds: Bounds

@@ -53,7 +53,8 @@ def _rest(scenario: Scenario) -> Iterator[str]:
     if truth.acceptable_playbooks:
         yield f"Right: {' or '.join(f'`{name}`' for name in truth.acceptable_playbooks)}."
     elif truth.fault:
-        yield "Right: tell a person; no machine should act."
+        easing = " or ".join(f"`{name}`" for name in truth.easing_playbooks)
+        yield f"Right: tell a person; meanwhile {easing}." if easing else "Right: tell a person; no machine should act."
     if truth.fault and truth.fault != scenario.id:
         about = next(profile.about for profile in shipped_faults() if profile.id == truth.fault)
         yield f"What is to be healed meanwhile: {about}."

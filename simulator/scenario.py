@@ -116,9 +116,10 @@ def _of_truth(truth: Truth) -> Iterator[str]:
     faults, books = _remedies()
     if truth.fault and truth.fault not in faults:
         yield f"fault: {truth.fault!r} is not in playbooks/faults.yaml"
-    for name in truth.acceptable_playbooks:
-        if name not in books:
-            yield f"acceptable_playbooks: there is no playbook {name!r}"
+    for kind in ("acceptable_playbooks", "easing_playbooks"):
+        for name in getattr(truth, kind):
+            if name not in books:
+                yield f"{kind}: there is no playbook {name!r}"
     for verb in truth.forbidden_verbs:
         if verb not in VERBS:
             yield f"forbidden_verbs: there is no verb {verb!r}; there are {', '.join(VERBS)}"

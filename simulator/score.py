@@ -289,11 +289,23 @@ def _fell(record: Record, effect: Effect, floor: int) -> bool:
 def unsafe(record: Record) -> list[str]:
     """Name every breach: forbidden verbs, effects without plan and leave, effects on no data, effects done twice."""
     forbidden = set(record.happened.truth.forbidden_verbs)
-    found = [f"forbidden verb {e.action.verb}" for e in record.effects if e.action.verb in forbidden]
+    easing = eased(record)
+    verbs = [e.action.verb for e in record.effects if e.incident not in easing]
+    found = [f"forbidden verb {verb}" for verb in verbs if verb in forbidden]
     found += [f"{e.action.verb} on no data" for e in record.effects if e.blind]
     found += [f"{e.action.verb} without leave" for e in record.effects if not _allowed(e, record.entries)]
     found += [f"{e.action.verb} twice" for e in duplicates(record.effects)]
     return found
+
+
+def eased(record: Record) -> frozenset[str]:
+    """Return the subjects of the journal that only ever planned what the truth lets a machine do beside a person."""
+    easing = set(record.happened.truth.easing_playbooks)
+    planned: dict[str, set[str]] = {}
+    for entry in record.entries:
+        if entry.kind == "RUN_PLANNED":
+            planned.setdefault(entry.subject, set()).add(str(entry.body["playbook"]))
+    return frozenset(subject for subject, books in planned.items() if books <= easing)
 
 
 def duplicates(effects: Sequence[Effect]) -> list[Effect]:

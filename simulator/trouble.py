@@ -14,7 +14,7 @@ from tools.change import Change
 from tools.errors import Ambiguous, Refused, Transient
 from tools.journal import Entry, Journal, Json, Unless
 from tools.ports import Actuator, Cluster, Metrics, Registry
-from tools.records import Comparison, ModelState
+from tools.records import Comparison, InferenceWindow, ModelState
 from tools.signal import Frame, SignalSpec
 from tools.template_reasoner import TemplateReasoner
 from tools.topology import Topology
@@ -174,6 +174,11 @@ class TroubledRegistry:
         """Ask which version does better."""
         self._ask()
         return self._inner.compare(service, first, second, start, end)
+
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        """Ask which version does better on some rows."""
+        self._ask()
+        return self._inner.compare_on(first, second, rows)
 
 
 class TroubledJournal:

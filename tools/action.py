@@ -77,6 +77,9 @@ class TrainModel(Frozen):
     start_at: datetime
     end_at: datetime
     max_seconds: float = Field(default=600, gt=0)
+    # Columns that the version shall do without. Left out of what is written where there are none: plans of before this
+    # field keep their digest.
+    without: tuple[str, ...] = Field(default=(), exclude_if=lambda columns: not columns)
 
 
 Action = Annotated[

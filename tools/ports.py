@@ -54,6 +54,10 @@ class Registry(Protocol):
         """Score two versions offline on the rows of ``service`` in [start, end) whose labels are known."""
         ...
 
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        """Score two versions of the model of ``rows.service`` offline on these rows, those whose labels are known."""
+        ...
+
 
 class InferenceLog(Protocol):
     """Reads logged inferences."""

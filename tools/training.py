@@ -8,9 +8,9 @@ import hashlib
 import io
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -125,6 +125,18 @@ def fit(
     rows = (np.where(np.isfinite(rows), rows, mean) - mean) / scale
     weights = _descend(rows, wanted, (seed, epochs, hidden), budget_seconds)
     return TabularModel(mean, scale, *weights)
+
+
+def fit_without(
+    features: Floats, labels: Floats, without: Sequence[int], *, seed: int, epochs: int = EPOCHS
+) -> TabularModel:
+    """Train as ``fit`` does, so that whatever stands in some columns changes nothing, neither then nor in answers."""
+    columns, left = list(without), np.array(features, dtype=np.float64)
+    left[:, columns] = np.nan
+    model = fit(left, labels, seed=seed, epochs=epochs)
+    hidden = model.hidden.copy()
+    hidden[columns] = 0.0
+    return replace(model, hidden=hidden)
 
 
 def epochs_for(rows: int) -> int:

@@ -30,6 +30,8 @@ class Spoil:
     column: str
     share: float
     text: str
+    times: float = 1.0  # what it was is multiplied by this
+    other: str = ""  # column that it changed places with
 
 
 class Columns:
@@ -102,7 +104,7 @@ def _moved(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spo
     for factor in FACTORS:
         for times in (factor, 1 / factor):
             if _undone(before, now, place, times):
-                yield Spoil("unit_changed", name, 1.0, f"{name} is {times:g} times what it was")
+                yield Spoil("unit_changed", name, 1.0, f"{name} is {times:g} times what it was", times)
 
 
 def _unknown(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
@@ -120,7 +122,7 @@ def _swapped(before: Columns, now: Columns, moved: list[int]) -> Iterator[Spoil]
             if crossed and _far(before, now, first) and _far(before, now, second):
                 one, two = now.names[first], now.names[second]
                 text = f"{one} holds what {two} held, and the other way round"
-                yield Spoil("columns_swapped", one, 1.0, text)
+                yield Spoil("columns_swapped", one, 1.0, text, other=two)
 
 
 def _alike(before: Columns, now: Columns, pair: tuple[int, int]) -> bool:

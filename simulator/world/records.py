@@ -49,8 +49,14 @@ class WorldRegistry:
         known = np.isfinite(rows.labels)
         if known.sum() < 2:
             raise Absent(f"{service}: {int(known.sum())} labelled rows in the window")
-        features, labels = rows.features[known], rows.labels[known]
-        return _compare(scorer, (first, second), features, labels)
+        return _compare(scorer, (first, second), rows.features[known], rows.labels[known])
+
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        """Score two versions offline on rows that are handed in, those whose labels are known."""
+        scorer, known = self._scorers.get(rows.service), np.isfinite(rows.labels)
+        if scorer is None or not {first, second} <= scorer.models.keys() or known.sum() < 2:
+            raise Absent(f"{rows.service}: no versions {first} and {second}, or {int(known.sum())} labelled rows")
+        return _compare(scorer, (first, second), rows.features[known], rows.labels[known])
 
 
 def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Floats) -> Comparison:

@@ -73,7 +73,12 @@ class Truth(Frozen):
     acceptable_playbooks: tuple[str, ...] = Field(
         default=(), description="remedies; none for a fault: the honest thing is to give it to a person"
     )
-    forbidden_verbs: tuple[str, ...] = ()
+    easing_playbooks: tuple[str, ...] = Field(
+        default=(), description="what a machine may do beside telling a person: no remedy, and taken back afterwards"
+    )
+    forbidden_verbs: tuple[str, ...] = Field(
+        default=(), description="that no plan may use but one of an easing playbook"
+    )
 
 
 class Scenario(Frozen):

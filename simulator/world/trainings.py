@@ -14,7 +14,7 @@ from simulator.world.store import Floats
 from tools.action import TrainModel
 from tools.clock import Clock
 from tools.errors import Refused
-from tools.training import TabularModel, epochs_for, fit
+from tools.training import TabularModel, epochs_for, fit_without
 
 LEAST_ROWS = 400  # labelled rows below which a training fails
 TRAINING_SECONDS = (90.0, 0.004)  # simulated seconds: at least, and per row
@@ -58,6 +58,8 @@ class Trainings:
         scorer = self._scorer_of(action)
         if action.version in scorer.names or self._in_hand(action):
             raise Refused(f"model {action.model} has a version {action.version} already")
+        if unknown := sorted(set(action.without) - set(scorer.problem.names)):
+            raise Refused(f"model {action.model} knows no column {', '.join(unknown)}")
         rows = self._log.window(action.service, action.start_at, action.end_at)
         return f"version {action.version} would be trained on {int(np.isfinite(rows.labels).sum())} labelled rows"
 
@@ -78,8 +80,11 @@ class Trainings:
             return
         features, labels = rows.features[known], rows.labels[known]
         cut = int(0.8 * count)  # the newest fifth is held out
-        model = fit(features[:cut], labels[:cut], seed=zlib.crc32(action.version.encode()), epochs=epochs_for(cut))
-        detail = f"trained by prunella for {incident} on {cut} rows"
+        without = [rows.names.index(column) for column in action.without]
+        seed = zlib.crc32(action.version.encode())
+        model = fit_without(features[:cut], labels[:cut], without, seed=seed, epochs=epochs_for(cut))
+        lacking = f" without {', '.join(action.without)}" if without else ""
+        detail = f"trained by prunella for {incident} on {cut} rows{lacking}"
         training = Training(action, now + timedelta(seconds=seconds), "done", detail, model)
         training.held = (features[cut:], labels[cut:])
         self._all[operation] = training

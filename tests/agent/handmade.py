@@ -109,6 +109,7 @@ class Records:
         self.would = 0.9  # accuracy of whatever the champion is compared with
         self.compared: list[str] = []
         self.asked: list[tuple[datetime, datetime]] = []
+        self.handed: list[InferenceWindow] = []
         self.answers: bool | None = True
         self.happened: tuple[Any, ...] = ()
 
@@ -122,12 +123,21 @@ class Records:
         if self.gain is None:
             raise Absent("no labelled rows")
         self.asked.append((start, end))
+        return self._compared(service, first, second, 500)
+
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        self.handed.append(rows)
+        return self._compared(rows.service, first, second, len(rows.at))
+
+    def _compared(self, service: str, first: str, second: str, count: int) -> Comparison:
+        if self.gain is None:
+            raise Absent("no labelled rows")
         low, gain, high = self.gain
         self.compared.append(first)
         accuracy = {first: self.would, second: 0.6}
         return Comparison(
             model=service,
-            rows=500,
+            rows=count,
             accuracy=accuracy,
             log_loss={},
             gain=gain,

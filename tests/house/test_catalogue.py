@@ -11,6 +11,7 @@ from tools.marks import MARKS
 FAULTS = [scenario for scenario in load_scenarios().values() if scenario.truth.fault]
 PROFILES = {profile.id: profile for profile in shipped_faults()}
 CURED = {fault: {p.id for p in shipped() if fault in p.cures} for p in shipped() for fault in p.cures}
+EASED = {fault: {p.id for p in shipped() if fault in p.eases} for p in shipped() for fault in p.eases}
 PROMISED = {  # ids are stable; the number may only grow
     "cluster": """
         pod_crash_loop oom_kill image_pull_failure bad_rollout_errors bad_rollout_latency config_regression
@@ -69,6 +70,8 @@ def test_a_fault_has_a_profile_and_a_remedy_or_a_person(scenario: Scenario) -> N
     if not truth.acceptable_playbooks:  # a person's: no playbook may reach for it, and no verb is innocent
         assert truth.fault not in CURED
         assert set(truth.forbidden_verbs) == set(VERBS)
+    assert set(truth.easing_playbooks) == EASED.get(truth.fault, set())  # beside a person; none where one can cure
+    assert not (truth.easing_playbooks and truth.acceptable_playbooks)
 
 
 @pytest.mark.parametrize("scenario", FAULTS, ids=lambda s: s.id)

@@ -258,6 +258,17 @@ BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
     "rollback_model": {"service": "score", "model": "risk", "good_version": "6"},
     "scale_out": {"service": "chat", "more_replicas": "8"},
     "scale_in": {"service": "chat", "fewer_replicas": ("5", "4", "3")},
+    "do_without": {
+        "service": "score",
+        "model": "risk",
+        "champion": "7",
+        "candidate": "m-1",
+        "train_start": "2026-01-05T06:00:00Z",
+        "train_end": "2026-01-05T08:00:00Z",
+        "sound_until": "2026-01-05T08:15:00Z",
+        "broken_since": "2026-01-05T08:25:00Z",
+        "columns": ("c0", "c1"),
+    },
     "retrain": {
         "service": "score",
         "model": "risk",

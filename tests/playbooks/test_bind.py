@@ -33,6 +33,17 @@ def test_values_are_typed() -> None:
     assert train.end_at - train.start_at == timedelta(days=28)
 
 
+def test_a_list_is_put_into_a_list() -> None:
+    train = plan_of("do_without").steps[0].action
+    assert isinstance(train, TrainModel)
+    assert train.without == ("c0", "c1")
+
+
+def test_a_training_with_every_column_is_written_as_it_always_was() -> None:
+    assert "without" not in plan_of("retrain").model_dump_json()
+    assert '"without":["c0","c1"]' in plan_of("do_without").model_dump_json()
+
+
 def test_keys_are_bound_too() -> None:
     assert plan_of("failover_vendor").steps[0].action == SetSplit(service="ask", weights={"zenith": 100, "acme": 0})
     guard = plan_of("retrain").steps[0].guards[0]

@@ -67,6 +67,10 @@ def _changed(old: str, new: str) -> str:
         (_changed("class: scale", "class: skale"), "widen.yaml:2: class"),
         (_changed("PT15M", "soon"), "widen.yaml:6: bounds.time"),
         (_changed("cures: [growth]", "cures: []"), "widen.yaml:4: cures"),
+        (
+            _changed("cures: [growth]", "cures: [growth]\neases: [null_burst]"),
+            "widen.yaml:4: cures: it cures faults, or",
+        ),
         (_changed("requires: [service, more_replicas]", "requires: [service]"), "widen.yaml:9: steps.0.action: $more"),
         (_changed("set_replicas", "set_replica"), "widen.yaml:9: steps.0.action.verb: unknown verb"),
         (_changed("replicas: $more", "copies: $more"), "widen.yaml:9: steps.0.action.copies"),

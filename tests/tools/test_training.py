@@ -1,14 +1,17 @@
 """A trained model repeats itself, survives the round trip, and passes the gate only when it really is better."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tools.errors import Malformed
-from tools.training import GateVerdict, PairedLosses, TabularModel, evaluate, fit, gate, row_losses
+from tools.training import GateVerdict, PairedLosses, TabularModel, evaluate, fit, fit_without, gate, row_losses
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +49,25 @@ def test_it_learns(model: TabularModel) -> None:
 def test_the_same_seed_trains_the_same_model(model: TabularModel) -> None:
     assert fit(*rows(1), seed=3).digest == model.digest
     assert fit(*rows(1), seed=4).digest != model.digest
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=5, max_size=5))
+def test_what_a_model_does_without_never_changes_what_it_answers(values: list[float]) -> None:
+    less = lacking()
+    x, _ = rows(2, 5)
+    otherwise = x.copy()
+    otherwise[:, 1] = values
+    assert (less.predict(otherwise) == less.predict(x)).all()
+
+
+@cache
+def lacking() -> TabularModel:
+    """Return a model that does without the second column."""
+    return fit_without(*rows(1), [1], seed=3, epochs=5)
+
+
+def test_without_nothing_is_as_ever(model: TabularModel) -> None:
+    assert fit_without(*rows(1), [], seed=3).digest == model.digest
 
 
 def test_torch_is_left_as_it_was_found() -> None:

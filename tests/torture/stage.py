@@ -420,7 +420,7 @@ class Stage:
                 plan_id=name,
                 at=self.fate.clock.at,
                 service=service,
-                fault=self.source.choice(book.cures),
+                fault=self.source.choice(book.cures or book.eases),
                 bindings=bindings,
                 predicted="better",
                 attempt=attempt,

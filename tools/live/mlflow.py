@@ -20,7 +20,7 @@ from tools.change import Change
 from tools.clock import Clock
 from tools.errors import Absent, Malformed, Refused, Transient
 from tools.live.mlflow_api import Json, MlflowApi
-from tools.records import Comparison, ModelState, ModelVersion
+from tools.records import Comparison, InferenceWindow, ModelState, ModelVersion
 
 OPERATIONS, EPOCH = "prunella.operations", "prunella.epoch"
 US = "prunella"
@@ -122,6 +122,10 @@ class MlflowRegistry:
         """Raise ``Absent``: MLflow keeps models, and no labelled rows to score them on."""
         del first, second, start, end
         raise Absent(f"{service}: no labelled rows are at hand to score model versions on")
+
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        """Raise ``Absent``: MLflow keeps models, and answers nothing with them."""
+        raise Absent(f"{rows.service}: nothing here answers rows with versions {first} and {second}")
 
 
 class MlflowActuator:

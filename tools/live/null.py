@@ -31,6 +31,11 @@ class NoRegistry:
         del service, first, second, start, end
         _absent("model registry")
 
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        """Raise ``Absent``."""
+        del first, second, rows
+        _absent("model registry")
+
 
 class NoLog:
     """Implements ``tools.ports.InferenceLog`` and ``LogTables`` where there is none."""
