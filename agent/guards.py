@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.judged import wilson
 from agent.observe import Scene
-from agent.shown import LATELY, as_shown
+from agent.shown import LATELY, as_shown, read_spoils
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
@@ -100,7 +100,7 @@ def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
             plan.service, _unseen(plan), datetime.fromisoformat(guard.args["until"]), labelled=True
         )
         now = scene.senses.log.window(plan.service, scene.now - LATELY, scene.now)
-        shown = as_shown(rows, scene.observation.spoiled.get(plan.service, ()), now)
+        shown = as_shown(rows, read_spoils(guard.args["spoiled"]), now)
         found = scene.senses.registry.compare_on(first, second, shown)
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))

@@ -6,7 +6,7 @@ those of now, and served step by step. Labels then confirm it, or it is taken ba
 labels show that the whole version is better again, that one is put back. How one is carried out is in ``agent.course``.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from agent.case import Anomaly, Diagnosis, Hypothesis, Incident
@@ -16,6 +16,7 @@ from agent.desk import Desk
 from agent.guards import checker
 from agent.observe import Scene
 from agent.preconditions import Ground, unmet
+from agent.soundness import LEAST, bindings, champion_of, seen_spoiled
 from agent.spoiled import INPUTS
 from config.fleet import Service
 from playbooks.bind import bind
@@ -30,12 +31,7 @@ SOUND = "columns_sound"  # what a version is put back for
 BACK = "rollback_model"  # the playbook that does it
 EVERY = timedelta(minutes=2)  # between two looks for what could be eased or put back
 TOLD = timedelta(hours=6)  # after which what a person was told is no ground any more
-MARGIN = timedelta(minutes=10)  # before the first look that saw it, from when on rows may be broken
-HELD = timedelta(minutes=15)  # of sound rows, that are not trained on
-LEARNT = timedelta(hours=2)  # of rows, that are
-LEAST = 400  # labelled rows to judge by that the columns are sound and the whole version better
 MOST_BACK = 3  # times that putting back is tried
-MOST_LEFT_OUT = 0.5  # of the columns
 
 
 class Makeshift(Course):
@@ -71,7 +67,7 @@ class Makeshift(Course):
     def _ease(self, scene: Scene, ill: Collection[str]) -> None:
         """Begin what may be done for services whose columns are spoiled, and of which a person was told."""
         taken = {*ill, *self._serving, *(plan.service for plan in self._open.values())}
-        sick = [s for s in scene.fleet.services if scene.observation.spoiled.get(s.name) and s.name not in taken]
+        sick = [s for s in scene.fleet.services if s.name not in taken and seen_spoiled(s, scene)]
         cases = read_cases(self._desk.journal) if sick else ()
         for service in sick:
             told = [case for case in cases if _was_told(case, service, scene.now)]
@@ -112,7 +108,7 @@ class Makeshift(Course):
         for name, served in tuple(self._serving.items()):
             service, sound = scene.fleet.service(name), self._sound_at.get(name)
             now, before = versions(served)
-            if _champion(service, scene) not in ("", now):
+            if champion_of(service, scene) not in ("", now):
                 self._serving.pop(name)  # somebody put something else there: it is over
             elif name not in taken and sound and (text := _better_again(service, (before, now), sound, scene)):
                 self._back(served, before, text, scene)
@@ -180,50 +176,6 @@ class Makeshift(Course):
             self._serving.pop(plan.service, None)
 
 
-def bindings(service: Service, case: Case, scene: Scene) -> dict[str, str | tuple[str, ...]]:
-    """Return what a makeshift needs; what is not known, or known not to be so, is left out."""
-    onset = min((each.onset_at for each in case.incident.anomalies if each.signal == INPUTS), default=None)
-    columns = spoiled_columns(service, scene)
-    champion = _champion(service, scene)
-    if onset is None or not champion:
-        return {}
-    until = onset - MARGIN
-    found: dict[str, str | tuple[str, ...]] = {
-        "service": service.name,
-        "model": service.model,
-        "champion": champion,
-        "candidate": f"m-{case.incident.id.removeprefix('inc-')}",
-        "sound_until": until.isoformat(),
-        "broken_since": onset.isoformat(),
-        "columns": columns,
-    }
-    return found | dict(_training(service, scene, until))
-
-
-def spoiled_columns(service: Service, scene: Scene) -> tuple[str, ...]:
-    """Return the columns that are spoiled now; none where they are too many to do without."""
-    spoiled = scene.observation.spoiled.get(service.name, ())
-    found = sorted({name for spoil in spoiled for name in (spoil.column, spoil.other) if name})
-    try:
-        count = len(scene.senses.log.reference(service.name).names)
-    except ToolError:
-        return ()
-    return tuple(found) if len(found) <= MOST_LEFT_OUT * count else ()
-
-
-def _training(service: Service, scene: Scene, until: datetime) -> Iterator[tuple[str, str]]:
-    """Yield the window to train on, where enough of its rows, and of those after it, are labelled."""
-    end = until - HELD
-    try:
-        rows = scene.senses.log.window(service.name, end - LEARNT, until, labelled=True)
-    except ToolError:
-        return
-    learnt = int((rows.at < end.timestamp()).sum())
-    if min(learnt, len(rows.at) - learnt) >= LEAST:
-        yield "train_start", (end - LEARNT).isoformat()
-        yield "train_end", end.isoformat()
-
-
 def _better_again(service: Service, pair: tuple[str, str], since: datetime, scene: Scene) -> str:
     """Return how much better the first version is on labelled rows since then, where it surely is; else nothing."""
     try:
@@ -286,11 +238,3 @@ def _top(case: Case) -> Hypothesis:
     if case.diagnosis is None or case.diagnosis.top is None:
         raise Absent(f"{case.incident.id} has no diagnosis")
     return case.diagnosis.top
-
-
-def _champion(service: Service, scene: Scene) -> str:
-    """Return the version that serves; empty where nobody knows."""
-    try:
-        return scene.senses.registry.model(service.model).aliases.get("champion", "") if service.model else ""
-    except ToolError:
-        return ""

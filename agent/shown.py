@@ -1,6 +1,7 @@
 """What models are shown, looked at now and then: a column that is spoiled in many rows shows before any label comes."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -48,6 +49,27 @@ def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWind
             case _:
                 features[:, place] = lately
     return replace(rows, features=features)
+
+
+def write_spoils(spoiled: Sequence[Spoil]) -> str:
+    """Return what a plan has to remember of spoiled columns: a later look may miss one.
+
+    >>> read_spoils(write_spoils((Spoil("unit_changed", "x", 1.0, "x is 1000 times", 1000.0),)))[0].times
+    1000.0
+    """
+    return json.dumps([[spoil.finding, spoil.column, spoil.times, spoil.other] for spoil in spoiled])
+
+
+def read_spoils(text: str) -> tuple[Spoil, ...]:
+    """Return the spoiled columns that a plan remembers."""
+    return tuple(
+        Spoil(finding, column, 1.0, "", times, other) for finding, column, times, other in json.loads(text or "[]")
+    )
+
+
+def lately_spoiled(scene_spoils: Iterable[Spoiled], service: str) -> tuple[Spoil, ...]:
+    """Return what the newest of some looks that saw anything spoiled saw; ``scene_spoils``: oldest first."""
+    return next((found for each in reversed(list(scene_spoils)) if (found := each.get(service, ()))), ())
 
 
 class Shown:

@@ -20,8 +20,8 @@ class Guard(Frozen):
     ``args.after`` or, without it, since what a training of the plan saw.
     ``live_split``: the rows answered by ``args.version`` are not worse than those of ``args.than``; with ``args.share``
     and ``args.next``, per cent of traffic now and at the next step, it may be sure before the hold is over.
-    ``better_as_shown``: offline, on rows until ``args.until`` that are spoiled as those of now are, version
-    ``args.version`` is surely and by far more often right than ``args.than``.
+    ``better_as_shown``: offline, on rows until ``args.until`` that are spoiled as those of now are
+    (``args.spoiled``), version ``args.version`` is surely and by far more often right than ``args.than``.
     """
 
     kind: Literal["objectives", "not_worse", "better_model", "live_split", "better_as_shown"]

@@ -12,6 +12,7 @@ NULLS = 0.05  # more of the rows without a value
 FACTORS = (1000.0, 100.0, 60.0, 1e6)  # between units, either way
 ALIKE = 0.25  # distance of quartiles, in spreads, of a column that is as it was
 UNDONE, WIDTHS = 0.45, (0.5, 2.0)  # the same once a unit is undone: an hour is not a week; its spread, in spreads
+EXACT = 9  # decimal places: what was standardised and turned back is whole but for rounding
 UNKNOWN = 0.05  # share of codes that nobody saw before
 CODES = 24  # distinct whole values at most, of a column of codes
 STUCK = 0.9  # share of one value
@@ -54,7 +55,7 @@ class Columns:
     def codes(self, place: int) -> Table | None:
         """Return the values of a column of codes; None where it is none."""
         if place not in self._codes:
-            known = np.unique(self.of(place))
+            known = np.unique(np.round(self.of(place), EXACT))
             whole = 0 < len(known) <= CODES and bool((known == np.rint(known)).all())
             self._codes[place] = known if whole else None
         return self._codes[place]
@@ -110,7 +111,7 @@ def _moved(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spo
 def _unknown(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
     known = before.codes(place)
     if known is not None:
-        unknown = float((~np.isin(now.of(place), known)).mean())
+        unknown = float((~np.isin(np.round(now.of(place), EXACT), known)).mean())
         if unknown > UNKNOWN:
             yield Spoil("category_new", name, unknown, f"{unknown:.0%} of {name} are codes that were never seen")
 

@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 
 from agent.analysts.columns import Columns, spoils
+from agent.analysts.columns import Spoil as Spoiled
 from agent.assembly import assemble
 from agent.guards import checker
 from agent.makeshift import PREFIX
 from agent.observe import Senses
-from agent.shown import as_shown
+from agent.shown import as_shown, read_spoils
+from agent.soundness import bindings, seen_spoiled
 from agent.standing import Evidence
 from agent.trust import unsound
 from playbooks.plan import Guard
 from simulator.episode import TICK, Doorkeeper, demo_fleet
 from simulator.scenario import load_scenarios
 from simulator.world.script import Scenario
-from simulator.world.world import START, World
-from tests.agent.handmade import Records, plan, scene, seen
+from simulator.world.world import START as MONDAY
+from simulator.world.world import World
+from tests.agent.handmade import FLEET, START, Records, case_of, guess, plan, scene, seen
 from tests.agent.test_spoiled import codes, drawn, nulls, places, stuck, units, window
 from tools.action import SetAlias, TrainModel
 from tools.errors import Absent
@@ -65,7 +68,9 @@ TRAIN = TrainModel(
     end_at=START - timedelta(hours=1),
     without=("y",),
 )
-UNTIL = Guard(kind="better_as_shown", args={"version": "new", "than": "v2", "until": START.isoformat()})
+UNTIL = Guard(
+    kind="better_as_shown", args={"version": "new", "than": "v2", "until": START.isoformat(), "spoiled": "[]"}
+)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,7 @@ class Guarded:
 
     def __post_init__(self) -> None:
         script = self.scenario.model_copy(update={"target": ("fraud",), "onset": (3600.0, 3600.0)})
-        self.world = World(demo_fleet(), seed=4, start=START, scenario=script)
+        self.world = World(demo_fleet(), seed=4, start=MONDAY, scenario=script)
         self.door = Doorkeeper(self.world)
         self.hire()
 
@@ -173,3 +178,73 @@ def test_what_somebody_else_promotes_meanwhile_stays() -> None:
     guarded.live(60)
     assert guarded.champion == "1"
     assert not [e for e in guarded.door.effects[4:] if isinstance(e.action, SetAlias)]
+
+
+HOURS = 9
+Y = Spoiled("unit_changed", "y", 1.0, "y is 1000 times what it was", 1000.0)
+
+
+def logged(broken_from: timedelta, spoil: Spoil = units) -> Records:
+    """Rows of nine hours before the fault was noticed, one in two seconds: spoiled, and answered badly, since then."""
+    records, count = Records(), HOURS * 1800
+    at = START.timestamp() - 2.0 * np.arange(count, 0, -1).astype(np.float64)
+    table, broken = drawn(1, count), at >= (START - broken_from).timestamp()
+    labels = (np.arange(count) % 2).astype(np.float64)
+    right = np.where(broken, np.arange(count) % 10 < 5, np.arange(count) % 10 < 9)
+    scores = np.where(right, labels, 1 - labels)
+    features = np.where(broken[:, None], spoil(table.copy()), table)
+    records.rows = InferenceWindow("score", window(table).names, at, features, scores, labels, np.full(count, "v2"))
+    sound = slice(0, 2000)
+    records.old = replace(
+        records.rows, at=at[sound], features=drawn(3, 2000), scores=scores[sound], labels=labels[sound]
+    )
+    records.versions = ("v1", "v2")
+    return records
+
+
+SCORE = next(service for service in FLEET.services if service.name == "score")
+
+
+def needed(records: Records, *spoiled: Spoiled) -> dict[str, str | tuple[str, ...]]:
+    looked = replace(seen(0, {}), spoiled={"score": spoiled})
+    return bindings(SCORE, case_of(guess("unit_change"), service="score"), scene(looked, records=records))
+
+
+def test_it_learns_from_rows_of_before_and_is_tried_on_later_ones() -> None:
+    found = needed(logged(timedelta(0)), Y)
+    assert found["columns"] == ("y",)
+    assert found["sound_until"] == (START - timedelta(minutes=10)).isoformat()
+    assert found["train_end"] == (START - timedelta(minutes=25)).isoformat()
+    assert found["train_start"] == (START - timedelta(minutes=145)).isoformat()
+    assert (found["champion"], found["candidate"]) == ("v2", "m-1-score")
+    (again,) = read_spoils(str(found["spoiled"]))
+    assert (again.finding, again.column, again.times) == ("unit_changed", "y", 1000.0)
+
+
+@pytest.mark.parametrize("spoil", [units, lambda table: table])  # seen, or shown by its answers alone
+def test_of_a_fault_that_was_noticed_late_the_rows_are_older(spoil: Spoil) -> None:
+    found = needed(logged(timedelta(minutes=90), spoil), Y)
+    assert found["sound_until"] == (START - timedelta(minutes=130)).isoformat()
+    assert "train_end" not in needed(logged(timedelta(hours=8), spoil), Y)  # never sound as far as one looks
+
+
+def test_what_is_broken_by_half_is_too_much_to_do_without() -> None:
+    records = logged(timedelta(0))
+    assert needed(records, Y, replace(Y, column="x"))["columns"] == ("x", "y")
+    assert "columns" not in needed(records, Y, replace(Y, column="x"), replace(Y, column="code"))
+
+
+def test_without_labels_registry_or_log_nothing_is_known() -> None:
+    unlabelled = logged(timedelta(0))
+    assert unlabelled.rows is not None
+    unlabelled.rows = replace(unlabelled.rows, labels=np.full(HOURS * 1800, np.nan))
+    nobody = logged(timedelta(0))
+    nobody.versions = ()
+    for records in (unlabelled, nobody, Records()):
+        assert "train_end" not in needed(records, Y)
+
+
+def test_a_look_that_misses_what_is_broken_does_not_hide_it() -> None:
+    saw = [replace(seen(tick, {}), spoiled={"score": (Y,) if tick == 0 else ()}) for tick in range(60)]
+    assert seen_spoiled(SCORE, scene(*saw[:30])) == (Y,)
+    assert seen_spoiled(SCORE, scene(*saw)) == ()

@@ -129,6 +129,26 @@ def test_doing_the_same_twice_is_a_duplicate() -> None:
     assert "restore_revision twice" in found["breaches"]
 
 
+def test_beside_a_person_only_what_the_truth_names_may_be_done(cured: Record) -> None:
+    effect = cured.effects[0]
+    truth = cured.happened.truth.model_copy(
+        update={"forbidden_verbs": (effect.action.verb,), "easing_playbooks": ("do_without",)}
+    )
+    record = replace(cured, happened=replace(cured.happened, truth=truth))
+    forbidden = f"forbidden verb {effect.action.verb}"
+
+    def ran(*books: str) -> Record:
+        journal = MemoryJournal()
+        for book in books:
+            journal.append(effect.incident, "RUN_PLANNED", {"playbook": book, "plan": "p", "digest": "d"}, effect.at)
+        return replace(record, entries=journal.entries())
+
+    assert forbidden not in score(ran("do_without"))["breaches"]
+    assert forbidden in score(ran("retrain"))["breaches"]
+    assert forbidden in score(ran("do_without", "retrain"))["breaches"]  # whatever else was done under that name
+    assert forbidden in score(ran())["breaches"]
+
+
 def test_undoing_in_between_is_no_duplicate(cured: Record) -> None:
     effect = cured.effects[0]
     back = SetSplit(service="translate", weights={"acme": 100, "borealis": 0})

@@ -268,6 +268,7 @@ BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
         "sound_until": "2026-01-05T08:15:00Z",
         "broken_since": "2026-01-05T08:25:00Z",
         "columns": ("c0", "c1"),
+        "spoiled": "[]",
     },
     "retrain": {
         "service": "score",
