@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from agent.drift.compare import compare
-from agent.drift.constraints import enforce, propose, read_rules, to_yaml
-from agent.drift.finding import DriftReport
+from agent.drift.constraints import enforce, propose, read_known, read_rules, to_yaml
+from agent.drift.finding import DriftReport, Fault
 from agent.drift.headline import headline
 from agent.drift.importance import explained, read_importance
+from agent.drift.rules import Constraints
 from agent.drift.seasonal import matched
-from agent.terminal import fail, now
+from agent.terminal import fail, now, wiring
 from agent.view.drift_page import drift_page
 from tools.errors import ToolError
 from tools.tables import Table
@@ -34,7 +35,7 @@ def look(
     if note:
         report = report.model_copy(update={"notes": (note, *report.notes)})
     if kept is not None:
-        faults = (*enforce(kept, current, now()), *report.faults)
+        faults = (*_broken(kept, current), *report.faults)
         sentence = headline(report.moves, faults, report.joint, report.segments, report.limits)
         report = report.model_copy(update={"faults": faults, "headline": sentence})
     if proposed is not None:
@@ -42,6 +43,14 @@ def look(
     if page is not None:
         _write(page, drift_page(report))
     return report
+
+
+def _broken(rules: Constraints, current: Table) -> tuple[Fault, ...]:
+    try:
+        known = read_known(rules, lambda rows, column: wiring().table(rows).column(column))
+        return enforce(rules, current, now(), known)
+    except ToolError as error:
+        fail(" ".join(str(error).split()))
 
 
 def _compared(reference: Table, current: Table, importance: dict[str, float] | None) -> DriftReport:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from agent.drift.constraints import read_known
 from agent.drift.rules import Constraints
 from agent.remarks import (
     Grouped,
@@ -84,7 +85,8 @@ class Inspector:
             accepted = self._tables.accepted(name)
             self._proposed[name] = proposed(accepted, logged), RULE_OF_THREE / max(accepted.rows, 1)
         rules, hidden = (self._rules[name], 0.0) if name in self._rules else self._proposed[name]
-        yield from rule_remarks(pen, rules, self._tables.rows(name, pen.at - HOUR, pen.at), hidden)
+        rows = self._tables.rows(name, pen.at - HOUR, pen.at)
+        yield from rule_remarks(pen, rules, rows, hidden, read_known(rules, self._tables.keys))
 
     def _served(self, logged: LogTable, pen: Pen) -> Iterator[Remark]:
         """Hold what was served within a day beside the same computed anew."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.drift.concept import cause
-from agent.drift.constraints import enforce, propose
+from agent.drift.constraints import NOTHING, Known, enforce, propose
 from agent.drift.fairness import Gap, calibration, gaps_between
 from agent.drift.performance import Scored, estimate
 from agent.drift.rules import Constraints
@@ -75,14 +75,16 @@ def proposed(accepted: Table, logged: LogTable) -> Constraints:
     return Constraints(rows_at_least=0, columns=kept)
 
 
-def rule_remarks(pen: Pen, rules: Constraints, rows: Table, hidden: float = 0.0) -> Iterator[Remark]:
+def rule_remarks(
+    pen: Pen, rules: Constraints, rows: Table, hidden: float = 0.0, known: Known = NOTHING
+) -> Iterator[Remark]:
     """Yield every rule that the rows of a window break; none where there are no rows and none are demanded.
 
     ``hidden``: share of rows that a rule which nobody but the reference made says nothing about.
     """
     if not rows.rows and not rules.rows_at_least:
         return
-    told = [one for one in enforce(rules, rows, pen.at) if not hidden or _surely(one.share, rows.rows) > hidden]
+    told = [one for one in enforce(rules, rows, pen.at, known) if not hidden or _surely(one.share, rows.rows) > hidden]
     for fault in told[:MOST_RULES]:
         yield pen.note("rule", f"{fault.column} {fault.kind}", f"{fault.column}: {fault.text}", fault.share)
 

@@ -13,10 +13,11 @@ from config.frozen import Frozen
 
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBERS = {word: number for number, word in enumerate(WORDS)} | {"a": 1}
-PERIODS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.0, "quarter": 91.0, "year": 365.0}
+PERIODS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "fortnight": 14.0, "month": 30.0, "quarter": 91.0, "year": 365.0}
 FORM = re.compile(
-    r"(?P<number>\w+)( false)? (alert|alarm)s? (per|a|an|for every|each) (?P<whom>service|series|signal|fleet)"
-    r" (per|a|an|every|each) ((?P<many>\w+) )?(?P<period>hour|day|week|month|quarter|year)s?"
+    r"(at most )?(?P<number>[\w.]+)( false)? (alert|alarm)s?"
+    r" (per|a|an|for every|each) (?P<whom>service|series|signal|fleet)"
+    r" (per|a|an|every|each|in) ((?P<many>\w+) )?(?P<period>hour|day|week|fortnight|month|quarter|year)s?"
 )
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -39,7 +40,7 @@ def bearable(words: str) -> Bearable:
     >>> bearable("3 alerts a series every 2 weeks")
     Bearable(alerts=3.0, days=14.0, whom='series')
     """
-    found = FORM.fullmatch(" ".join(words.lower().replace("-", " ").split()))
+    found = FORM.fullmatch(" ".join(re.sub(r"(?<=\w)-(?=\w)", " ", words.lower()).split()))
     alerts = _number(found["number"]) if found else None
     many = _number(found["many"] or "one") if found else None
     if found is None or alerts is None or not many:
@@ -50,7 +51,7 @@ def bearable(words: str) -> Bearable:
 def _number(word: str) -> float | None:
     if word in NUMBERS:
         return float(NUMBERS[word])
-    return float(word) if word.isdecimal() else None
+    return float(word) if re.fullmatch(r"\d+(\.\d+)?", word, re.ASCII) else None
 
 
 class EyesSettings(Frozen):

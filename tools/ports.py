@@ -93,6 +93,10 @@ class LogTables(Protocol):
         """Return the features of those keys computed anew; ``Absent`` when nothing computes them."""
         ...
 
+    def keys(self, rows: str, column: str) -> Column:
+        """Return a column of other rows, which logs refer to."""
+        ...
+
 
 class Serving(Protocol):
     """Looks at replicas and traffic from outside."""

@@ -177,6 +177,10 @@ class Table(Protocol):
         """Return the ``most`` frequent values of a column with their counts, nulls left out."""
         ...
 
+    def strays(self, name: str, known: Column) -> tuple[int, str]:
+        """Return how many rows hold a value that is none of the known, and such a value; nulls are left out."""
+        ...
+
     def hours(self, time: str) -> dict[int, int]:
         """Return rows by hour (UTC) of a working day (0..23) or of a weekend (24..47), nulls left out."""
         ...

@@ -8,26 +8,30 @@ As YAML::
       plan: {kind: text, values: [free, pro]}
       id: {kind: text, unique: true}
       at: {kind: time, fresh_within: 2h}
+      customer: {kind: number, refers_to: {rows: customers.parquet, column: id}}
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from agent.drift.categories import tallied
-from agent.drift.counted import Counted, bounds, counted
+from agent.drift.counted import Counted, bounds, counted, referring
 from agent.drift.finding import Fault
 from agent.drift.rules import Constraints, Rule
-from tools.errors import ToolError
-from tools.tables import Field, Kind, Labels, Table
+from tools.errors import Malformed, ToolError
+from tools.summary import Summary
+from tools.tables import Column, Field, Kind, Labels, Table
 
 ROOM = 0.5  # of the range seen, left beyond either end
 APART = 0.25  # of the median: values that keep so far from nought are not expected there
 NULL_ROOM = 2.0  # times the share of nulls seen
 MOST_VALUES = 50
 FEW = 100
+NOTHING: Mapping[str, Column] = MappingProxyType({})
 
 
 def propose(reference: Table) -> Constraints:
@@ -79,8 +83,22 @@ def _outwards(bound: float, seen: float, sign: int) -> float | None:
     return kept if np.isfinite(kept) else None
 
 
-def enforce(constraints: Constraints, table: Table, now: datetime | None = None) -> tuple[Fault, ...]:
-    """Return every rule that the table breaks, with how many rows break it. Freshness needs ``now``."""
+Known = Mapping[str, Column]  # keys that a column may refer to, by column
+
+
+def read_known(constraints: Constraints, keys: Callable[[str, str], Column]) -> Known:
+    """Read what columns refer to, by ``keys(rows, column)``; ``ToolError`` where that cannot be read."""
+    named = {name: rule.refers_to for name, rule in constraints.columns.items() if rule.refers_to}
+    return {name: keys(each.rows, each.column) for name, each in named.items()}
+
+
+def enforce(
+    constraints: Constraints, table: Table, now: datetime | None = None, known: Known = NOTHING
+) -> tuple[Fault, ...]:
+    """Return every rule that the table breaks, with how many rows break it.
+
+    Freshness needs ``now``; what columns refer to, ``known`` (``read_known``): ``Malformed`` without it.
+    """
     found: list[Fault] = []
     if table.rows < constraints.rows_at_least:
         text = f"{table.rows} rows, at least {constraints.rows_at_least} are required"
@@ -92,8 +110,17 @@ def enforce(constraints: Constraints, table: Table, now: datetime | None = None)
         if name in wrong:
             found.append(wrong[name])
         else:
-            found += column_faults(name, rule, counted(rule, summed[name]), now)
+            found += column_faults(name, rule, _counted(name, rule, summed[name], table, known), now)
     return tuple(found)
+
+
+def _counted(name: str, rule: Rule, summed: Summary, table: Table, known: Known) -> Counted:
+    found = counted(rule, summed)
+    if rule.refers_to is None:
+        return found
+    if name not in known:
+        raise Malformed(f"{name} refers to {rule.refers_to.rows}, which was not read")
+    return referring(found, table.strays(name, known[name]))
 
 
 def structure_faults(constraints: Constraints, table: Table) -> tuple[Fault, ...]:
@@ -130,6 +157,10 @@ def column_faults(name: str, rule: Rule, counted: Counted, now: datetime | None)
         limits = f"{rule.at_least} .. {rule.at_most}, for example {counted.example}"
         text = f"{counted.out} values ({counted.out / rows:.2%}) lie outside {limits}"
         yield _broken(name, "range", text, counted.out / rows, counted.example)
+    if counted.lost:
+        share, to = counted.lost / rows, rule.refers_to.rows if rule.refers_to else "nothing"
+        text = f"{share:.2%} of the rows refer to what is not in {to}: {counted.stray!r}"
+        yield _broken(name, "orphans", text, share, counted.stray)
     yield from _age_faults(name, rule, counted, now)
 
 
@@ -140,17 +171,6 @@ def _age_faults(name: str, rule: Rule, counted: Counted, now: datetime | None) -
     if age is None or age > rule.fresh_within:
         said = "has no instant at all" if age is None else f"the newest row is {age} old"
         yield _broken(name, "stale", f"{said}, at most {rule.fresh_within} is allowed", 1.0)
-
-
-def orphans(child: Labels, parent: Labels, column: str) -> tuple[Fault, ...]:
-    """Return the referential gap: values of ``child`` that ``parent`` does not hold, nulls left out."""
-    known = set(parent.names)
-    lost = {value: n for value, n in tallied(child).items() if value not in known}
-    if not lost:
-        return ()
-    share = sum(lost.values()) / max(len(child), 1)
-    example = max(lost, key=lambda value: (lost[value], value))
-    return (_broken(column, "orphans", f"{share:.2%} of the rows refer to nothing: {example!r}", share, example),)
 
 
 def to_yaml(constraints: Constraints, source: str) -> str:

@@ -1,12 +1,13 @@
 """Counted: what a rule needs to know of a column, as counts that add up: a stream is a sum of pieces."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from agent.drift.categories import tallied
 from agent.drift.rules import Rule
+from tools.errors import Malformed
 from tools.summary import Bounds, Summary
 from tools.tables import Column, Labels, Numbers
 
@@ -29,6 +30,8 @@ class Counted:
     unseen: Counter[str] = field(default_factory=Counter)  # values that are not allowed
     seen: Counter[str] = field(default_factory=Counter)  # values that must be unique
     newest: float = -np.inf  # instant
+    lost: int = 0  # rows that refer to nothing
+    stray: str = ""  # what they refer to, for example
     again: int = 0  # values that must be unique and were there before, where an engine counted them
 
     def __add__(self, other: "Counted") -> "Counted":
@@ -41,6 +44,8 @@ class Counted:
             self.unseen + other.unseen,
             self.seen + other.seen,
             max(self.newest, other.newest),
+            self.lost + other.lost,
+            other.stray or self.stray,
             self.again + other.again,
         )
 
@@ -72,9 +77,32 @@ def counted(rule: Rule, summed: Summary) -> Counted:
     )
 
 
-def count(rule: Rule, column: Column) -> Counted:
-    """Count what a rule asks about."""
-    return _labels(rule, column) if isinstance(column, Labels) else _numbers(rule, column)
+def count(rule: Rule, column: Column, known: Column | None = None) -> Counted:
+    """Count what a rule asks about; ``known``: the keys that the column may refer to."""
+    found = _labels(rule, column) if isinstance(column, Labels) else _numbers(rule, column)
+    return found if known is None else referring(found, strays(column, known))
+
+
+def referring(found: Counted, strays: tuple[int, str]) -> Counted:
+    """Return the counts with the rows that refer to nothing."""
+    return replace(found, lost=strays[0], stray=strays[1])
+
+
+def strays(column: Column, known: Column) -> tuple[int, str]:
+    """Return how many rows hold a value that is none of the known, and such a value; nulls refer to nothing on purpose.
+
+    >>> strays(Numbers(np.array([1.0, 7.0, np.nan])), Numbers(np.array([1.0, 2.0])))
+    (1, '7')
+    """
+    if isinstance(column, Labels) and isinstance(known, Labels):
+        there = set(known.names)
+        lost = {value: n for value, n in tallied(column).items() if value not in there}
+        return sum(lost.values()), max(lost, key=lambda value: (lost[value], value), default="")
+    if isinstance(column, Numbers) and isinstance(known, Numbers):
+        values = column.values[~np.isnan(column.values)]
+        wrong = values[~np.isin(values, known.values)]
+        return len(wrong), f"{wrong[0]:g}" if len(wrong) else ""
+    raise Malformed("what a column refers to must be of the same kind as the column")
 
 
 def _labels(rule: Rule, column: Labels) -> Counted:

@@ -13,6 +13,7 @@ from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Table, Ta
 
 GRID_ROWS = 20_000  # of the reference, to fix a grid on
 MOST_VALUES = 20_000  # distinct values of a column that an engine is asked for
+FEW, LIKE_NUMBERS = 100, 1.01  # rows, and reach of their numbers, from which on numbers in any order number rows
 LIKE_A_KEY = 0.9  # distinct values per row of a column from which on it names rows and describes nothing
 
 
@@ -168,11 +169,13 @@ def _all_finite(values: Floats) -> Floats:
 
 
 def _names_rows(one: Field, values: Floats) -> bool:
-    """Whether a column of whole numbers only numbers its rows: as many values as rows, one step apart."""
+    """Whether a column of whole numbers only numbers its rows: one step apart, or in any order without a gap."""
     if len(values) < 3 or not _whole(one):
         return False
-    head = values[:10_000]
-    return bool((np.abs(np.diff(head)) == 1).all())
+    if bool((np.abs(np.diff(values[:10_000])) == 1).all()):
+        return True
+    gapless = len(values) >= FEW and float(values.max() - values.min()) < LIKE_NUMBERS * len(values)
+    return gapless and len(np.unique(values)) == len(values)
 
 
 def _whole(one: Field) -> bool:

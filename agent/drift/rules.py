@@ -7,6 +7,13 @@ from config.frozen import Frozen
 from tools.tables import Kind
 
 
+class Reference(Frozen):
+    """The rows that a column refers to, such as customers by their id."""
+
+    rows: str = Field(min_length=1)  # a file, or URL#TABLE
+    column: str = Field(min_length=1)
+
+
 class Rule(Frozen):
     """What one column must be; what is left out is not asked."""
 
@@ -18,6 +25,7 @@ class Rule(Frozen):
     unseen_at_most: float = Field(0.0, ge=0, le=1)
     unique: bool = False
     fresh_within: Duration | None = None
+    refers_to: Reference | None = None
 
 
 class Constraints(Frozen):

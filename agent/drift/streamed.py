@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import reduce
 from operator import add
 
-from agent.drift.constraints import column_faults, structure_faults
+from agent.drift.constraints import NOTHING, Known, column_faults, structure_faults
 from agent.drift.counted import Counted, count
 from agent.drift.finding import Fault
 from agent.drift.rules import Constraints
@@ -19,11 +19,12 @@ class Enforcer:
     """Takes pieces of a stream; says which rules the newest ``window`` rows break, and which of that is new.
 
     A share is judged over the window, so that three bad rows in a piece of five are no alarm and one in a hundred, hour
-    after hour, is. ``rows_at_least`` asks about whole tables and is not asked here.
+    after hour, is. ``rows_at_least`` asks about whole tables and is not asked here. ``known``: keys that columns
+    refer to.
     """
 
-    def __init__(self, constraints: Constraints, window: int = WINDOW) -> None:
-        self._constraints, self._window = constraints, window
+    def __init__(self, constraints: Constraints, window: int = WINDOW, known: Known = NOTHING) -> None:
+        self._constraints, self._window, self._known = constraints, window, known
         self._pieces: deque[tuple[int, Piece]] = deque()
         self._standing: tuple[Fault, ...] = ()
         self.fresh: tuple[Fault, ...] = ()
@@ -33,7 +34,9 @@ class Enforcer:
         wrong = structure_faults(self._constraints, piece)
         lost = {fault.column for fault in wrong}
         rules = {name: rule for name, rule in self._constraints.columns.items() if name not in lost}
-        self._keep(piece.rows, {name: count(rule, piece.column(name)) for name, rule in rules.items()})
+        self._keep(
+            piece.rows, {name: count(rule, piece.column(name), self._known.get(name)) for name, rule in rules.items()}
+        )
         found = list(wrong)
         for name, rule in rules.items():
             counted = reduce(add, (known[name] for _, known in self._pieces if name in known), Counted())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.drift.constraints import from_yaml
 from agent.drift.rules import Constraints
 from agent.inspector import Inspector
 from agent.remarks import Pen, Remark, group_remarks, measure_remarks, score_remarks
@@ -56,6 +57,9 @@ class Log:
 
     def again(self, service: str, keys: Column) -> Table:
         return Rows("again", **{name: self._columns(1, 2000)[name] for name in ("id", "x", "plan")})
+
+    def keys(self, rows: str, column: str) -> Column:
+        return Rows(rows, id=[f"r{at}" for at in range(1900)]).column(column)
 
     def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
         return windowed(self.rows(service, start, end))
@@ -120,6 +124,13 @@ def test_what_a_reference_of_so_many_rows_could_hide_is_no_news_unless_a_person_
     strict = inspector(log)
     strict._rules["score"] = rules
     assert ("rule", "plan unseen") in {(each.kind, each.subject) for each in strict.examine(LOG, NOW)[0]}
+
+
+def test_a_column_that_refers_to_what_is_gone_is_said() -> None:
+    strict = inspector(Log())
+    strict._rules["score"] = from_yaml("columns:\n  id: {kind: text, refers_to: {rows: ids.csv, column: id}}\n", "x")
+    (remark,) = [one for one in strict.examine(LOG, NOW)[0] if one.kind == "rule"]
+    assert remark.text == "id: 5.00% of the rows refer to what is not in ids.csv: 'r1999'"
 
 
 def test_a_feature_in_another_unit_is_said_in_words() -> None:

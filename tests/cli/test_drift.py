@@ -84,6 +84,13 @@ def test_rules_are_proposed_and_then_enforced(tmp_path: Path) -> None:
     rules, good = tmp_path / "rules.yaml", write(tmp_path / "a.csv", 0, 1)
     assert drift(good, good, "--propose", str(rules)).exit_code == 0
     assert drift(good, good, "--constraints", str(rules)).exit_code == 0
+    (tmp_path / "known.csv").write_text("id,name\n1,b\n2,c\n")
+    refers = rules.read_text().replace("values: [a, b]", f"refers_to: {{rows: {tmp_path / 'known.csv'}, column: name}}")
+    (tmp_path / "refers.yaml").write_text(refers)
+    done = drift(good, good, "--constraints", str(tmp_path / "refers.yaml"), "--json")
+    assert [fault["kind"] for fault in json.loads(done.stdout)["faults"]] == ["orphans"]
+    (tmp_path / "known.csv").unlink()
+    assert drift(good, good, "--constraints", str(tmp_path / "refers.yaml")).exit_code == 2
     rules.write_text(rules.read_text().replace("[a, b]", "[a]"))
     done = drift(good, good, "--constraints", str(rules), "--json")
     assert done.exit_code == 1

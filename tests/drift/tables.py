@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.drift.categories import tallied
+from agent.drift.counted import strays
 from tools.errors import Absent
 from tools.grid import LIMIT, Floats, Grid
 from tools.summary import Bounds, Summary
@@ -71,6 +72,9 @@ class Rows:
 
     def summary(self, asked: Mapping[str, Bounds]) -> dict[str, Summary]:
         return {name: _summed(self.column(name), bounds) for name, bounds in asked.items()}
+
+    def strays(self, name: str, known: Column) -> tuple[int, str]:
+        return strays(self.column(name), known)
 
     def hours(self, time: str) -> dict[int, int]:
         found, counts = np.unique(self._hour(time), return_counts=True)

@@ -1,15 +1,19 @@
 """Constraints: what is proposed, its own reference keeps; what is broken is counted and named."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.drift.constraints import ConstraintsError, enforce, from_yaml, orphans, propose, to_yaml
+from agent.drift.constraints import ConstraintsError, enforce, from_yaml, propose, read_known, to_yaml
+from agent.drift.counted import strays
+from agent.drift.streamed import Enforcer
 from tests.drift.tables import Rows
-from tools.tables import Labels
+from tools.errors import Malformed
+from tools.live.tables import open_table
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 KNOWN: list[str | None] = ["free", "pro", None, "free"] * 50
@@ -86,8 +90,34 @@ def test_wrong_rules_are_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_referential_gaps() -> None:
-    child, parent = Labels(np.array([0, 1, 1, -1], np.int32), ("a", "x")), Labels(np.array([0], np.int32), ("a",))
-    (fault,) = orphans(child, parent, "user")
-    assert (fault.kind, fault.share, fault.example) == ("orphans", 0.5, "x")
-    assert orphans(parent, child, "user") == ()
+def test_a_column_refers_to_what_is_there() -> None:
+    rules = from_yaml(
+        "columns:\n  user: {kind: text, refers_to: {rows: users.csv, column: key}}\n"
+        "  shop: {kind: number, refers_to: {rows: shops.csv, column: id}}\n",
+        "x",
+    )
+    parents = {"users.csv": Rows("users", key=["a", "b"]), "shops.csv": Rows(id=np.arange(3.0))}
+    known = read_known(rules, lambda rows, column: parents[rows].column(column))
+    good = Rows(user=["a", "b", None, "a"], shop=np.array([0, 1, 2, np.nan]))
+    bad = Rows(user=["a", "x", None, "a"], shop=np.array([0, 7, 7, np.nan]))
+    assert enforce(rules, good, NOW, known) == ()
+    found = {fault.column: fault for fault in enforce(rules, bad, NOW, known)}
+    assert {fault.kind for fault in found.values()} == {"orphans"}
+    assert found["user"].text == "25.00% of the rows refer to what is not in users.csv: 'x'"
+    assert (found["shop"].share, found["shop"].example) == (0.5, "7")
+    stream = Enforcer(rules, known=known)
+    assert stream.update(good) == ()
+    assert {fault.column: fault.share for fault in stream.update(bad)} == {"user": 0.125, "shop": 0.25}
+    with pytest.raises(Malformed, match=r"user refers to users\.csv, which was not read"):
+        enforce(rules, good, NOW)
+
+
+@pytest.mark.parametrize(("name", "key"), [("user", "name"), ("shop", "id")])
+def test_engines_find_the_same_strays(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "users.csv").write_text("name,id\na,0\nb,1\n")
+    (tmp_path / "rows.csv").write_text("user,shop\na,0\nx,7\n,\nx,7\n")
+    table, parents = (open_table(str(tmp_path / file)) for file in ("rows.csv", "users.csv"))
+    known = parents.column(key)
+    assert table.strays(name, known) == strays(table.column(name), known) == (2, {"user": "x", "shop": "7"}[name])
+    with pytest.raises(Malformed, match="not of its kind"):
+        table.strays(name, parents.column("id" if key == "name" else "name"))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+from agent.drift.compare import compare
 from agent.drifting import look
 from tools.errors import Malformed
 from tools.live.tables import IbisTable, open_table
@@ -63,6 +64,17 @@ def test_a_folder_whose_files_grew_a_column_is_one_table(tmp_path: Path) -> None
     table = open_table(str(tmp_path))
     assert [field.name for field in table.fields] == ["a", "b"]
     assert np.array_equal(held(tmp_path, "b"), [np.nan, np.nan, 4.0], equal_nan=True)
+
+
+def test_numbers_of_rows_name_them_in_any_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, first in (("a", 0), ("b", 5000)):
+        ids = rng.permutation(np.arange(first, first + 1000))
+        pq.write_table(pa.table({"id": ids, "age": rng.integers(18, 80, 1000)}), tmp_path / f"{name}.parquet")
+    one, two = (open_table(str(tmp_path / f"{name}.parquet")) for name in ("a", "b"))
+    report = compare(one, two)
+    assert [move.feature for move in report.moves] == ["age"]
+    assert not report.alarming
 
 
 def test_columns_of_a_wide_table_are_read_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def rows(first: int, last: int, *, bad: float = 0.0, size: int = 10_000) -> Rows
 
 
 def test_the_example_holds() -> None:
-    assert doctest.testmod(counted) == (0, 4)
+    assert doctest.testmod(counted) == (0, 5)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from tests.drift.tables import Rows
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import fit_grid
 from tools.live.tables import open_table
+from tools.live.translating import translated
 from tools.summary import Bounds
 from tools.tables import Kind, Labels, Numbers, tally
 
@@ -110,6 +111,9 @@ def test_values_samples_and_columns(address: str) -> None:
         ("nothing.csv", Absent),
         ("nothing.parquet", Absent),
         ("duckdb:///nothing.db", Refused),
+        ("duckdb://{tmp}/nothing.db#rows", Absent),
+        ("sqlite://{tmp}/nothing.db#rows", Absent),
+        ("postgres://localhost:1/logs#rows", Refused),
         ("nonsense://x#y", Refused),
         ("{tmp}/text.parquet", Malformed),
     ],
@@ -119,6 +123,22 @@ def test_what_cannot_be_read_is_said_in_a_line(address: str, error: type[ToolErr
     with pytest.raises(error) as caught:
         open_table(address.format(tmp=tmp_path))
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "nothing.db").exists()
+
+
+def test_what_a_driver_raises_is_said_without_the_password() -> None:
+    class Error(Exception):
+        """The root of a driver's own errors, as PEP 249 asks."""
+
+    class OperationalError(Error): ...
+
+    with (
+        pytest.raises(Absent, match=r"^cannot read postgres://me@host/db#rows: connection refused$"),
+        translated("postgres://me:secret@host/db#rows"),
+    ):
+        raise OperationalError("connection refused\nis it running?")
+    with pytest.raises(ZeroDivisionError), translated("a.csv"):
+        raise ZeroDivisionError
 
 
 def test_hours_are_counted_and_picked_in_the_engine(address: str) -> None:

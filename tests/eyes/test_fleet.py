@@ -120,10 +120,25 @@ def test_a_burn_goes_on_after_a_restart() -> None:
         Burn(np.array([0.9, 0.9]), 60.0).restore(first.state())
 
 
-@pytest.mark.parametrize("words", ["", "few", "one alert", "no false alert per service per month x", "one per week"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "few", "one alert", "no false alert per service per month x", "one per week", "-1 alerts per series per day"],
+)
 def test_a_budget_that_cannot_be_read_says_how_to_say_it(words: str) -> None:
     with pytest.raises(ValueError, match="one false alert per service per month"):
         budget(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "alerts", "days"),
+    [
+        ("at most one false alarm per series in 3 months", 1, 90),
+        ("0.5 alerts per series per fortnight", 0.5, 14),
+        ("One  false-alert per series every two weeks", 1, 14),
+    ],
+)
+def test_a_budget_may_be_said_in_many_ways(words: str, alerts: float, days: float) -> None:
+    assert (budget(words).alerts, budget(words).days) == (alerts, days)
 
 
 @given(st.floats(0.01, 100), st.floats(1, 400), st.floats(1, 3600))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from config.logs import LogTable
 from tools.errors import Absent, Malformed
 from tools.live.arrow import floats
-from tools.live.tables import IbisTable, expression, translated
+from tools.live.tables import IbisTable, expression
+from tools.live.translating import translated
 from tools.records import InferenceWindow, Recomputed
 from tools.tables import Column, Labels, Numbers
 
@@ -95,6 +96,12 @@ class TableLog:
                 ibis.memtable(pa.table({"prunella_key": asked})), "prunella_key"
             )
             return IbisTable(found.drop("prunella_key"), f"{service} recomputed")
+
+    def keys(self, rows: str, column: str) -> Column:
+        """Return a column of other rows, which logs refer to, each value once."""
+        with translated(rows):
+            table = expression(rows)
+            return IbisTable(table.select(column).distinct() if column in table.columns else table, rows).column(column)
 
     def _of(self, service: str) -> LogTable:
         if service not in self._tables:

@@ -69,3 +69,8 @@ class NoLog:
         """Raise ``Absent``."""
         del service, keys
         _absent("inference log")
+
+    def keys(self, rows: str, column: str) -> Column:
+        """Raise ``Absent``."""
+        del rows, column
+        _absent("inference log")

@@ -4,48 +4,24 @@ An address is a file (CSV, TSV, Parquet, a folder or glob of Parquet) or ``URL#T
 ``duckdb:///logs.db#requests`` or ``pyspark://#requests``.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tools.errors import Absent, Malformed, Refused, ToolError
+from tools.errors import Absent, Malformed, Refused
 from tools.grid import Floats, Grid
 from tools.live.arrow import column, stacked
 from tools.live.files import TEXTUAL, read_file
 from tools.live.reading import Query, read_once, stretches
+from tools.live.translating import translated
 from tools.summary import Bounds, Summary
 from tools.tables import Column, Field, Kind, Labels, Numbers, Survey, Tally
 
 MEMORY = "1GB"  # what the embedded engine may hold before it spills to disk
+EMBEDDED = ("duckdb://", "sqlite://")  # engines whose address is a file
 HELD = 16_000_000  # bytes of neighbouring columns that are read at once: a query costs more than a small column
-
-
-@contextmanager
-def translated(address: str) -> Iterator[None]:
-    """Turn what Ibis, its engines and Arrow raise into the error tree; the first line says what is wrong."""
-    import duckdb
-    import ibis
-    import pyarrow as pa
-
-    try:
-        yield
-    except ToolError:
-        raise
-    except (FileNotFoundError, ibis.common.exceptions.TableNotFound) as error:
-        raise Absent(f"no table at {address}: {_line(error)}") from error
-    except duckdb.IOException as error:
-        raise Absent(f"cannot read {address}: {_line(error)}") from error
-    except (duckdb.Error, pa.ArrowException, ibis.common.exceptions.IbisError, UnicodeDecodeError) as error:
-        raise Malformed(f"cannot read {address}: {_line(error)}") from error
-    except (ImportError, ValueError, NotImplementedError) as error:
-        raise Refused(f"cannot open {address}: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class IbisTable:
@@ -101,6 +77,23 @@ class IbisTable:
         numbers = {name: self._number(name) for name in asked if is_number(self._kind(name))}
         with translated(self.name):
             return summarise(self._table, numbers, asked)
+
+    def strays(self, name: str, known: Column) -> tuple[int, str]:
+        """Return how many rows hold a value that is none of the known: the known go to the engine, counts come back."""
+        import ibis
+        import pyarrow as pa
+
+        text = self._kind(name) is Kind.text
+        if text is not isinstance(known, Labels):
+            raise Malformed(f"{self.name}: what {name!r} refers to is not of its kind")
+        keys = pa.array(known.names) if isinstance(known, Labels) else pa.array(np.unique(known.values))
+        mine = self._table.select(key=self._table[name] if text else self._number(name))
+        mine = mine.filter(mine["key"].notnull())
+        with translated(self.name):
+            lost = mine.anti_join(ibis.memtable(pa.table({"key": keys})), "key")
+            (row,) = lost.aggregate(n=lost.count(), example=lost["key"].max()).to_pyarrow().to_pylist()
+        stray = "" if row["example"] is None else row["example"]
+        return int(row["n"]), f"{stray:g}" if isinstance(stray, float) else stray
 
     def hours(self, time: str) -> dict[int, int]:
         """Return rows by hour of a working day (0..23) or weekend (24..47); ``Refused`` where it is no instant."""
@@ -271,4 +264,7 @@ def expression(address: str, memory: str = MEMORY, dates: bool = True) -> Any:
     url, _, table = address.partition("#")
     if not table:
         raise Refused(f"say which table: {address}#TABLE")
+    file = Path(url.partition("://")[2])
+    if url.startswith(EMBEDDED) and file.name and not file.is_file():  # they would make an empty one
+        raise Absent(f"no file at {file}")
     return ibis.connect(url).table(table)
