@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import numpy as np
+from pydantic import Field
 
 from agent.costs import Burn, CostChange, Spent, UnitCost, burn, cost_change, shares, unit_costs
+from agent.money import BUSY
 from config.fleet import Fleet
 from config.frozen import Frozen
 from tools.catalogue import GPUS, OWN_USE, named
@@ -32,18 +34,25 @@ class ServiceBill(Frozen):
 
     unit: UnitCost
     team: str
+    model: str = ""
     change: CostChange | None = None  # None: the period before is not known
     before: UnitCost | None = None
     budget: Burn | None = None  # None: none set
 
+    @property
+    def overrun(self) -> Burn | None:
+        """The budget, where it will not do."""
+        return self.budget if self.budget and self.budget.tier != "none" else None
+
 
 class Bill(Frozen):
-    """All services whose cost is known, dearest first; ``teams``: the same money by who pays."""
+    """All services whose cost is known, dearest first; ``teams``, ``models``: the same by who pays and for what."""
 
     since: datetime
     until: datetime
     services: tuple[ServiceBill, ...]
     teams: dict[str, float]
+    models: dict[str, float] = Field(default_factory=dict)
 
 
 def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bill:
@@ -52,18 +61,20 @@ def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bi
     before = {one.service: one for one in spending(metrics, fleet, since - (until - since), since)}
     units, past = unit_costs(now), {unit.service: unit for unit in unit_costs(tuple(before.values()))}
     spent, teams = {one.service: one for one in now}, {each.name: each.team for each in fleet.services if each.team}
+    models = {each.name: each.model for each in fleet.services if each.model}
     budgets = _budgets(metrics, fleet, until)
     services = tuple(
         ServiceBill(
             unit=unit,
             team=teams.get(unit.service, ""),
+            model=models.get(unit.service, ""),
             change=cost_change([before[unit.service]], [spent[unit.service]]) if unit.service in before else None,
             before=past.get(unit.service),
             budget=budgets.get(unit.service),
         )
         for unit in units
     )
-    return Bill(since=since, until=until, services=services, teams=shares(units, teams))
+    return Bill(since=since, until=until, services=services, teams=shares(units, teams), models=shares(units, models))
 
 
 def spending(metrics: Metrics, fleet: Fleet, start: datetime, end: datetime) -> tuple[Spent, ...]:
@@ -106,6 +117,7 @@ def _spent(service: str, read: Readings, hours: float, least: float) -> Spent | 
         cost=cost * hours,
         gpu_hours=(mean("gpus") or 0.0) * hours,
         idle=float((busy < IDLE).mean()) if len(busy) else 0.0,
+        spare=float(np.where(busy < IDLE, 0.0, np.maximum(1 - busy / BUSY, 0.0)).mean()) if len(busy) else 0.0,
         tokens=tokens * hours * 3600,
         predictions=(mean("requests") or 0.0) * hours * 3600,
     )

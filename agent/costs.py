@@ -21,6 +21,7 @@ class Spent(Frozen):
     cost: float
     gpu_hours: float
     idle: float = 0.0  # share of the GPU hours, 0 to 1
+    spare: float = 0.0  # share that the others could do without, were they as busy as is well; idle ones apart
     tokens: float = 0.0
     predictions: float = 0.0
 
@@ -33,6 +34,7 @@ class UnitCost(Frozen):
     per_thousand_tokens: float | None
     per_prediction: float | None
     wasted: float  # money for idle GPUs
+    spare: float = 0.0  # money for GPUs that are in use but not needed
 
 
 def unit_costs(windows: Sequence[Spent]) -> tuple[UnitCost, ...]:
@@ -50,6 +52,7 @@ def _unit(service: str, windows: Sequence[Spent]) -> UnitCost:
         per_thousand_tokens=1000 * cost / tokens if tokens > 0 else None,
         per_prediction=cost / predictions if predictions > 0 else None,
         wasted=math.fsum(one.cost * min(max(one.idle, 0.0), 1.0) for one in windows),
+        spare=math.fsum(one.cost * min(max(one.spare, 0.0), 1.0) for one in windows),
     )
 
 
@@ -151,7 +154,7 @@ def _error_of_mean(values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") 
 
 
 def shares(units: Sequence[UnitCost], teams: Mapping[str, str]) -> dict[str, float]:
-    """Add up cost per team; a service of no team is its own entry under ``(none)``."""
+    """Add up cost per team or model, by service; a service of none is its own entry under ``(none)``."""
     found: dict[str, float] = {}
     for unit in units:
         team = teams.get(unit.service, "(none)")

@@ -10,6 +10,7 @@ from config.fleet import Service
 from tools.signal import SeriesKey
 
 SPARE = 2  # replicas
+BUSY = 60.0  # percent that a replica may well be busy
 IDLE_FOR = timedelta(minutes=45)  # a budget must be overspent for so long
 MONEY = "cost"  # name of the detector
 
@@ -57,4 +58,4 @@ def spare(use_percent: float, replicas: float) -> int:
     >>> spare(20.0, 9.0)
     6
     """
-    return int(replicas) - math.ceil(replicas * use_percent / 60.0)
+    return int(replicas) - math.ceil(replicas * use_percent / BUSY)

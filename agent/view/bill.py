@@ -1,10 +1,22 @@
 """A bill as Markdown: a table by service, teams, and one line for each change that has a cause."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from agent.bill import Bill, ServiceBill
 from agent.view.plain import markdown
 
+HEADS = (
+    "service",
+    "team",
+    "cost",
+    "per 1,000 tokens",
+    "per 1,000 predictions",
+    "idle",
+    "spare",
+    "beside before",
+    "month",
+)
 CAUSES = {
     "price": "a GPU hour costs {:+.0%}",
     "efficiency": "{:+.0%} GPU hours for the same work",
@@ -16,20 +28,31 @@ def money(found: Bill | None) -> str:
     """Return the section of a digest; empty where no cost is known."""
     if found is None or not found.services:
         return ""
-    rows = ["| service | team | cost | per 1,000 tokens | per 1,000 predictions | idle | beside before |"]
-    rows += ["|---|---|---|---|---|---|---|", *map(_row, found.services)]
-    teams = [f"{markdown(name)} {cost:,.2f}" for name, cost in sorted(found.teams.items(), key=_dearest)]
-    by_team = ["", f"By team: {', '.join(teams)}."] if set(found.teams) != {"(none)"} else []
+    rows = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *map(_row, found.services)]
+    shared = [*_shared("team", found.teams), *_shared("model", found.models)]
     said = list(_said(found))
-    return "\n".join(["## Money\n", *rows, *by_team, *(["", *said] if said else [])])
+    return "\n".join(["## Money\n", *rows, *(["", *shared] if shared else []), *(["", *said] if said else [])])
 
 
-def _dearest(team: tuple[str, float]) -> tuple[float, str]:
-    return -team[1], team[0]
+def overrun(found: Bill | None) -> str:
+    """Return in a sentence which budget will be overrun most; empty where none will."""
+    late = [(one.overrun, one.unit.service) for one in found.services if one.overrun] if found else []
+    if not late:
+        return ""
+    budget, name = max(late, key=lambda each: each[0].forecast / max(each[0].budget, 1e-9))
+    spent = f"{budget.forecast:,.0f} in thirty days where {budget.budget:,.0f} are budgeted"
+    return f"No incident. Look at the money of {name} first: it is on course for {spent}."
+
+
+def _shared(name: str, shares: Mapping[str, float]) -> list[str]:
+    if not set(shares) - {"(none)"}:
+        return []
+    dearest = sorted(shares.items(), key=lambda share: (-share[1], share[0]))
+    return [f"By {name}: {', '.join(f'{markdown(each)} {cost:,.2f}' for each, cost in dearest)}."]
 
 
 def _row(one: ServiceBill) -> str:
-    unit, change = one.unit, one.change
+    unit, change, budget = one.unit, one.change, one.budget
     cells = (
         markdown(unit.service),
         markdown(one.team),
@@ -37,18 +60,29 @@ def _row(one: ServiceBill) -> str:
         "" if unit.per_thousand_tokens is None else f"{unit.per_thousand_tokens:.4g}",
         "" if unit.per_prediction is None else f"{1000 * unit.per_prediction:.4g}",
         f"{unit.wasted:,.2f}" if unit.wasted else "",
+        f"{unit.spare:,.2f}" if unit.spare else "",
         f"{change.after / change.before - 1:+.0%}" if change and change.before > 0 else "",
+        f"{budget.forecast:,.0f} of {budget.budget:,.0f}" if budget else "",
     )
     return f"| {' | '.join(cells)} |"
 
 
 def _said(found: Bill) -> Iterator[str]:
     for one in found.services:
-        change, budget, name = one.change, one.budget, markdown(one.unit.service)
+        change, budget, name = one.change, one.overrun, markdown(one.unit.service)
         if change and change.cause in CAUSES and change.before > 0:
             factor = {"price": change.price, "efficiency": change.efficiency, "volume": change.volume}[change.cause]
             why = CAUSES[change.cause].format(factor - 1)
             yield f"- {name}: {change.before:,.2f} before, {change.after:,.2f} now: {why}"
-        if budget and budget.tier != "none":
+        if budget:
             span = f"{budget.forecast_low:,.0f} to {budget.forecast_high:,.0f}"
-            yield f"- {name}: on course for {budget.forecast:,.0f} ({span}) in thirty days, budget {budget.budget:,.0f}"
+            out = f", spent in {_days(budget.runs_out_in)}" if budget.runs_out_in is not None else ""
+            yield (
+                f"- {name}: on course for {budget.forecast:,.0f} ({span}) in thirty days, budget {budget.budget:,.0f}: "
+                f"{budget.rate:.1f} times the even pace{out}"
+            )
+
+
+def _days(left: timedelta) -> str:
+    hours = left.total_seconds() / 3600
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} h"

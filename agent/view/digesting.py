@@ -4,7 +4,7 @@ from datetime import datetime
 
 from agent.digest import Digest, Told, Unusual
 from agent.returning import Returning
-from agent.view.bill import money
+from agent.view.bill import money, overrun
 from agent.view.figures import span
 from agent.view.plain import markdown
 from tools.figure import figure
@@ -34,6 +34,8 @@ def headline(found: Digest) -> str:
     if found.remarks:
         first_remark = found.remarks[0]
         return f"No incident. Look at the rows of {first_remark.service} first: {first_remark.text}."
+    if dear := overrun(found.costs):
+        return dear
     if found.unusual:
         first_one = found.unusual[0]
         return f"No incident. Look at {first_one.signal} of {_whose(first_one.entity)} when you have a minute."

@@ -127,7 +127,16 @@ def test_a_budget_of_a_month_is_forecast_from_what_was_spent() -> None:
     assert chat.budget.forecast == pytest.approx(8 * 720)
     assert (chat.budget.budget, chat.budget.tier) == (3600, "daily")
     told = money(bill(Bills(), FLEET, NOW - DAY, NOW))
-    assert "on course for 5,760 (5,760 to 5,760) in thirty days, budget 3,600" in told
+    assert (
+        "on course for 5,760 (5,760 to 5,760) in thirty days, budget 3,600: 1.6 times the even pace, spent in 8 days"
+        in told
+    )
+
+
+def test_gpus_that_the_load_does_not_need_are_told_apart_from_idle_ones() -> None:
+    half = Bills(gpu_utilisation__chat=lambda _: 30.0, gpu_utilisation__fraud=lambda _: 5.0)
+    chat, fraud = bill(half, FLEET, NOW - DAY, NOW).services
+    assert [chat.unit.wasted, chat.unit.spare, fraud.unit.wasted, fraud.unit.spare] == pytest.approx([0, 96, 48, 0])
 
 
 def test_a_cost_that_was_not_measured_for_most_of_a_period_is_not_made_up() -> None:
@@ -142,6 +151,9 @@ def test_the_digest_shows_the_bill_of_its_own_period() -> None:
     journal.append(SUBJECT, COSTS, found.model_dump(mode="json"), NOW)
     assert bill_of(journal, DAY, NOW) == found
     page = as_markdown(digest(journal, "daily", NOW))
-    assert "| chat | assistants | 192.00 | 0.002222 | 1.111 |  | +0% |" in page
+    assert "| chat | assistants | 192.00 | 0.002222 | 1.111 |  |  | +0% | 5,760 of 3,600 |" in page
+    assert "By model: (none) 192.00, fraud 48.00." in page
+    first = "Look at the money of chat first: it is on course for 5,760 in thirty days where 3,600 are budgeted."
+    assert page.splitlines()[2] == f"No incident. {first}"
     assert "By team: assistants 192.00, (none) 48.00." in page
     assert "## Money" not in as_markdown(digest(journal, "weekly", NOW))
