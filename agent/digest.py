@@ -1,6 +1,6 @@
 """Digests: what a person should know of a day or a week, folded from the journal alone. Same journal, same digest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -9,6 +9,7 @@ from agent.case import Anomaly
 from agent.casebook import Case, read_cases
 from agent.creeping import TREND
 from agent.lookout import BESIDE, departures, remarks_of
+from agent.makeshift import EASED
 from agent.remarks import Remark, widest
 from agent.returning import Returning, returning
 from config.frozen import Frozen
@@ -59,6 +60,15 @@ class Unusual(Frozen):
     strangest: Anomaly
 
 
+class Eased(Frozen):
+    """What was done beside a person for those who feel what only that person can mend, or ended again."""
+
+    service: str
+    at: datetime
+    text: str
+    outcome: str = ""  # verdict and words; empty: under way
+
+
 class Digest(Frozen):
     """What happened in [since, until), what waits, and what was unusual without breaking a promise."""
 
@@ -72,6 +82,7 @@ class Digest(Frozen):
     beside_incidents: int  # departures of services while they were ill
     costs: Bill | None = None  # of the period; None: not known
     returning: tuple[Returning, ...] = ()  # what went by itself again and again, most often first
+    eased: tuple[Eased, ...] = ()  # oldest first
     remarks: tuple[Remark, ...] = ()  # what inference logs show, the newest of each; what is upstream first
 
     @property
@@ -107,8 +118,17 @@ def digest(journal: Journal, period: Period, until: datetime) -> Digest:
         beside_incidents=len(found) - len(alone),
         costs=bill_of(journal, until - since, until),
         returning=returning(cases, since, until),
+        eased=tuple(_eased(journal, since, until)),
         remarks=widest(tuple({one.key: one for one in remarks_of(journal, since, until)}.values())),
     )
+
+
+def _eased(journal: Journal, since: datetime, until: datetime) -> Iterator[Eased]:
+    for entry in journal.entries(kinds=(EASED,)):
+        if since <= entry.at < until:
+            ends = journal.entries(subject=entry.subject, kinds=("OUTCOME",))
+            outcome = f"{ends[-1].body['verdict']}: {ends[-1].body['text']}" if ends and ends[-1].at < until else ""
+            yield Eased(service=str(entry.body["service"]), at=entry.at, text=str(entry.body["text"]), outcome=outcome)
 
 
 def _told(case: Case) -> Told:

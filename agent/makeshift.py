@@ -86,7 +86,7 @@ class Makeshift(Course):
         if any(unmet(name, ground) for name in book.preconditions):
             return
         columns = ", ".join(known["columns"])
-        text = f"until {columns} of {service.name} {'are' if len(known['columns']) > 1 else 'is'} sound again"
+        text = f"answers without {columns}, if that is surely better, until what feeds it is mended"
         plan = bind(
             book,
             incident=subject,
@@ -95,7 +95,7 @@ class Makeshift(Course):
             service=service.name,
             fault=top.fault,
             bindings=known,
-            predicted=f"{service.name} answers without {columns} {text}",
+            predicted=f"{service.name} {text}",
         )
         self._judged(spoken(plan, case.incident, top.probability, text), scene, {}, _words(plan, text))
 

@@ -45,14 +45,8 @@ def headline(found: Digest) -> str:
 def as_markdown(found: Digest) -> str:
     """Return the whole digest; ends in a newline."""
     title = f"# {'The day' if found.period == 'daily' else 'The week'} to {_when(found.until)}"
-    parts = [
-        title,
-        markdown(headline(found)),
-        *filter(
-            None,
-            (_needs(found), _returning(found), _incidents(found), _remarks(found), money(found.costs), _unusual(found)),
-        ),
-    ]
+    sections = (_needs, _eased, _returning, _incidents, _remarks, _costs, _unusual)
+    parts = [title, markdown(headline(found)), *filter(None, (section(found) for section in sections))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,6 +60,17 @@ def _needs(found: Digest) -> str:
         for told in found.open_ones
     ]
     return "\n".join(["## Needs you\n", *asked, *taken]) if asked or taken else ""
+
+
+def _eased(found: Digest) -> str:
+    if not found.eased:
+        return ""
+    lines = [
+        f"- {_when(each.at)} {markdown(each.service)}: {markdown(each.text, 200)} "
+        f"({markdown(each.outcome.replace('_', ' '), 200) or 'under way'})"
+        for each in found.eased
+    ]
+    return "\n".join(["## Done meanwhile\n", *lines])
 
 
 def _returning(found: Digest) -> str:
@@ -111,6 +116,10 @@ def _remarks(found: Digest) -> str:
     hidden = len(found.remarks) - MOST_REMARKS
     more = [f"- and {hidden} more"] if hidden > 0 else []
     return "\n".join(["## What the inference logs show\n", *lines, *more])
+
+
+def _costs(found: Digest) -> str:
+    return money(found.costs)
 
 
 def _unusual(found: Digest) -> str:

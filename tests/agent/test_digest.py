@@ -11,6 +11,7 @@ from agent.daemon import Daemon
 from agent.digest import DIGEST, SUBJECT, Digest, digest
 from agent.lookout import DEPARTURE
 from agent.lookout import SUBJECT as EYES
+from agent.makeshift import EASED
 from agent.view.digesting import as_markdown, headline
 from config.fleet import Cadence
 from tests.agent.play import Play, asked, closed
@@ -55,6 +56,19 @@ def test_a_day_with_a_bad_release_reads_like_this() -> None:
     week = as_markdown(digest(play.journal, "weekly", now))
     assert "gpu_temp of gpu node-1/0: 91°C" in week
     assert "# The week to" in week
+
+
+def test_what_is_done_beside_a_person_is_told_and_how_it_ended() -> None:
+    journal = MemoryJournal()
+    body = {"service": "fraud", "playbook": "do_without", "text": "answers without c0 | c1"}
+    journal.append("makeshift-1", EASED, body, NOON - timedelta(hours=3))
+    journal.append("makeshift-0", EASED, body, NOON - timedelta(hours=30))  # of the day before
+    assert "fraud: answers without c0 \\| c1 (under way)" in as_markdown(digest(journal, "daily", NOON))
+    outcome = {"incident": "makeshift-1", "at": NOON.isoformat(), "verdict": "recovered", "text": "right on 87%"}
+    journal.append("makeshift-1", "OUTCOME", outcome, NOON - timedelta(hours=2))
+    told = as_markdown(digest(journal, "daily", NOON))
+    assert told.count("- 3 Mar") == 1 or told.count("fraud:") == 1
+    assert "(recovered: right on 87%)" in told
 
 
 def test_a_quiet_day_is_one_sentence() -> None:
