@@ -7,13 +7,15 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.eyes.intake import BLANK
+
 WIDE, HIGH, EDGE = 1000, 220, 18  # pixels: columns, rows, room for words
 Values = NDArray[np.float64]
 
 
 def plot(at: Values, values: Values, marks: Sequence[tuple[float, float, str]]) -> str:
-    """Return the picture; ``marks``: instant, value and words of each dot. Empty where nothing is finite."""
-    fit = np.isfinite(at) & np.isfinite(values)
+    """Return the picture; ``marks``: instant, value and words of each dot. Empty where nothing is a value."""
+    fit = np.isfinite(at) & (np.abs(values) < BLANK)
     if not fit.any():
         return ""
     at, values = at[fit], values[fit]

@@ -82,6 +82,15 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     assert "src=" not in text
 
 
+def test_what_exporters_write_for_nothing_does_not_flatten_the_picture(tmp_path: Path) -> None:
+    lines = [f"{60 * row},{2**63 - 1 if row % 50 == 0 else row % 7},{(-1) ** row * 1.7e308}" for row in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["at,x,absurd", *lines]))
+    assert detect(str(tmp_path / "a.csv"), "--html", str(tmp_path / "page.html")).exit_code == 0
+    text = (tmp_path / "page.html").read_text()
+    assert '<text class="axis" x="0" y="12">6</text>' in text
+    assert "e+" not in text
+
+
 def test_parquet_epochs_and_nulls_are_read(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
