@@ -2,34 +2,20 @@
 
 import doctest
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.detect_cli import By
+from agent.eyes import block
 from agent.eyes.block import DETECTORS, Block
 from agent.eyes.changes import KINDS
 from agent.eyes.columns import Reals
 from agent.eyes.contract import WIDTH, Detector, Reading, Tick
 from agent.eyes.try_out import START, STEP, statistics
 
-MODULES = (
-    "adwin",
-    "budget",
-    "burn",
-    "changes",
-    "counters",
-    "engine",
-    "intake",
-    "levels",
-    "limits",
-    "page_hinkley",
-    "records",
-    "restless",
-    "roster",
-    "saved",
-    "season",
-    "week",
-)
+MODULES = tuple(sorted(path.stem for path in Path(block.__file__).parent.glob("*.py") if ">>> " in path.read_text()))
 Kind = type[Detector]
 EVERY: tuple[Kind, ...] = (*DETECTORS, *KINDS.values())
 
@@ -65,6 +51,16 @@ def test_the_examples_hold(module: str) -> None:
     tried = doctest.testmod(importlib.import_module(f"agent.eyes.{module}"))
     assert tried.attempted
     assert not tried.failed
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_detector_says_in_its_example_where_it_found_something(kind: Kind) -> None:
+    (example, *_) = [each for each in doctest.DocTestFinder().find(kind) if each.examples]
+    assert any("first_alarm(" in each.source and each.want.strip().isdecimal() for each in example.examples)
+
+
+def test_the_command_offers_every_change_detector() -> None:
+    assert [each.value for each in By] == list(KINDS)
 
 
 @pytest.mark.parametrize("kind", EVERY)
