@@ -95,11 +95,12 @@ class Machines:
     def _forget(self, seen: Observation) -> None:
         """Let go of what is old, and of machines that somebody took out of service: they are in hand."""
         if self._marks:
-            open_ones = {node.name for node in seen.topology.nodes if node.schedulable and not node.owners}
+            nodes = seen.topology.nodes  # none where we may not list them: then nobody says that it is in hand
+            open_ones = {node.name for node in nodes if node.schedulable and not node.owners}
             self._marks = {
                 entity: mark
                 for entity, mark in self._marks.items()
-                if seen.at - mark[0] < STICKY and entity.split("/")[1] in open_ones
+                if seen.at - mark[0] < STICKY and (not nodes or entity.split("/")[1] in open_ones)
             }
 
 

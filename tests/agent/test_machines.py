@@ -69,6 +69,10 @@ def test_a_machine_that_somebody_took_in_hand_is_told_of_no_more(place: Topology
     assert not looked(guard, 10, 79.0, where(there=False))  # it is back, and the code is still on show
 
 
+def test_where_nodes_may_not_be_listed_it_is_told_of_all_the_same() -> None:
+    assert looked(fell(), 9, 79.0, where(there=False).model_copy(update={"nodes": ()}))
+
+
 def test_a_gpu_that_is_well_again_or_whose_code_is_old_is_told_of_no_more() -> None:
     guard = fell()
     assert looked(guard, 9, 79.0, where(there=False))
