@@ -56,8 +56,8 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
         if evidence.weight > 0 and _about(evidence.entity, hypothesis, subject):
             found |= evidence.bindings
     found["service"] = subject.service.name
-    found["unfelt"] = "nobody feels it" if _is_unfelt(case) else ""
     machine = _machine(subject, scene, found)
+    found["unfelt"] = _unfelt(case, machine)
     if replicas := machine.get("replicas"):
         machine["replicas"] = spared(tuple(replicas), (hypothesis.fault, subject.service.name), scene)
     for part in (_release(subject, scene), machine, _vendor(subject, scene)):
@@ -67,9 +67,11 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
     return {key: value for key, value in found.items() if value}
 
 
-def _is_unfelt(case: Case) -> bool:
-    """Whether a machine is sick and no service shows anything."""
-    return all(anomaly.detector == MACHINE for anomaly in case.incident.anomalies)
+def _unfelt(case: Case, machine: Bindings) -> str:
+    """Return why a sick machine hurts nobody now; empty where it does, or may."""
+    if all(anomaly.detector == MACHINE for anomaly in case.incident.anomalies):
+        return "no service shows a sign"
+    return "nothing guarded runs there" if machine["node"] and not machine["replicas"] else ""
 
 
 def _about(entity: str, hypothesis: Hypothesis, subject: Subject) -> bool:

@@ -14,7 +14,7 @@ WINDOWS = {  # by detector: after so long, every reading is of the time since; t
     "stuck": timedelta(minutes=10),
     "inputs": timedelta(minutes=20),
 }
-QUALITY, MONEY = "quality", "cost"
+QUALITY, MONEY, LABELS = "quality", "cost", "labels"
 ECHO = timedelta(minutes=2)  # and the minute of the proof before: then the rates of a caller are of the time since
 
 
@@ -43,6 +43,8 @@ def fades(alarm: Anomaly, case: Case, seen: Observation) -> bool:
         return False
     if alarm.detector == MONEY and all(each.detector != MONEY for each in case.incident.anomalies):
         return False  # a matter apart: that answers came back says nothing of what they cost
+    if alarm.signal == LABELS and all(each.signal != LABELS for each in case.incident.anomalies):
+        return False  # that no labels come is of now, whatever else is over
     since = _newest_of(alarm, seen)
     return since is None or since <= case.outcome.at
 

@@ -49,7 +49,7 @@ def _recovered(scenario: Scenario) -> Scenario:
     short = tuple(m if m.what in ONCE else m.model_copy(update={"duration": 40.0}) for m in scenario.mutations)
     if any(m.what in ONCE and _harms(m) for m in scenario.mutations):
         return scenario.model_copy(update={"mutations": short})
-    truth = Truth(acceptable_playbooks=scenario.truth.acceptable_playbooks)
+    truth = Truth(acceptable_playbooks=scenario.truth.acceptable_playbooks, passes=bool(scenario.truth.fault))
     return scenario.model_copy(update={"layer": "quiet", "mutations": short, "truth": truth})
 
 

@@ -173,12 +173,14 @@ def tolerable(record: Record, incident: Incident) -> bool:
 def due(record: Record, incident: Incident) -> bool:
     """Whether nothing is broken and something is to be done all the same: honest growth asks for one more replica.
 
-    The service at issue really misses its objectives, and every plan made is one that the truth accepts.
+    The service at issue really misses its objectives, and every plan made is one that the truth accepts. Where a fault
+    passed by itself, whoever it hit and who really misses a promise for it may say so, and a second one may be healed.
     """
-    happened = record.happened
-    accepted = set(happened.truth.acceptable_playbooks)
+    truth, happened = record.happened.truth, record.happened
+    accepted = set(truth.acceptable_playbooks)
     plans = {str(e.body["playbook"]) for e in record.entries if e.kind == "PLAN" and e.subject == incident.id}
-    if happened.truth.fault or incident.service != happened.service or not plans <= accepted or not accepted:
+    own = incident.service == happened.service and plans <= accepted and (truth.passes or bool(accepted))
+    if truth.fault or not (own or (truth.passes and incident.service in happened.beside)):
         return False
     column = [service.name for service in record.fleet.services].index(incident.service)
     times, at = record.acting.times, incident.at.timestamp()

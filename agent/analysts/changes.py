@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 
+from agent.analysts.alike import ill_alike
 from agent.analysts.evidence import Notes, onset
 from agent.case import Evidence, Incident
 from agent.observe import Scene
@@ -35,6 +36,9 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     told = _told(scene)
     if stuck := scene.observation.rollouts.get(service.name):
         notes.add("rollout_stuck", f"service/{service.name}", 2.5, stuck.words())
+    if others := ill_alike(incident, scene):
+        said = f"{', '.join(others)} came to fail as many requests in the same minutes"
+        notes.add("others_alike", f"service/{service.name}", 2.5, said)
     for kind, finding in FINDINGS.items():
         entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
         if kind == "promotion" and not service.model:

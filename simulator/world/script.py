@@ -79,6 +79,9 @@ class Truth(Frozen):
     forbidden_verbs: tuple[str, ...] = Field(
         default=(), description="that no plan may use but one of an easing playbook"
     )
+    passes: bool = Field(
+        default=False, description="a fault is there and passes by itself: who misses a promise says so"
+    )
 
 
 class Scenario(Frozen):

@@ -49,6 +49,13 @@ def test_a_recovery_from_errors_says_nothing_of_money() -> None:
     assert not fades(anomaly("service/score", "cost"), recovered(), seen(900, {}))
 
 
+def test_a_recovery_from_errors_says_nothing_of_labels_that_come_no_more() -> None:
+    lost = anomaly("service/score", "quality", signal="labels")
+    assert not fades(lost, recovered(), seen(900, {}))
+    told = recovered().model_copy(update={"incident": incident(lost, service="score")})
+    assert fades(lost, told, seen(900, {}))
+
+
 def test_a_caller_shows_for_two_minutes_what_is_over_beneath_it_and_what_is_its_own_at_once() -> None:
     """A vendor fails, is left, and well again; the service that leans on it rose its alarm after the incident stood."""
     vendor = recovered().model_copy(update={"incident": incident(anomaly("service/out"), service="out")})

@@ -46,6 +46,14 @@ def test_what_a_storm_broke_off_is_followed_by_nothing_else_while_it_lasts() -> 
     assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
 
 
+def test_errors_of_a_storm_are_not_laid_at_the_door_of_a_chance_release() -> None:
+    """Everybody fails as many requests; the GPU that fell off the bus is seen a minute later, when nothing is on it."""
+    modifiers = ["alert_storm", "misleading_history"]
+    (episode,) = run_drill(["xid_79_off_bus"], None, 1, 1, modifiers=modifiers, first_seed=77005)["episodes"]
+    assert (episode["top1"], episode["healed"], episode["tried"]) == (True, True, ["cordon_node"]), episode
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+
+
 def test_a_promise_that_is_missed_for_half_a_minute_again_and_again_gets_more_room() -> None:
     """Each time is over by itself before anything is full; the third one is looked at as one trouble."""
     modifiers = ["noisy_healthy", "seasonal_weekend"]

@@ -222,6 +222,29 @@ def test_detection_and_diagnosis_count_only_when_true(cured: Record) -> None:
 
 
 @pytest.mark.parametrize(
+    ("service", "passes", "held", "false"),
+    [
+        ("chat", True, False, 0),  # it was hit, it is ill, and it says so
+        ("chat", True, True, 1),  # nobody felt it
+        ("chat", False, False, 1),  # nothing was there
+        ("fraud", True, False, 0),  # what was hit beside
+        ("search", True, False, 1),  # not one that was hit
+    ],
+)
+def test_a_fault_that_passed_is_no_false_incident_of_whom_it_hit(
+    service: str, passes: bool, held: bool, false: int
+) -> None:
+    record = play(load_scenarios()["growth"], 1, lambda world, actuator: DoNothing(), timedelta(hours=3))
+    truth = record.happened.truth.model_copy(update={"acceptable_playbooks": (), "passes": passes})
+    happened = replace(record.happened, truth=truth, beside=frozenset(("fraud",)))
+    at = datetime.fromtimestamp(float(record.acting.times[-1]), UTC)
+    told = said(record, service, at, ("kv_cache_saturation", f"service/{service}"))
+    state = np.full_like(record.acting.held, held)
+    found = score(replace(told, happened=happened, acting=replace(record.acting, held=state)))
+    assert found["false_incidents"] == false
+
+
+@pytest.mark.parametrize(
     ("service", "playbook", "held", "false"),
     [
         ("chat", "scale_out", False, 0),  # honest growth: one more replica is due
