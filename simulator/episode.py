@@ -280,6 +280,7 @@ class _Ending:
         return bool(ledger.healthy(name) if self._cost else ledger.objectives_hold(name))
 
     def _closed(self) -> bool:
-        if self._well > HOLD + CLOSING:
-            return True
-        return not any(case.is_open for case in read_cases(self._guardian.journal))
+        cases = read_cases(self._guardian.journal)
+        if self._told and not any(case.phase == "escalated" for case in cases):
+            return False  # what somebody felt was something else, and is over: a person has still to be told
+        return self._well > HOLD + CLOSING or not any(case.is_open for case in cases)
