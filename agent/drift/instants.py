@@ -10,6 +10,8 @@ from tools.grid import Floats
 
 DAY, HOUR = 86_400.0, 3_600.0
 FEW = 200
+SLOTS = 48  # half hours of a day
+WORTH, SURE, LEFT = 0.06, 2.5, 0.2  # of the rows elsewhere; chi-square a slot; what turning may leave of its excess
 
 
 def time_faults(name: str, reference: Floats, current: Floats) -> Iterator[Fault]:
@@ -70,21 +72,26 @@ def _iso(at: float) -> str:
 def _zone(name: str, before: Floats, after: Floats) -> Iterator[Fault]:
     """Hours of the day that fit the reference once turned by whole or half hours."""
     one, two = _hours(before), _hours(after)
-    apart = float(np.abs(one - two).sum() / 2)
-    noise = float(np.sqrt(48) * np.sqrt(1 / len(before) + 1 / len(after)) / 2)
-    turned = np.array([np.abs(one - np.roll(two, -turn)).sum() / 2 for turn in range(48)])
-    best = int(np.argmin(turned))
-    if apart < 0.1 + 2 * noise or float(turned[best]) > max(0.3 * apart, noise):
+    each = 1 / len(before) + 1 / len(after)
+    turned = np.array([_unlike(one, np.roll(two, -turn), each) for turn in range(SLOTS)])
+    best, least = int(np.argmin(turned)), float(np.abs(one - two).sum() / 2)
+    if least < WORTH or turned[0] < SURE * SLOTS or turned[best] - SLOTS > LEFT * (turned[0] - SLOTS):
         return
-    hours = (best if best <= 24 else best - 48) / 2
+    hours = (best if best <= SLOTS / 2 else best - SLOTS) / 2
     text = f"the hours of the day are turned by {hours:+g} h: the time zone changed"
     yield Fault(column=name, kind="time zone", text=text, share=1.0, sure=0.85)
+
+
+def _unlike(one: NDArray[np.float64], two: NDArray[np.float64], each: float) -> float:
+    """Return the chi-square of two shares of rows; about as many as there are slots where both are alike."""
+    pooled = (one + two) / 2
+    return float(((one - two) ** 2 / np.maximum(pooled, 1e-12)).sum() / each)
 
 
 def _hours(instants: Floats) -> NDArray[np.float64]:
     """Return the share of rows in each half hour of the day, (48,)."""
     slots = (np.mod(instants, DAY) // (HOUR / 2)).astype(np.int64)
-    return np.bincount(slots, minlength=48) / len(instants)
+    return np.bincount(slots, minlength=SLOTS) / len(instants)
 
 
 def _hole(name: str, before: Floats, after: Floats) -> Iterator[Fault]:

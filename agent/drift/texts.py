@@ -19,7 +19,7 @@ def text_faults(gathered: Gathered) -> Iterator[Fault]:
         total, was = sum(after.values()), sum(before.values())
         if not total or not was:
             continue
-        yield from _first(_dates(name, before, after), _unseen(name, before, after, (was, total)))
+        yield from _first(dates(name, before, after), _unseen(name, before, after, (was, total)))
 
 
 def _first(*sources: Iterator[Fault]) -> Iterator[Fault]:
@@ -87,7 +87,7 @@ def repaired(value: str) -> str | None:
     return None
 
 
-def _dates(name: str, before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Fault]:
+def dates(name: str, before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Fault]:
     """Numerals above 12 say which field is the day; when they change their field, so did day and month."""
     was, now = _day_field(before), _day_field(after)
     if was and now and was != now:

@@ -17,7 +17,7 @@ from agent.drift.finding import Fault, Joint, Limits
 from agent.drift.gathering import Gathered
 from agent.drift.joint import LEAST_AREA, area, classifier, judged, leading
 from agent.drift.judging import change_of_rate
-from agent.drift.texts import broken, repaired
+from agent.drift.texts import broken, dates, repaired
 from agent.drift.vectors import ROWS, Shown
 from tools.grid import Floats
 from tools.tables import Labels, Table
@@ -72,6 +72,8 @@ def text_moves(reference: Table, current: Table, gathered: Gathered, limits: Lim
     )
     read = {name: (_texts(drawn[0][name]), _texts(drawn[1][name])) for name in names}
     free = {name: both for name, both in read.items() if _free(both[0]) and min(map(len, both)) >= limits.rows}
+    for name, (one, two) in read.items():
+        found.faults += dates(name, Counter(one.plain), Counter(two.plain)) if name in gathered.worded else ()
     for name, (one, two) in free.items():
         found.names.append(name)
         found.faults += _encoding(name, one, two)

@@ -151,3 +151,34 @@ def test_dates_that_changed_places_leave_no_hole_behind() -> None:
     after: Floats = np.add(before, 9 * 86400.0, dtype=np.float64)
     after = np.where(np.arange(1500) < 288, swapped(after), after)  # the first two days: a twelfth can be a month
     assert [fault.kind for fault in time_faults("seen_at", before, after)] == ["day and month"]
+
+
+def through_days(seed: int, rows: int, days: int, turned: float = 0.0, swing: float = 0.8) -> Floats:
+    """Instants of a daily rhythm, so many hours later."""
+    rng = np.random.default_rng(seed)
+    minutes = np.arange(24 * 60)
+    load = 1 + swing * np.sin(2 * np.pi * (minutes / 60 - turned) / 24)
+    found = JANUARY + 86400.0 * rng.integers(0, days, rows) + 60.0 * rng.choice(minutes, rows, p=load / load.sum())
+    return np.sort(np.asarray(found, np.float64))
+
+
+@pytest.mark.parametrize("turned", [2.0, -3.0, 5.5])
+def test_a_time_zone_of_few_hours_is_told_by_how_many(turned: float) -> None:
+    (fault,) = time_faults("at", through_days(0, 4000, 30), through_days(1, 4000, 7, turned))
+    assert fault.text == f"the hours of the day are turned by {turned:+g} h: the time zone changed"
+
+
+@pytest.mark.parametrize(("turned", "swing"), [(0.0, 0.8), (0.0, 0.0), (0.0, 0.4), (1.5, 0.4)])
+@pytest.mark.parametrize("rows", [300, 4000])
+def test_another_shape_of_the_day_is_no_time_zone(rows: int, turned: float, swing: float) -> None:
+    before = through_days(0, 4000, 30, swing=0.0 if swing == 0 else 0.8)
+    for seed in range(10):
+        found = time_faults("at", before, through_days(seed + 1, rows, 7, turned, swing))
+        assert not [fault for fault in found if fault.kind == "time zone"]
+
+
+def test_day_and_month_of_instants_written_as_text_are_looked_at_though_they_all_differ() -> None:
+    at = (JANUARY + 3600.0 * np.arange(800)).astype("datetime64[s]").astype(object)
+    one, two = ([each.strftime(form) for each in at] for form in ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
+    assert {fault.kind for fault in compare(Rows(at=one), Rows(at=two)).faults} == {"day and month"}
+    assert not compare(Rows(at=one), Rows(at=one)).faults
