@@ -11,7 +11,7 @@ from agent.drift.compare import compare
 from tools.grid import Grid
 from tools.live.tables import IbisTable, open_table
 from tools.summary import Bounds
-from tools.tables import Numbers
+from tools.tables import Labels, Numbers
 
 GRIDS = {
     "load": Grid(-4.0, 1 / 32, 256),
@@ -51,6 +51,8 @@ def _of(table: IbisTable) -> dict[str, Any]:
         },
         "summary": {name: asdict(found) for name, found in table.summary(ASKED).items()},
         "values": table.values("city", 3),
+        "strays": [table.strays("city", Labels(np.arange(2, dtype=np.int32), ("Bergen", "Oslo")))],
+        "unknown": [table.strays(name, Numbers(np.arange(9.0))) for name in ("n", "load")],
         "hours": {str(hour): n for hour, n in sorted(table.hours("seen_at").items())},
         "night": [night.rows, sorted(_finite(night, "n").tolist())],
         "drawn": [50 < len(column) <= 100 for column in table.sample(["load", "city"], 100, seed=1).values()],

@@ -87,8 +87,9 @@ class IbisTable:
         if text is not isinstance(known, Labels):
             raise Malformed(f"{self.name}: what {name!r} refers to is not of its kind")
         keys = pa.array(known.names) if isinstance(known, Labels) else pa.array(np.unique(known.values))
-        mine = self._table.select(key=self._table[name] if text else self._number(name))
-        mine = mine.filter(mine["key"].notnull())
+        value = self._table[name] if text else self._number(name)
+        there = value.notnull() if text else value.notnull() & ~value.isnan()
+        mine = self._table.filter(there).select(key=value)
         with translated(self.name):
             lost = mine.anti_join(ibis.memtable(pa.table({"key": keys})), "key")
             (row,) = lost.aggregate(n=lost.count(), example=lost["key"].max()).to_pyarrow().to_pylist()
