@@ -28,7 +28,8 @@ def drift_page(report: DriftReport) -> str:
             f"Where nothing moved, at most {report.limits.false_alarms:.0%} of the reports say that something did.",
             _list("Data-quality faults", [f"{fault.column}: {fault.text}" for fault in report.faults]),
             _list("In parts of the rows", [segment.text for segment in report.segments]),
-            _list("Between features", [one.text for one in report.joint if one.verdict == "moved"]),
+            _list("Texts and vectors", [one.text for one in report.joint if one.verdict == "moved" and one.feature]),
+            _list("Between features", [one.text for one in report.joint if one.verdict == "moved" and not one.feature]),
             "<h2>Features</h2>",
             "<p class=quiet>Bars: reference; line: current. Effect: greatest distance of the distribution functions, "
             "or of shares; q: the p-value after correction for many tests.</p>",

@@ -19,7 +19,8 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
     for fault in report.faults:
         out.print(f"[red]fault[/red] {escape(fault.column)}: {escape(fault.text)}")
     for found in (one for one in report.joint if one.verdict != "same"):  # chance explains the others: --json has them
-        out.print(f"[{COLOURS[found.verdict]}]joint[/] {escape(found.text)}")
+        what = "column" if found.feature else "joint"  # columns of texts or vectors as wholes, or features together
+        out.print(f"[{COLOURS[found.verdict]}]{what}[/] {escape(found.text)}")
     for segment in report.segments:
         out.print(f"[red]segment[/red] {escape(segment.text)}")
     if report.moves:

@@ -1,5 +1,7 @@
 """The adapter: files and databases through Ibis give the same counts as arrays."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +12,8 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+from agent.drift.compare import compare
+from agent.drift.counted import strays
 from tests.drift.tables import Rows
 from tools.errors import Absent, Malformed, Refused, ToolError
 from tools.grid import fit_grid
@@ -124,6 +128,23 @@ def test_what_cannot_be_read_is_said_in_a_line(address: str, error: type[ToolErr
         open_table(address.format(tmp=tmp_path))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "nothing.db").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option")  # of the pandas that Ibis reads SQLite with
+def test_a_report_from_sqlite_is_that_of_arrays(tmp_path: Path) -> None:
+    rng, held = np.random.default_rng(0), dict[str, Rows]()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as log, log:
+        for name, shift in (("before", 0.0), ("after", 0.5)):
+            x, city = rng.normal(shift, 1, 600), rng.choice(["Bergen", "Oslo"], 600)
+            log.execute(f"CREATE TABLE {name} (x REAL, city TEXT)")
+            log.executemany(f"INSERT INTO {name} VALUES (?, ?)", list(zip(x.tolist(), city.tolist(), strict=True)))
+            held[name] = Rows(name, x=x, city=[str(each) for each in city])
+    tables = [open_table(f"sqlite://{tmp_path}/log.db#{name}") for name in ("before", "after")]
+    found, right = compare(tables[0], tables[1]), compare(held["before"], held["after"])
+    assert (found.headline, found.moves, found.faults) == (right.headline, right.moves, right.faults)
+    known = Labels(np.zeros(1, np.int32), ("Oslo",))
+    assert tables[0].strays("city", known) == strays(held["before"].column("city"), known)
 
 
 def test_what_a_driver_raises_is_said_without_the_password() -> None:
