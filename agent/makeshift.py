@@ -29,7 +29,7 @@ PREFIX = "makeshift-"
 EASED = "EASED"  # why a makeshift was begun or ended
 SOUND = "columns_sound"  # what a version is put back for
 BACK = "rollback_model"  # the playbook that does it
-EVERY = timedelta(minutes=2)  # between two looks for what could be eased or put back
+EVERY = timedelta(minutes=1)  # between two looks for what could be eased or put back
 TOLD = timedelta(hours=6)  # after which what a person was told is no ground any more
 MOST_BACK = 3  # times that putting back is tried
 

@@ -15,6 +15,7 @@ from tools.records import InferenceWindow
 LATELY = timedelta(minutes=10)  # rows looked at
 ROWS = 400  # of them, the newest
 REMEMBERED = timedelta(hours=1)  # for which the rows that a model was accepted on are not read again
+WHOLE = 0.9  # share of rows from which on those before them are looked at too
 GROSS = 0.2  # share of rows from which on a column is nobody's whim
 
 Spoiled = Mapping[str, tuple[Spoil, ...]]
@@ -49,6 +50,25 @@ def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWind
             case _:
                 features[:, place] = lately
     return replace(rows, features=features)
+
+
+def _gross(before: Columns, rows: InferenceWindow, end: int) -> list[Spoil]:
+    """Return what is spoiled in many of the rows before a place."""
+    some = rows.features[max(0, end - ROWS) : end]
+    return [spoil for spoil in spoils(before, Columns(rows.names, some)) if spoil.share >= GROSS]
+
+
+def _since(before: Columns, rows: InferenceWindow, spoil: Spoil) -> float:
+    """Return since when a column is spoiled: that is as old as the rows that show it, not as the first look at them."""
+    end, first, share = len(rows.at), len(rows.at), spoil.share
+    while share:
+        many = min(ROWS, end)
+        first = end - round(share * many)
+        end -= many
+        earlier = _gross(before, rows, end) if share >= WHOLE else []
+        same = [each.share for each in earlier if (each.finding, each.column) == (spoil.finding, spoil.column)]
+        share = max(same, default=0.0)
+    return float(rows.at[min(first, len(rows.at) - 1)])
 
 
 def write_spoils(spoiled: Sequence[Spoil]) -> str:
@@ -100,8 +120,8 @@ class Shown:
             return None
         if rows.names != before.names or not len(rows.at):
             return None
-        found = spoils(before, Columns(rows.names, rows.features[-ROWS:]))
-        return tuple(spoil for spoil in found if spoil.share >= GROSS)
+        found = _gross(before, rows, len(rows.at))
+        return tuple(replace(spoil, since=_since(before, rows, spoil)) for spoil in found)
 
     def _before(self, service: str, now: datetime) -> Columns | None:
         """Return the rows that the model was accepted on, sorted; None where they cannot be read."""

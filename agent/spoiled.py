@@ -18,7 +18,9 @@ def spoiled_inputs(seen: Observation, services: tuple[str, ...], since: dict[str
         if not (spoiled := seen.spoiled.get(service, ())):
             since.pop(name, None)
             continue
-        onset, worst = since.setdefault(name, seen.at), max(spoiled, key=lambda each: (each.share, each.column))
+        worst = max(spoiled, key=lambda each: (each.share, each.column))
+        shown = min((each.since for each in spoiled if each.since < seen.at.timestamp()), default=seen.at.timestamp())
+        onset = since.setdefault(name, datetime.fromtimestamp(shown, seen.at.tzinfo))
         if seen.at - onset >= LASTING:
             alarm = Anomaly(
                 at=seen.at,

@@ -33,6 +33,7 @@ class Spoil:
     text: str
     times: float = 1.0  # what it was is multiplied by this
     other: str = ""  # column that it changed places with
+    since: float = float("nan")  # POSIX seconds of the first row that shows it, as far back as was looked; NaN: unknown
 
 
 class Columns:

@@ -9,9 +9,11 @@ import pytest
 
 from agent.analysts import quality
 from agent.analysts.columns import Columns, spoils
+from agent.case import Anomaly
 from agent.correlate import correlate
 from agent.diagnose import diagnose
 from agent.judged import QualityReading
+from agent.observe import Observation
 from agent.shown import Shown, Spoiled
 from agent.spoiled import LASTING, spoiled_inputs
 from playbooks.faults import shipped_faults
@@ -149,10 +151,25 @@ def test_an_alarm_waits_for_what_is_no_blip_and_wakes_nobody() -> None:
     assert not spoiled_inputs(spoiled, ("score",), since)
     later = replace(spoiled, at=START + LASTING)
     (alarm,) = spoiled_inputs(later, ("score",), since)
-    assert (alarm.tier, alarm.onset_at, alarm.entity) == ("daily", START, "service/score")
+    assert (alarm.tier, alarm.entity) == ("daily", "service/score")
+    assert START - timedelta(minutes=2) < alarm.onset_at <= START
     assert "x is missing" in alarm.reason
     assert not spoiled_inputs(replace(later, spoiled={}), ("score",), since)
     assert not since
+
+
+@pytest.mark.parametrize("minutes", [2, 3, 4, 6])
+def test_what_is_spoiled_is_as_old_as_its_rows_and_not_as_the_first_look(minutes: int) -> None:
+    records, table = Records(), drawn(1)  # of seven and a half minutes, and a row takes 0.3 s
+    table[-200 * minutes :, 1] *= 1000
+    records.old, records.rows = window(drawn(0, 4000)), window(table)
+    (alarm,) = alarms(replace(seen(20, {}), spoiled=looked(records)))
+    late = alarm.onset_at - (START - timedelta(minutes=minutes))
+    assert timedelta(0) <= late < timedelta(minutes=2)  # a look at so many rows takes those of two minutes
+
+
+def alarms(observed: Observation) -> list[Anomaly]:
+    return spoiled_inputs(observed, ("score",), {})
 
 
 INPUTS = anomaly("service/score", "inputs", signal="inputs", tier="daily")
