@@ -13,6 +13,7 @@ from tools.ports import InferenceLog
 from tools.records import InferenceWindow
 
 LATELY = timedelta(minutes=10)  # rows looked at
+LASTING = timedelta(minutes=10)  # for which a column is spoiled, until that is no blip
 ROWS = 400  # of them, the newest
 REMEMBERED = timedelta(hours=1)  # for which the rows that a model was accepted on are not read again
 WHOLE = 0.9  # share of rows from which on those before them are looked at too
@@ -100,15 +101,37 @@ class Shown:
         self._accepted: dict[str, _Accepted] = {}
         self._looked_at: datetime | None = None
         self._found: dict[str, tuple[Spoil, ...]] = {}
+        self._first: dict[str, float] = {}  # POSIX seconds since when what one look saw is spoiled, by service
+        self._sure: set[str] = set()  # services of which another look said the same
 
     def look(self, now: datetime) -> Spoiled:
         """Return what is spoiled, by service; what cannot be read just now is what it was. NO DATA is no all-clear."""
+        due = tuple(service for service in self._services if self._in_doubt(service, now))
         if self._looked_at is None or now - self._looked_at >= self._every:
-            self._looked_at = now
-            found = {service: self._examined(service, now) for service in self._services}
-            known = {service: spoiled for service, spoiled in found.items() if spoiled is not None}
+            self._looked_at, due = now, self._services
+        found = {service: self._examined(service, now) for service in due}
+        known = {service: spoiled for service, spoiled in found.items() if spoiled is not None}
+        if known:
             self._found = {**self._found, **known}  # what was handed out stays as it was
+        for service, spoiled in known.items():
+            self._note(service, spoiled, now)
         return self._found
+
+    def _in_doubt(self, service: str, now: datetime) -> bool:
+        """Whether what one look saw spoiled has lasted by now, if it was no blip: another look says."""
+        first = self._first.get(service)
+        return first is not None and now.timestamp() >= first + LASTING.total_seconds()
+
+    def _note(self, service: str, spoiled: tuple[Spoil, ...], now: datetime) -> None:
+        """Remember since when a service is in doubt: until it is well, or a later look confirms it."""
+        if not spoiled:
+            self._first.pop(service, None)
+            self._sure.discard(service)
+        elif self._in_doubt(service, now):
+            self._sure.add(service)
+            self._first.pop(service)
+        elif service not in self._sure:
+            self._first.setdefault(service, min(spoil.since for spoil in spoiled))
 
     def _examined(self, service: str, now: datetime) -> tuple[Spoil, ...] | None:
         before = self._before(service, now)

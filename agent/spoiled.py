@@ -1,12 +1,11 @@
 """Alarms about what models are shown: no promise is broken by it yet, so it wakes nobody."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agent.case import Anomaly
 from agent.observe import Observation
-from agent.shown import GROSS
+from agent.shown import GROSS, LASTING
 
-LASTING = timedelta(minutes=10)  # for which a column is spoiled, until that is no blip
 INPUTS = "inputs"  # name of the signal, and of the detector
 
 

@@ -14,8 +14,8 @@ from agent.correlate import correlate
 from agent.diagnose import diagnose
 from agent.judged import QualityReading
 from agent.observe import Observation
-from agent.shown import Shown, Spoiled
-from agent.spoiled import LASTING, spoiled_inputs
+from agent.shown import LASTING, Shown, Spoiled
+from agent.spoiled import spoiled_inputs
 from playbooks.faults import shipped_faults
 from tests.agent.handmade import FLEET, START, Records, anomaly, incident, scene, seen, topology
 from tools.errors import Transient
@@ -141,6 +141,22 @@ def test_what_cannot_be_read_is_no_all_clear() -> None:
     records.fails, records.rows = False, window(drawn(1), START + timedelta(minutes=22))
     assert looked(records, 12, by=shown) == before  # not yet due
     assert looked(records, 22, by=shown) == {"score": ()}
+
+
+def test_what_one_look_saw_is_looked_at_again_before_anybody_is_told() -> None:
+    records = Records()
+    records.old, records.rows = window(drawn(0, 4000)), window(units(drawn(1)))  # of seven and a half minutes
+    shown = Shown(records, ("score",), timedelta(hours=1))
+    assert looked(records, by=shown)["score"]
+    records.rows = window(drawn(1), START + timedelta(minutes=4))
+    assert looked(records, 2, by=shown)["score"]  # seven and a half and two: no ten minutes yet
+    assert not looked(records, 4, by=shown)["score"]  # it was a blip
+    records.rows = window(units(drawn(1)), START + timedelta(hours=1))
+    assert looked(records, 60, by=shown)["score"]
+    records.rows = window(units(drawn(1)), START + timedelta(minutes=64))
+    assert looked(records, 64, by=shown)["score"]
+    records.rows = window(drawn(1), START + timedelta(minutes=70))
+    assert looked(records, 70, by=shown)["score"]  # confirmed: the next look is due when it is due
 
 
 # -- the alarm -----------------------------------------------------------------------------------------------------
