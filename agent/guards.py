@@ -92,7 +92,8 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
 def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     """Compare both versions on labelled rows of before the fault, after what was done to those of now is done to them.
 
-    There is nothing to wait for: what is not sure by so many rows will not be.
+    There is nothing to wait for: what is not sure by so many rows will not be. What is better and still breaks the
+    promise is no help: it would break it after the repair too, until labels say so.
     """
     first, second = guard.args["version"], guard.args["than"]
     try:
@@ -109,7 +110,9 @@ def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     text = (
         f"of {found.rows} rows spoiled as those of now {first} is right on {right[0]:.1%}, {second} on {right[1]:.1%}"
     )
-    better = right[0] - right[1] >= WORTH and odds >= 1 / ERROR
+    objectives = scene.fleet.service(plan.service).objectives
+    promised = max((each.target for each in objectives if each.signal == "accuracy"), default=0.0)
+    better = right[0] - right[1] >= WORTH and odds >= 1 / ERROR and right[0] >= promised
     return GuardVerdict(verdict="holds" if better else "broken", text=f"{text}: odds {odds:.3g}")
 
 

@@ -76,9 +76,10 @@ UNTIL = Guard(
 @pytest.mark.parametrize(
     ("only", "would", "word"),
     [
-        ({"new": 300, "v2": 50}, 0.8, "holds"),
+        ({"new": 300, "v2": 50}, 0.85, "holds"),
         ({"new": 60, "v2": 50}, 0.8, "broken"),  # not surely
         ({"new": 300, "v2": 50}, 0.64, "broken"),  # surely, and by too little to be worth it
+        ({"new": 300, "v2": 50}, 0.7, "broken"),  # surely and by far, and less often than is promised
         ({"new": 50, "v2": 300}, 0.5, "broken"),
     ],
 )
