@@ -22,6 +22,7 @@ SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
 WORTH = 0.05  # of all answers, that a version without columns must gain to be put in the place of the whole one
+LIKELY = 1.0  # 84 %, on one side
 SURE = 1.645  # 95 %, on one side
 
 
@@ -112,7 +113,7 @@ def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     )
     objectives = scene.fleet.service(plan.service).objectives
     promised = max((each.target for each in objectives if each.signal == "accuracy"), default=0.0)
-    better = right[0] - right[1] >= WORTH and odds >= 1 / ERROR and right[0] >= promised
+    better = right[0] - right[1] >= WORTH and odds >= 1 / ERROR and wilson(right[0], found.rows, LIKELY)[0] >= promised
     return GuardVerdict(verdict="holds" if better else "broken", text=f"{text}: odds {odds:.3g}")
 
 
