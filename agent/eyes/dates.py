@@ -22,6 +22,8 @@ SPOKEN: Final = re.compile(
     re.IGNORECASE,
 )
 HOUR: Final = 3600
+FORMS: Final = {1e7: "%Y%m%d", 1e11: "%Y%m%d%H%M", 1e13: "%Y%m%d%H%M%S"}  # numbers of that size, as they are written
+SHEET, SHEET_EPOCH, ROUNDED = (36_526, 62_091), 25_569, 0.1  # days of 2000 to 2070, of 1970; seconds lost in writing
 
 
 def read(names: Sequence[str], form: str | None = None) -> tuple[Instants, str | None]:
@@ -45,7 +47,7 @@ def read(names: Sequence[str], form: str | None = None) -> tuple[Instants, str |
 
 
 def numbered(values: Instants) -> Instants | None:
-    """Return instants of numbers such as 20260228 or 20260228100000; None where they are not all dates.
+    """Return instants of numbers such as 20260228, 202602281000 or 20260228100000; None where they are not all dates.
 
     >>> numbered(np.array([20260228.0, 20260301.0]))
     array([1.7722368e+09, 1.7723232e+09])
@@ -53,12 +55,33 @@ def numbered(values: Instants) -> Instants | None:
     True
     """
     there = values[np.isfinite(values)]
-    digits = 8 if len(there) and 1.8e7 < there.min() <= there.max() < 2.2e7 else 14
-    if not len(there) or (digits == 14 and not 1.8e13 < there.min() <= there.max() < 2.2e13) or (there % 1).any():
+    if not len(there) or (there % 1).any():
         return None
-    form = "%Y%m%d%H%M%S"[: 6 if digits == 8 else None]
+    forms = (form for least, form in FORMS.items() if 1.8 * least < there.min() <= there.max() < 2.2 * least)
+    if (form := next(forms, None)) is None:
+        return None
     found = np.array([_formed(str(int(value)), form) if np.isfinite(value) else np.nan for value in values])
     return None if np.isnan(found[np.isfinite(values)]).any() else found
+
+
+def reckoned(values: Instants) -> tuple[Instants, str] | None:
+    """Return instants of days since 1899-12-30, as spreadsheets count them, and that they were read so.
+
+    None where they cannot be that: from 2000 to 2070, and not whole days alone, which any counter could be.
+
+    >>> reckoned(np.array([46054.0, 46054.25]))[0].astype("datetime64[s]").astype(str).tolist()
+    ['2026-02-01T00:00:00', '2026-02-01T06:00:00']
+    >>> reckoned(np.array([46054.0, 46055.0])) is None
+    True
+    """
+    there = values[np.isfinite(values)]
+    if not len(there) or not SHEET[0] < there.min() <= there.max() < SHEET[1] or not (there % 1).any():
+        return None
+    found = (values - SHEET_EPOCH) * 24 * HOUR
+    whole = np.round(found)
+    found = whole if np.nanmax(np.abs(found - whole)) < ROUNDED else found
+    first = datetime.fromtimestamp(float(found[np.isfinite(found)][0]), UTC)
+    return found, f"{there[0]:.10g} was read as days since 1899-12-30, as spreadsheets count: {first:%Y-%m-%d %H:%M}"
 
 
 def _iso(text: str) -> float:

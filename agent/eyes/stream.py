@@ -162,6 +162,8 @@ def instants(table: Table, clock: Field, form: str | None = None) -> tuple[Insta
         return column.values, None
     if (written := dates.numbered(column.values)) is not None:
         return written, None
+    if (counted := dates.reckoned(column.values)) is not None:
+        return counted
     size = float(np.nanmedian(np.abs(column.values))) if np.isfinite(column.values).any() else 0.0
     return column.values / next((parts for least, parts in UNITS if size > least), 1.0), None
 
@@ -182,9 +184,11 @@ def _notes(table: Table, clock: Field, at: Instants, refused: dict[str, int], gu
     notes += [f"{many} left out: {reason}" for reason, many in values.items()]
     backwards = int((np.diff(at[np.isfinite(at)]) < 0).sum())
     if backwards:
-        notes.append(f"{backwards:,} rows were earlier than the row before: read in order of {clock.name}")
+        rows = "row was" if backwards == 1 else "rows were"
+        notes.append(f"{backwards:,} {rows} earlier than the row before: read in order of {clock.name}")
     if not np.isfinite(at).all():
-        notes.append(f"{int((~np.isfinite(at)).sum()):,} rows left out: no readable time in {clock.name}")
+        lost = int((~np.isfinite(at)).sum())
+        notes.append(f"{lost:,} {'row' if lost == 1 else 'rows'} left out: no readable time in {clock.name}")
     others = [one.name for one in table.fields if one.kind not in {Kind.number, Kind.flag} and one.name != clock.name]
     if others:
         notes.append(f"not watched, because not numbers: {', '.join(others)}")

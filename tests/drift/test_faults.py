@@ -177,6 +177,27 @@ def test_another_shape_of_the_day_is_no_time_zone(rows: int, turned: float, swin
         assert not [fault for fault in found if fault.kind == "time zone"]
 
 
+def through_hours(seed: int, start: float, swing: float, turned: float = 0.0) -> Floats:
+    """Instants of a day and a half from an hour on, by a daily rhythm; stamped by a clock so many hours ahead."""
+    rng = np.random.default_rng(seed)
+    at = 3600.0 * start + 60.0 * np.arange(33 * 60)
+    load = 1 + swing * np.sin(2 * np.pi * at / 86400)
+    return np.sort(JANUARY + rng.choice(at, 4000, p=load / load.sum()) + 3600.0 * turned)
+
+
+@pytest.mark.parametrize("swing", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize("later", [2, 5])
+def test_a_table_that_begins_some_hours_later_in_the_day_is_no_time_zone(swing: float, later: int) -> None:
+    for seed in range(5):
+        found = list(time_faults("at", through_hours(seed, 0, swing), through_hours(seed + 9, 48 + later, swing)))
+        assert not found
+
+
+def test_a_time_zone_is_told_from_a_table_of_a_day_and_a_half() -> None:
+    (fault,) = time_faults("at", through_hours(0, 0, 0.8), through_hours(1, 48, 0.8, turned=4))
+    assert fault.kind == "time zone"
+
+
 def test_day_and_month_of_instants_written_as_text_are_looked_at_though_they_all_differ() -> None:
     at = (JANUARY + 3600.0 * np.arange(800)).astype("datetime64[s]").astype(object)
     one, two = ([each.strftime(form) for each in at] for form in ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))

@@ -1,7 +1,7 @@
 """Dates as people write them: read, told where they had to be guessed, refused in one line where they are none."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +106,17 @@ def test_milliseconds_without_a_name_are_found_and_a_count_of_rows_is_not(tmp_pa
     (tmp_path / "b.csv").write_text("x,y\n" + "".join(f"{row},{row}\n" for row in range(9)))
     with pytest.raises(Malformed, match="no time column"):
         seen(str(tmp_path / "b.csv"))
+
+
+def test_days_of_a_spreadsheet_are_dates_and_said_to_be(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("when,x\n" + "".join(f"{46054 + row / 24:.6f},{row}\n" for row in range(9)))
+    sight = seen(str(file))
+    assert (sight.at == datetime(2026, 2, 1, tzinfo=UTC).timestamp() + 3600.0 * np.arange(9)).all()
+    assert sight.notes[0].startswith("when: 46054 was read as days since 1899-12-30, as spreadsheets count: 2026-02-01")
+
+
+def test_digits_down_to_the_minute_are_dates(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("when,x\n202602012358,1\n202602012359,2\n202602020000,3\n")
+    assert np.diff(seen(str(tmp_path / "a.csv")).at).tolist() == [60.0, 60.0]
+    assert sum(note.startswith("when:") for note in seen(str(tmp_path / "a.csv")).notes) == 0
