@@ -1,5 +1,6 @@
 """The daemon: a controller that ticks on APScheduler until it is told to stop."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -83,6 +84,8 @@ class Daemon:
         from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
         from apscheduler.schedulers.background import BackgroundScheduler
 
+        # Its warnings are of looks left out while one is under way: their length is among the vitals.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_listener(self._note, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_EXECUTED)
         scheduler.add_job(

@@ -15,26 +15,37 @@ WORTH = 0.001  # share of rows
 def skew(
     keys: Column, logged: Mapping[str, Column], again_keys: Column, again: Mapping[str, Column]
 ) -> tuple[Fault, ...]:
-    """Join both by key and name every feature whose values differ; rows without a partner are a fault of their own."""
-    left, right, lost = _paired(keys, again_keys)
-    found = []
-    if lost > WORTH:
-        text = f"{lost:.1%} of the logged rows cannot be recomputed: no such key"
-        found.append(Fault(column="(keys)", kind="orphans", text=text, share=lost, sure=1.0))
+    """Join both by key and name every feature whose values differ.
+
+    Rows without a partner are a fault of their own. So are those whose key was recomputed more than once: which row is
+    meant is not known, and they are not compared.
+    """
+    place: dict[object, int] = {}
+    repeated: set[object] = set()
+    for at, key in enumerate(_values(again_keys)):
+        if place.setdefault(key, at) != at:
+            repeated.add(key)
+    served = _values(keys)
+    known = [(at, key) for at, key in enumerate(served) if key is not None and key in place]
+    pairs = [(at, place[key]) for at, key in known if key not in repeated]
+    left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    rows = max(len(served), 1)
+    found = [
+        *_lost("orphans", 1 - len(known) / rows, "cannot be recomputed: no such key"),
+        *_lost(
+            "duplicates", (len(known) - len(pairs)) / rows, "are not compared: their key was recomputed more than once"
+        ),
+    ]
     for name in logged:
         if name in again and len(left):
             found += _differing(name, logged[name], again[name], left, right)
     return tuple(sorted(found, key=lambda fault: (-fault.share, fault.column)))
 
 
-def _paired(keys: Column, again: Column) -> tuple[Counts, Counts, float]:
-    """Return places of partners on both sides, and the share of rows that have none. The first of equal keys counts."""
-    place: dict[object, int] = {}
-    for at, key in enumerate(_values(again)):
-        place.setdefault(key, at)
-    pairs = [(at, place[key]) for at, key in enumerate(_values(keys)) if key is not None and key in place]
-    left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
-    return left, right, 1 - len(pairs) / max(len(keys), 1)
+def _lost(kind: str, share: float, words: str) -> list[Fault]:
+    if share <= WORTH:
+        return []
+    return [Fault(column="(keys)", kind=kind, text=f"{share:.1%} of the logged rows {words}", share=share, sure=1.0)]
 
 
 def _values(column: Column) -> list[object]:

@@ -58,10 +58,10 @@ class Quality:
         return scorer
 
     # -- every tick ------------------------------------------------------------------------------------------------
-    def tick(self, at: datetime) -> None:
-        """Score and log the rows of one tick; finish trainings that are due."""
+    def tick(self, at: datetime, seconds: float) -> None:
+        """Score and log the rows of one tick of so many ``seconds``; finish trainings that are due."""
         second = at.timestamp()
-        times = second - 30.0 + 30.0 * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
+        times = second - seconds + seconds * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
         hour = second / 3600.0 % 168.0
         self._abreast.score([scorer for scorer in self._scorers.values() if usual(scorer)], times, hour)
         for scorer in self._scorers.values():

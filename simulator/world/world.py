@@ -157,7 +157,7 @@ class World:
         body.hardware.tick(body.rows, util, body.weather.measurement())
         body.fills.work(body.hardware, seconds, now)
         body.marking.tick(body.ails, body.pods, body.index, seconds)
-        body.quality.tick(now)
+        body.quality.tick(now, seconds)
         body.store.keep(now.timestamp())
         for name in sorted(body.knobs.gaps):
             body.store.blank(name)

@@ -84,3 +84,18 @@ def test_skew_is_named() -> None:
     ]
     assert "times 100" in found[0].text
     assert "served as null" in found[2].text
+
+
+def test_a_key_that_was_recomputed_more_than_once_is_no_skew() -> None:
+    """Which row is meant is not known: that is said, and the rest is compared."""
+    right = np.random.default_rng(0).normal(5, 1, 1000)
+    keys = np.arange(1000.0)
+    keys[:400] = np.arange(400) // 2  # 200 keys of two rows each
+    served = np.where(keys >= 900, 100 * right, right)
+    found = skew(Numbers(keys), {"x": Numbers(served)}, Numbers(keys), {"x": Numbers(right)})
+    assert [(fault.column, fault.kind, round(fault.share, 2)) for fault in found] == [
+        ("(keys)", "duplicates", 0.4),
+        ("x", "skew", 0.17),
+    ]
+    several = np.tile(np.arange(500.0), 2)  # of one recomputed row many may have been served
+    assert skew(Numbers(several), {"x": Numbers(several)}, Numbers(several[:500]), {"x": Numbers(several[:500])}) == ()

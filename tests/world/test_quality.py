@@ -35,6 +35,17 @@ def test_labels_come_late(fleet: Fleet) -> None:
     assert accuracy == pytest.approx(world.ledger.values["fraud"]["accuracy"], abs=0.03)
 
 
+@pytest.mark.parametrize("tick", [15.0, 30.0, 60.0])
+def test_no_two_rows_share_an_instant_however_long_a_tick_is(fleet: Fleet, tick: float) -> None:
+    world = World(fleet)
+    for _ in range(20):
+        world.advance(tick)
+    now = world.clock.now()
+    rows = world.log.window("fraud", now - timedelta(seconds=20 * tick), now)
+    assert len(set((rows.at * 1e6).astype(np.int64))) == len(rows.at) == 20 * ROWS_PER_TICK
+    assert np.allclose(np.diff(rows.at), tick / ROWS_PER_TICK)
+
+
 def test_a_split_decides_which_version_answers(fleet: Fleet) -> None:
     world = World(fleet)
     world.actuator.apply(SetSplit(service="fraud", weights={"1": 25, "2": 75}), op("a"))
