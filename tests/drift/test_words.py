@@ -71,3 +71,12 @@ def test_what_is_no_table_is_said_in_words(name: str, words: str, tmp_path: Path
     (tmp_path / "folder").mkdir()
     with pytest.raises(ToolError, match=words):
         open_table(str(tmp_path / name))
+
+
+def test_three_slashes_are_the_roots_and_the_file_of_this_folder_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prunella-words.db").touch()
+    with pytest.raises(ToolError, match=r"that of this folder is sqlite://prunella-words\.db"):
+        open_table("sqlite:///prunella-words.db#rows")

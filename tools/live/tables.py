@@ -267,5 +267,7 @@ def expression(address: str, memory: str = MEMORY, dates: bool = True) -> Any:
         raise Refused(f"say which table: {address}#TABLE")
     file = Path(url.partition("://")[2])
     if url.startswith(EMBEDDED) and file.name and not file.is_file():  # they would make an empty one
-        raise Absent(f"no file at {file}")
+        here = Path(str(file).lstrip("/"))  # three slashes are the root's, which SQLAlchemy sees otherwise
+        hint = f"; that of this folder is {url.partition('://')[0]}://{here}" if file != here and here.is_file() else ""
+        raise Absent(f"no file at {file}{hint}")
     return ibis.connect(url).table(table)
