@@ -16,7 +16,7 @@ from agent.desk import Desk
 from agent.guards import checker
 from agent.observe import Scene
 from agent.preconditions import Ground, unmet
-from agent.soundness import LEAST, bindings, champion_of, seen_spoiled
+from agent.soundness import LEAST, bindings, champion_of, ill_shown
 from agent.spoiled import INPUTS
 from config.fleet import Service
 from playbooks.bind import bind
@@ -67,7 +67,8 @@ class Makeshift(Course):
     def _ease(self, scene: Scene, ill: Collection[str]) -> None:
         """Begin what may be done for services whose columns are spoiled, and of which a person was told."""
         taken = {*ill, *self._serving, *(plan.service for plan in self._open.values())}
-        sick = [s for s in scene.fleet.services if s.name not in taken and seen_spoiled(s, scene)]
+        lately = ill_shown(scene)
+        sick = [s for s in scene.fleet.services if s.name in lately and s.name not in taken]
         cases = read_cases(self._desk.journal) if sick else ()
         for service in sick:
             told = [case for case in cases if _was_told(case, service, scene.now)]

@@ -10,7 +10,7 @@ from agent.analysts.columns import Columns, Spoil, spoils
 from agent.casebook import Case
 from agent.guards import WORTH
 from agent.observe import Scene
-from agent.shown import lately_spoiled, write_spoils
+from agent.shown import Spoiled, lately_spoiled, write_spoils
 from config.fleet import Service
 from tools.errors import ToolError
 from tools.records import InferenceWindow
@@ -48,8 +48,17 @@ def bindings(service: Service, case: Case, scene: Scene) -> dict[str, str | tupl
 
 def seen_spoiled(service: Service, scene: Scene) -> tuple[Spoil, ...]:
     """Return what was seen spoiled last, a while ago at most: a single look may miss it."""
-    looks = (seen.spoiled for seen in scene.history if seen.at > scene.now - LATELY)
-    return lately_spoiled((*looks, scene.observation.spoiled), service.name)
+    return lately_spoiled(_looks(scene), service.name)
+
+
+def ill_shown(scene: Scene) -> set[str]:
+    """Return the services of which anything was seen spoiled lately."""
+    distinct = {id(look): look for look in _looks(scene)}  # most ticks hand the last look on
+    return {name for look in distinct.values() for name, spoiled in look.items() if spoiled}
+
+
+def _looks(scene: Scene) -> list[Spoiled]:
+    return [*(seen.spoiled for seen in scene.history if seen.at > scene.now - LATELY), scene.observation.spoiled]
 
 
 def _training(accepted: InferenceWindow, until: datetime, scene: Scene) -> Iterator[tuple[str, str]]:

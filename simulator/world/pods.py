@@ -75,6 +75,7 @@ class Pods:
         self.seed = seed
         self.version = 0
         self.pods: dict[str, Pod] = {}
+        self._of: dict[str, dict[str, Pod]] = {}  # the same by service
         self.workloads: dict[str, Workload] = {}
         self.removed: Callable[[Pod, bool], None] = _ignored
         self.born: Callable[[Pod], None] = _ignored
@@ -106,7 +107,7 @@ class Pods:
     # -- reading ---------------------------------------------------------------------------------------------------
     def of(self, service: str) -> list[Pod]:
         """Return the pods of a service, oldest first."""
-        return [pod for pod in self.pods.values() if pod.service == service]
+        return list(self._of.get(service, {}).values())
 
     def machine_of(self, pod: Pod) -> Machine | None:
         """Return the node beneath a pod; None while unscheduled."""
@@ -131,24 +132,22 @@ class Pods:
         for pod in self.pods.values():
             if not pod.ready and pod.ready_at is not None and pod.ready_at <= now and not pod.crashing:
                 pod.ready = True
-        of = {name: list[Pod]() for name in self.workloads}
-        for pod in self.pods.values():
-            of[pod.service].append(pod)
         for name, workload in self.workloads.items():
-            self._reconcile(workload, of[name], now)
+            self._reconcile(workload, self.of(name), now)
         for pod in self.pods.values():
             if pod.gpu < 0:
                 self._schedule(pod, now)
 
     def _reconcile(self, workload: Workload, pods: list[Pod], now: datetime) -> None:
         old = [p for p in pods if p.revision != workload.current]
-        new = [p for p in pods if p.revision == workload.current]
         if not old:
-            for _ in range(workload.wanted - len(new)):
+            for _ in range(workload.wanted - len(pods)):
                 self._create(workload, now)
-            for pod in sorted(new, key=_expendable)[: max(0, len(new) - workload.wanted)]:
-                self.remove(pod, graceful=True)
+            if len(pods) > workload.wanted:
+                for pod in sorted(pods, key=_expendable)[: len(pods) - workload.wanted]:
+                    self.remove(pod, graceful=True)
             return
+        new = [p for p in pods if p.revision == workload.current]
         ready = sum(p.ready for p in pods)
         for pod in sorted(old, key=_expendable)[: max(0, len(pods) - workload.wanted)]:
             if not pod.ready or ready > workload.wanted:
@@ -163,6 +162,7 @@ class Pods:
         name = f"{workload.service.name}-{workload.current}-{tag}"
         pod = Pod(name, workload.service.name, self._rows.pop(), workload.current, now)
         self.pods[name] = pod
+        self._of.setdefault(pod.service, {})[name] = pod
         self.version += 1
         self.born(pod)
         return pod
@@ -195,7 +195,7 @@ class Pods:
         self.removed(pod, graceful)
         if pod.gpu >= 0:
             self.owner[pod.gpu] = None
-        del self.pods[pod.name]
+        del self.pods[pod.name], self._of[pod.service][pod.name]
         self._rows.append(pod.row)
         self.version += 1
 
