@@ -150,3 +150,32 @@ def test_a_change_detector_may_be_chosen(tmp_path: Path) -> None:
     assert alarm["reason"] == "has another mean than before"
     assert alarm["expected"] == pytest.approx(0.1, abs=0.01)
     assert detect(str(file), "--by", "guess").exit_code == 2
+
+
+def counter(path: Path, burst: int | None = None) -> str:
+    """Write requests that are counted up, from nought again at two restarts."""
+    rate = np.random.default_rng(1).normal(100, 5, 600)
+    if burst is not None:
+        rate[burst] = 400
+    total, rows = 0.0, []
+    for place, grown in enumerate(rate):
+        total = grown if place in (200, 450) else total + grown
+        rows.append(f"{(START + timedelta(minutes=5 * place)).isoformat(sep=' ')},{total:.0f}")
+    path.write_text("timestamp,requests_total\n" + "\n".join(rows) + "\n")
+    return str(path)
+
+
+def test_a_counter_that_begins_again_is_no_alarm(tmp_path: Path) -> None:
+    done = detect(counter(tmp_path / "a.csv"), "--budget", "one false alert per series per month")
+    assert done.stdout.startswith("Nothing to look at"), done.stdout
+    assert "requests_total counts up: its rate per second is watched" in done.stdout
+
+
+def test_the_rate_of_a_counter_is_watched(tmp_path: Path) -> None:
+    done = detect(counter(tmp_path / "a.csv", 500), "--budget", "one false alert per series per month", "--json")
+    seen = json.loads(done.stdout)["series"]["requests_total"]
+    (alarm,) = seen["alarms"]
+    assert alarm["at"] == (START + timedelta(minutes=2500)).isoformat()
+    assert alarm["value"] == pytest.approx(400 / 300, rel=0.01)
+    assert alarm["reason"].startswith("has a rate that ")
+    assert int(np.argmax(seen["scores"])) == 500
