@@ -101,12 +101,13 @@ def halt_file(settings: Settings) -> "HaltFile":
 
 def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     """Return the read ports of a configuration."""
+    from tools.live.kube_routes import Routes
     from tools.live.kubernetes import KubernetesCluster
     from tools.live.serving import HttpServing
 
     cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
     metrics = live_metrics(settings)
-    serving = HttpServing(settings.serving, settings.fleet, cluster, clock)
+    serving = HttpServing(settings.serving, settings.fleet, cluster, clock, Routes(api, settings.fleet))  # type: ignore[arg-type]
     return Senses(metrics, cluster, _registry(settings, clock), _log(settings), serving, clock)
 
 
@@ -170,13 +171,17 @@ def live_actuator(settings: Settings, api: "KubeApi", clock: Clock, leases: Targ
     """Return all live hands as one. To be wrapped: handed to ``assemble``, or to a dry run."""
     from tools.live.kube_actuator import KubernetesActuator
 
-    cluster = KubernetesActuator(api, settings.fleet, clock, leases)
-    if settings.registry is None:
-        return cluster
-    from tools.live.mlflow import MlflowActuator
-    from tools.live.mlflow_api import MlflowApi
+    parts: list[Actuator] = [KubernetesActuator(api, settings.fleet, clock, leases)]
+    if any(service.route for service in settings.fleet.services):
+        from tools.live.kube_routes import RouteActuator
 
-    return Dispatch((cluster, MlflowActuator(MlflowApi(settings.registry), settings.fleet, clock)))
+        parts.append(RouteActuator(api, settings.fleet, clock, leases))
+    if settings.registry is not None:
+        from tools.live.mlflow import MlflowActuator
+        from tools.live.mlflow_api import MlflowApi
+
+        parts.append(MlflowActuator(MlflowApi(settings.registry), settings.fleet, clock))
+    return Dispatch(tuple(parts))
 
 
 def reach(settings: Settings) -> Reach:

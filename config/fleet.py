@@ -44,6 +44,11 @@ class Service(Frozen):
     )
     namespace: str = Field(default="default", description="Kubernetes namespace; left out: cluster.namespace")
     deployment: str = Field(default="", description="Kubernetes Deployment; the service's name when empty")
+    route: str = Field(
+        default="",
+        description="Gateway API HTTPRoute in that namespace whose weights divide the traffic, backends named as "
+        "vendors are, or SERVICE-VENDOR; empty: nothing here divides it",
+    )
     model: str = Field(default="", description="name in the model registry; empty: no registry")
     vendors: tuple[str, ...] = Field(default=(), description="providers in order of preference")
     objectives: tuple[Objective, ...] = Field(default=(), description="what well means; none: it is shown, not guarded")

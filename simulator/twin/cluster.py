@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from simulator.twin.objects import Json, Key, Shapes, uid
+from simulator.twin.objects import Json, Key, Shapes, route_of, uid
 from simulator.twin.patches import PatchError, patched
 from simulator.twin.shelf import Shelf
 from simulator.twin.twin import Twin
 from simulator.world.pods import Effect, Workload
-from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable
+from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable, SetSplit
 from tools.errors import Refused
 
 CAUSE = "kubernetes.io/change-cause"
@@ -146,13 +146,19 @@ class TwinCluster:
 
     def _actions(self, key: Key, item: Json, wanted: Json) -> list[Action]:
         before, after = item.get("spec", {}), wanted.get("spec", {})
-        if key[0] == "nodes":
-            stands, shall = (not spec.get("unschedulable", False) for spec in (before, after))
-            return [] if stands == shall else [SetSchedulable(node=key[2], schedulable=shall)]
-        if key[0] != "deployments":
-            if before != after:
-                raise StatusError(422, "Invalid", f"the twin does not change the spec of {key[0]}")
-            return []
+        match key[0]:
+            case "nodes":
+                stands, shall = (not spec.get("unschedulable", False) for spec in (before, after))
+                return [] if stands == shall else [SetSchedulable(node=key[2], schedulable=shall)]
+            case "httproutes":
+                return self._diverted(key, before, after)
+            case "deployments":
+                return self._deployed(key, before, after)
+        if before != after:
+            raise StatusError(422, "Invalid", f"the twin does not change the spec of {key[0]}")
+        return []
+
+    def _deployed(self, key: Key, before: Json, after: Json) -> list[Action]:
         found: list[Action] = []
         workload = self._workload(key)
         if before["replicas"] != (replicas := after.get("replicas", 1)):
@@ -165,6 +171,18 @@ class TwinCluster:
         if revision and revision != workload.current:
             found.append(RestoreRevision(service=workload.service.name, revision=revision))
         return found
+
+    def _diverted(self, key: Key, before: Json, after: Json) -> list[Action]:
+        """Return how the world's calls are to be divided: of a route, the weights alone can be changed."""
+        refs, wanted = (_weighed(spec) for spec in (before, after))
+        if list(refs) != list(wanted) or not sum(wanted.values()):
+            raise StatusError(422, "Invalid", "the twin changes weights of a route, and not all of them to 0")
+        if refs == wanted:
+            return []
+        service = next(s for s in self._body.services.values() if (s.namespace, route_of(s)) == key[1:])
+        first, *rest = [(name.removeprefix(f"{service.name}-"), weight) for name, weight in wanted.items()]
+        parts = {name: round(100 * weight / sum(wanted.values())) for name, weight in rest}
+        return [SetSplit(service=service.name, weights={first[0]: 100 - sum(parts.values()), **parts})]
 
     def _revision(self, workload: Workload, template: Any) -> str:
         """Return the revision that a template is of; empty for a new one."""
@@ -266,3 +284,12 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: inner for k, v in value.items() if (inner := bare(v)) not in (None, {}, [])}
     return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def _weighed(spec: Json) -> dict[str, int]:
+    """Return the weights of the one rule of a route; empty where it has another form."""
+    match spec.get("rules"):
+        case [{"backendRefs": [*refs]}]:
+            return {str(ref.get("name")): int(ref.get("weight", 1)) for ref in refs}
+        case _:
+            return {}

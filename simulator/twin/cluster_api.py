@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from simulator.twin.cluster import OWN, StatusError, TwinCluster, Write
-from simulator.twin.objects import Json, Key
+from simulator.twin.objects import GATEWAY, Json, Key
 from simulator.twin.shelf import Gone
 from simulator.twin.twin import Twin
 
@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, bool]]]] = {
     "apps": ("v1", {"deployments": ("Deployment", True), "replicasets": ("ReplicaSet", True)}),
     "autoscaling": ("v2", {"horizontalpodautoscalers": ("HorizontalPodAutoscaler", True)}),
     "policy": ("v1", {"poddisruptionbudgets": ("PodDisruptionBudget", True)}),
+    GATEWAY: ("v1", {"httproutes": ("HTTPRoute", True)}),
     "coordination.k8s.io": ("v1", {"leases": ("Lease", True)}),
     "authorization.k8s.io": ("v1", {"selfsubjectaccessreviews": ("SelfSubjectAccessReview", False)}),
 }

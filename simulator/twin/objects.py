@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from config.fleet import Service
 from simulator.world.body import Body
 from simulator.world.filling import Worker
 from simulator.world.pods import Machine, Pod, Workload
@@ -15,12 +16,18 @@ Json = dict[str, Any]
 Key = tuple[str, str, str]  # plural, namespace, name
 NAME = "app.kubernetes.io/name"
 HASH = "pod-template-hash"
+GATEWAY = "gateway.networking.k8s.io"
 
 
 def uid(*parts: str) -> str:
     """Return an identifier that the same object always has."""
     digest = hashlib.sha256("/".join(parts).encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+def route_of(service: Service) -> str:
+    """Return the name of the HTTPRoute that divides the calls of a service."""
+    return service.route or service.name
 
 
 def template_hash(service: str, revision: str) -> str:
@@ -81,6 +88,9 @@ class Shapes:
             yield ("pods", workload.service.namespace, worker.name), self.worker(workload, worker)
         for index, machine in enumerate(pods.machines):
             yield ("nodes", "", machine.name), self.node(index, machine)
+        for name in self._body.vendors.weights:
+            service = self._body.services[name]
+            yield ("httproutes", service.namespace, route_of(service)), self.route(service)
         for namespace in sorted({w.service.namespace for w in workloads.values()}):
             yield ("namespaces", "", namespace), _of("v1", "Namespace", {"name": namespace})
 
@@ -113,6 +123,20 @@ class Shapes:
             "availableReplicas": ready,
             "updatedReplicas": sum(revision == workload.current for revision, _ in pods),
         }
+        return item
+
+    def route(self, service: Service) -> Json:
+        """Write the HTTPRoute that divides the calls of a service over its vendors."""
+        metadata = {"name": route_of(service), "namespace": service.namespace}
+        item = _of(f"{GATEWAY}/v1", "HTTPRoute", metadata)
+        weights = self._body.vendors.weights[service.name]
+        refs = [
+            {"name": f"{service.name}-{vendor}", "port": 443, "weight": weights.get(vendor, 0)}
+            for vendor in service.vendors
+        ]
+        item["spec"] = {"parentRefs": [{"name": "egress"}], "rules": [{"backendRefs": refs}]}
+        accepted = {"type": "Accepted", "status": "True", "reason": "Accepted"}
+        item["status"] = {"parents": [{"parentRef": {"name": "egress"}, "conditions": [accepted]}]}
         return item
 
     def _metadata(self, workload: Workload, name: str, at: datetime) -> Json:

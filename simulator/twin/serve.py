@@ -12,8 +12,10 @@ from typing import Any
 
 import yaml
 
+from config.fleet import Fleet
 from simulator.twin.cluster import TwinCluster
 from simulator.twin.logs import TwinLogs
+from simulator.twin.objects import route_of
 from simulator.twin.twin import Twin
 
 HOST = "127.0.0.1"
@@ -95,10 +97,16 @@ def write_kubeconfig(path: Path, url: str, namespace: str) -> Path:
     return path
 
 
+def routed(fleet: Fleet) -> Fleet:
+    """Return the fleet with the routes named that the twin's API server has."""
+    services = [s.model_copy(update={"route": route_of(s)}) if s.vendors else s for s in fleet.services]
+    return fleet.model_copy(update={"services": tuple(services)})
+
+
 def write_config(folder: Path, twin: Twin, where: Served, logs: TwinLogs) -> Path:
     """Write what ``prunella run --config`` needs to guard the twin; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    fleet = twin.world.fleet.model_dump(mode="json", exclude_defaults=True)
+    fleet = routed(twin.world.fleet).model_dump(mode="json", exclude_defaults=True)
     kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
     tick = max(1, round(twin.tick / twin.pace.speed))
     config = {

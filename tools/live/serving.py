@@ -38,6 +38,14 @@ class Replicas(Protocol):
         ...
 
 
+class Splits(Protocol):
+    """Knows how traffic is divided."""
+
+    def split(self, service: str) -> Split | None:
+        """Return how the traffic of a service is divided; None where nobody divides it."""
+        ...
+
+
 class _Silent(Exception):
     """The other side took the question and gave no answer in time, or nobody listens there."""
 
@@ -105,13 +113,16 @@ def _heard() -> Iterator[None]:
 
 
 class HttpServing:
-    """Implements ``tools.ports.Serving``. Nothing here divides traffic, so there is no split to read."""
+    """Implements ``tools.ports.Serving``. Who divides traffic is another's to say: here, ``splits``."""
 
-    def __init__(self, settings: ServingSettings, fleet: Fleet, replicas: Replicas, clock: Clock) -> None:
+    def __init__(
+        self, settings: ServingSettings, fleet: Fleet, replicas: Replicas, clock: Clock, splits: Splits | None = None
+    ) -> None:
         self._settings = settings
         self._services = {service.name: service for service in fleet.services}
         self._replicas = replicas
         self._clock = clock
+        self._splits = splits
 
     def probe(self, service: str, replica: str) -> Probe:
         """Ask health page and engine within the time limit; ``Absent`` when there is no such replica."""
@@ -134,9 +145,8 @@ class HttpServing:
         return self._settings.timeout.total_seconds()
 
     def split(self, service: str) -> Split | None:
-        """Return None: no router is configured."""
-        del service
-        return None
+        """Return how traffic is divided; None where nobody is known to divide it."""
+        return self._splits.split(service) if self._splits is not None else None
 
 
 def _host(host: str) -> str:
