@@ -9,7 +9,7 @@ from policies.authority import Authority
 from policies.gate import DryRun, Gate
 
 ROOT = Path(agent.wiring.__file__).parents[1]
-HANDS = {"KubernetesActuator", "MlflowActuator"}
+HANDS = {"KubernetesActuator", "MlflowActuator", "RouteActuator"}
 MAKER = "live_actuator"
 WRAPPERS = ("assemble", "DryRun", "Gate", "Executor", "Remembering")
 

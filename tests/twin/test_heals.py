@@ -88,3 +88,15 @@ def test_a_wrong_version_is_found_by_its_answers_and_the_alias_pointed_back(guar
     assert case.phase == "recovered", story
     assert case.plan is not None
     assert case.plan.playbook == "rollback_model", story
+
+
+@pytest.mark.parametrize("guarded", ["vendor_outage"], indirect=True)
+def test_calls_to_a_vendor_that_fails_are_sent_to_another(guarded: Guarded) -> None:
+    """The weights of a route in the API server are what divides them."""
+    (case,) = guarded.until_closed()
+    story = [item.text for item in case.timeline]
+    assert case.phase == "recovered", story
+    assert case.plan is not None
+    assert case.plan.playbook == "failover_vendor", story
+    service = guarded.twin.world.fleet.service(case.incident.service)
+    assert guarded.twin.world.body.vendors.weights[service.name][service.vendors[0]] == 0

@@ -13,6 +13,7 @@ from config.settings import Settings
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
 from tools.live.kube_api import Json, KubeApi
+from tools.live.kube_routes import GROUP, Routes, accepted, shares
 from tools.live.log import TableLog
 from tools.live.mlflow import MlflowRegistry
 from tools.live.mlflow_api import MlflowApi
@@ -60,6 +61,7 @@ IN_NAMESPACE = (
     Right("create", "", "pods", needed=True, subresource="eviction"),
     *LEASES,
 )
+OF_ROUTES = tuple(Right(verb, GROUP, "httproutes", needed=True) for verb in ("get", "patch"))
 IN_CLUSTER = (
     Right("list", "", "nodes", needed=True),
     Right("get", "", "nodes", needed=True),
@@ -71,6 +73,7 @@ def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
     """Look at everything that the ports do not show, in the order in which a person would mend it."""
     yield from cluster_clock(api, clock)
     yield from rights(api, settings.fleet, settings.cluster.lease_namespace)
+    yield from routes(api, settings.fleet)
     yield from inference_logs(settings, clock)
     if settings.registry is not None:
         yield from registry(MlflowApi(settings.registry), settings.fleet, clock)
@@ -101,6 +104,7 @@ def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Ch
     asked = [(right, namespace) for namespace in namespaces for right in IN_NAMESPACE]
     asked += [(right, lease_namespace) for right in LEASES if lease_namespace and lease_namespace not in namespaces]
     asked += [(right, "") for right in IN_CLUSTER]
+    asked += [(right, name) for name in sorted({s.namespace for s in fleet.services if s.route}) for right in OF_ROUTES]
     try:
         lacking = [(right, namespace) for right, namespace in asked if not allowed(api, right, namespace)]
     except ToolError as error:
@@ -111,6 +115,26 @@ def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Ch
         yield Check("rights", False if right.needed else None, f"may not {right} {where}", "see deploy/rbac.yaml")
     if not lacking:
         yield Check("rights", True, f"all {len(asked)} granted")
+
+
+def routes(api: KubeApi, fleet: Fleet) -> Iterator[Check]:
+    """Look at every route that divides traffic: whether it can be read, and leads to every vendor of its service."""
+    port = Routes(api, fleet)
+    for service in (each for each in fleet.services if each.route):
+        name = f"route {service.route}"
+        try:
+            item = port.read(service.name)
+            found = shares(item, service.name)
+        except ToolError as error:
+            yield Check(name, False, str(error), "see route of the service, and deploy/rbac.yaml")
+            continue
+        text = f"{service.name}: " + ", ".join(f"{backend} {share} %" for backend, share in found.items())
+        if missing := [vendor for vendor in service.vendors if vendor not in found]:
+            yield Check(name, False, f"{text}; no backend {', '.join(missing)}", "name backends as vendors are")
+        elif not accepted(item):
+            yield Check(name, None, f"{text}; no gateway has accepted it", "its weights move nothing")
+        else:
+            yield Check(name, True, text)
 
 
 def allowed(api: KubeApi, right: Right, namespace: str) -> bool:

@@ -75,7 +75,7 @@ def _percent(weights: Weights) -> dict[str, int]:
     return down
 
 
-def _accepted(item: Json) -> bool:
+def accepted(item: Json) -> bool:
     """Whether any gateway says that it serves the route."""
     parents = (item.get("status") or {}).get("parents") or ()
     conditions = [each for parent in parents for each in parent.get("conditions") or ()]
@@ -159,7 +159,7 @@ class RouteActuator:
         before = shares(item, name)
         if unknown := sorted(set(action.weights) - set(before)):
             raise Refused(f"the route of {name} has no backend {', '.join(unknown)}")
-        if not _accepted(item):
+        if not accepted(item):
             raise Refused(f"no gateway has accepted route {item['metadata']['name']}: its weights move nothing")
         opened(item)
         if others := kube_shape.owners(item, ()):
