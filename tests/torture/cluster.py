@@ -13,11 +13,13 @@ import orjson
 from tests.torture.fate import Fate
 from tools.errors import Absent, Ambiguous, Refused, ToolError, Transient
 from tools.live.kube_api import Conflict, Json, Patch
+from tools.live.kube_routes import GROUP
 from tools.live.kube_stamp import EPOCH, OPERATIONS
 
 NS = "/apis/apps/v1/namespaces/default"
 PODS = "/api/v1/namespaces/default/pods"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+ROUTES = f"/apis/{GROUP}/v1/namespaces/default/httproutes"
 _KEPT = 4  # past versions of an object, for stale reads
 STALE = timedelta(seconds=30)  # the oldest that a read may be
 
@@ -73,6 +75,13 @@ class Server:
     def add_value(self, path: str, value: str) -> None:
         """Add an object of the registry or the splitter."""
         self._store(path, {"metadata": {"name": path}, "spec": {"value": value}})
+
+    def add_route(self, name: str, weights: Mapping[str, int]) -> None:
+        """Add an HTTPRoute that a gateway has accepted."""
+        refs = [{"name": backend, "weight": weight} for backend, weight in weights.items()]
+        status = {"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}]}
+        spec = {"rules": [{"backendRefs": refs}]}
+        self._store(f"{ROUTES}/{name}", {"metadata": {"name": name}, "spec": spec, "status": status})
 
     # -- truth ---------------------------------------------------------------------------------------------------------
     def _store(self, path: str, item: Json) -> None:
@@ -197,6 +206,10 @@ class Api:
         self.fate.point("list")
         return [_copy(item) for name, item in self.server.objects.items() if name.startswith(f"{path}/")]
 
+    def group(self, name: str) -> str:
+        """Return the one version of a group."""
+        return f"{name}/v1"
+
     def discover(self, path: str) -> Json:
         """Return the API's table of contents."""
         del path
@@ -291,9 +304,9 @@ def _version(body: Json | list[Json]) -> str | None:
 def _json_patch(item: Json, operations: list[Json]) -> Json:
     for operation in operations:
         *parents, last = operation["path"].strip("/").split("/")
-        place = item
+        place: Any = item
         for part in parents:
-            place = place.setdefault(part, {})
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
         place[last] = operation["value"]
     return item
 

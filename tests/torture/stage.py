@@ -35,10 +35,11 @@ from tests.torture.cluster import Api, Server
 from tests.torture.fate import Crash, Fate
 from tests.torture.models import Models
 from tests.torture.witness import CAPS, DEAD, FREEZES, Witness
-from tools.action import ACTION, VERBS, Action, Operation, Preimage, Receipt
+from tools.action import ACTION, VERBS, Action, Operation, Preimage, Receipt, SetSplit
 from tools.errors import Absent, Ambiguous, Malformed, Refused, ToolError
 from tools.journal import Entry, Json, Unless
 from tools.live.kube_actuator import KubernetesActuator
+from tools.live.kube_routes import RouteActuator
 from tools.memory_journal import MemoryJournal
 from tools.ports import Actuator
 
@@ -48,7 +49,7 @@ ATTEMPTS = 3
 LANGUAGE, TABULAR = ServiceKind.LANGUAGE, ServiceKind.TABULAR
 FLEET = Fleet(
     services=(
-        Service(name="chat", kind=LANGUAGE, min_replicas=2),
+        Service(name="chat", kind=LANGUAGE, min_replicas=2, route="chat"),
         Service(name="code", kind=LANGUAGE, min_replicas=3),
         Service(name="score", kind=TABULAR, model="risk", min_replicas=2),
         Service(name="rank", kind=TABULAR, model="order", min_replicas=1),
@@ -129,8 +130,11 @@ class Door:
         kube: Any = Api(stage.server, stage.fate)
         self._kube = KubernetesActuator(kube, FLEET, stage.fate.clock)
         self._models = Models(kube, stage.fate.clock)
+        self._routes = RouteActuator(kube, FLEET, stage.fate.clock)
 
     def _for(self, action: Action) -> Actuator:
+        if isinstance(action, SetSplit) and action.service == "chat":
+            return self._routes
         return self._models if action.verb in Models.verbs else self._kube
 
     def preimage(self, action: Action) -> Preimage:
@@ -338,8 +342,9 @@ class Stage:
         for name, value in (("risk", "7"), ("order", "3")):
             self.server.add_value(f"/models/{name}", value)
             self.server.add_value(f"/trainings/{name}", "")
-        for name, backend in (("score", "7"), ("rank", "3"), ("chat", "acme")):
+        for name, backend in (("score", "7"), ("rank", "3")):
             self.server.add_value(f"/splits/{name}", json.dumps({backend: 100}))
+        self.server.add_route("chat", {"acme": 90, "zenith": 10})
         self.controllers = [Controller(self, name) for name in ("alpha", "beta")[: self.source.choice((1, 2, 2))]]
         self.fate.interlude = self.interlude
 

@@ -332,7 +332,7 @@ _KEYS = {"set_replicas": "replicas", "restore_revision": "template", "set_schedu
 
 def value_of(item: Json, action: Action | None) -> Any:
     """Return what an object is set to, as far as an action concerns it."""
-    key = _KEYS.get(action.verb, "value") if action else "value"
+    key = "rules" if "rules" in item.get("spec", {}) else _KEYS.get(action.verb, "value") if action else "value"
     return orjson.dumps(item.get("spec", {}).get(key) or None, option=orjson.OPT_SORT_KEYS).decode()
 
 
