@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent.eyes.columns import Columns, Reals
 
 SLOWEST = 240  # values after which the oldest begin to fade; chosen on half of the simulator's faults
-CLIP = np.float32(1000.0)  # spreads; more is not further
+CLIP = 1000.0  # spreads; more is not further
 LEARNED = np.float32(3.0)  # spreads; what lies beyond teaches no more than this
 RIDGE = np.float32(0.2)  # added to every variance, so that little-known directions are not taken for habits
 NORMAL = np.float32(1.2533)  # standard deviation of normal noise, in mean absolute deviations
@@ -32,7 +32,8 @@ class Joint(Columns):
     500
     """
 
-    def __init__(self, series: int, signals: int = 0) -> None:
+    def __init__(self, series: int, signals: int = 0, clip: float = CLIP) -> None:
+        self._clip = np.float32(clip)
         self.of = {
             "level": np.zeros((signals, series), np.float32),
             "spread": np.zeros((signals, series), np.float32),
@@ -60,7 +61,7 @@ class Joint(Columns):
         moves = (of["moving"] > MOVING) & (of["spread"] > 0)
         scaled = np.divide(off, NORMAL * of["spread"], out=np.zeros_like(off), where=moves)
         known = moves & there & (of["age"] >= YOUNG)
-        self.far = np.where(known, np.clip(scaled, -CLIP, CLIP), np.float32(0))
+        self.far = np.where(known, np.clip(scaled, -self._clip, self._clip), np.float32(0))
         distance = self._distance(self.far, known)
         self._learn(there, off, np.clip(scaled, -LEARNED, LEARNED))
         self._note(there, values)

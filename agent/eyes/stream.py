@@ -3,19 +3,22 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.budget import Budget
 from agent.eyes.changes import Changes
-from agent.eyes.climbs import Climb, climb
+from agent.eyes.climbs import climb
 from agent.eyes.clock import SAY, Instants, example, instants, time_field
 from agent.eyes.engine import Alarm, Eyes
 from agent.eyes.passing import Told, Watcher, by_rate, show
+from agent.eyes.together import MOST, parted, together
 from tools.errors import Malformed
 from tools.tables import Field, Kind, Numbers, Table
 
+JOINT = "together"  # name of the series of all columns
 FEWEST = 100  # values before which nothing can be said
 
 
@@ -23,13 +26,15 @@ FEWEST = 100  # values before which nothing can be said
 class Seen:
     """One column: its values and their scores in the order of the rows, and its alarms in order of time.
 
-    ``rate``: it counts up, and what is watched, and stands in ``values``, is its rate per second.
+    ``rate``: it counts up, and what is watched, and stands in ``values``, is its rate per second. ``of``: it is no
+    column, but how far these columns are from how they usually go together, in spreads.
     """
 
     values: NDArray[np.float64]
     scores: NDArray[np.float32]
     alarms: tuple[Alarm, ...]
     rate: bool = False
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +77,19 @@ def watch(
             f"{table.name}: no readable time in {clock.name!r}{example(table, clock)}; {SAY.format(clock.name)}"
         )
     values = np.stack([_numbers(table, name) for name in names], axis=1)
-    threshold = budget.threshold(_usual(at[order]), len(names))
+    joint = by is None and 1 < len(names) <= MOST
+    threshold = budget.threshold(_usual(at[order]), len(names) + joint)
 
     def watcher(series: int) -> Eyes | Changes:
         return Changes(by, series) if by else Eyes(series, threshold, series)
 
-    seen, refused = _watched(values, at, order, watcher, progress)
-    series = dict(zip(names, seen, strict=True))
+    rows = _Rows(at, order, names)
+    seen, refused = _watched(values, rows, watcher, progress, joint=joint)
+    series = dict(zip((*names, *([rows.joint] if joint else [])), seen, strict=True))
     notes = _notes(table, clock, at, refused, guess)
     notes += tuple(f"{name} counts up: its rate per second is watched" for name, one in series.items() if one.rate)
+    if len(names) > MOST:
+        notes += (f"not looked at together: more than {MOST} columns",)
     zoned = "'" in clock.type or clock.kind is Kind.number
     return Sight(table.name, at, zoned, watcher(1).threshold, series, notes)
 
@@ -91,43 +100,65 @@ def _usual(at: Instants) -> float:
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Instants of the rows as they stand, their order in time, and the names of their columns."""
+
+    at: Instants
+    order: NDArray[np.intp]
+    names: list[str]
+
+    @property
+    def joint(self) -> str:
+        """Name of the series of all columns, which no column has."""
+        return JOINT if JOINT not in self.names else f"({JOINT})"
+
+    def scores(self, ordered: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return scores in the order of the rows; 0 where there is no time."""
+        return self.placed(ordered, 0.0).astype(np.float32)
+
+    def placed(self, ordered: NDArray[Any], nothing: float) -> NDArray[np.float64]:
+        """Return numbers, which are in order of time, in the order of the rows."""
+        found = np.full(len(self.at), nothing, np.float64)
+        found[self.order] = ordered
+        return found
+
+
 def _watched(
     values: NDArray[np.float64],
-    at: Instants,
-    order: NDArray[np.intp],
+    rows: _Rows,
     watcher: Callable[[int], Watcher],
     progress: Callable[[int, int], None],
+    *,
+    joint: bool,
 ) -> tuple[list[Seen], Counter[str]]:
-    """Return what is seen in each column of (rows, columns), and what could not be used."""
-    at, series = at[order], values.shape[1]
-    level = Told(watcher(series), values[order])
+    """Return what is seen in each column of (rows, columns), then in all together, and what could not be used."""
+    at, series = rows.at[rows.order], values.shape[1]
+    level = Told(watcher(series), values[rows.order])
     climbs = [climb(at, level.values[:, place]) for place in range(series)]
-    up = [place for place, found in enumerate(climbs) if found.known.any()]
-    rates = [Told(watcher(1), climbs[place].rates[:, None]) for place in up]
-    show([level, *rates], at, progress)
-    seen = []
-    for place in range(series):
-        said = level.scores[:, place], level.of(place)
-        if place in up:
-            rate = rates[up.index(place)]
-            said = by_rate(said, (rate.scores[:, 0], rate.alarms), at, climbs[place])
-        seen.append(_seen(values[:, place], order, climbs[place], *said))
+    rates = {n: Told(watcher(1), climbs[n].rates[:, None]) for n in range(series) if climbs[n].known.any()}
+    apart = together(at, level.values, climbs) if joint else None
+    both = [Told(watcher(1), apart.distances[:, None])] if apart else []
+    show([level, *rates.values(), *both], at, progress)
+    said = [(level.scores[:, place], level.of(place)) for place in range(series)]
+    for place, rate in rates.items():
+        said[place] = by_rate(said[place], (rate.scores[:, 0], rate.alarms), at, climbs[place])
+    seen = [
+        Seen(
+            rows.placed(found.rates, np.nan) if found.counter else values[:, place],
+            rows.scores(scores),
+            tuple(alarms),
+            found.counter,
+        )
+        for place, (found, (scores, alarms)) in enumerate(zip(climbs, said, strict=True))
+    ]
+    if apart:
+        single = np.isin(at, [alarm.at for _, alarms in said for alarm in alarms])
+        scores, alarms = parted(apart, (both[0].scores[:, 0], both[0].alarms), single, at, rows.names)
+        seen.append(
+            Seen(rows.placed(apart.distances, np.nan), rows.scores(scores), tuple(alarms), of=tuple(rows.names))
+        )
     return seen, level.refused
-
-
-def _seen(
-    values: NDArray[np.float64],
-    order: NDArray[np.intp],
-    found: Climb,
-    scored: NDArray[np.float32],
-    alarms: list[Alarm],
-) -> Seen:
-    scores, shown = np.zeros(len(values), np.float32), values
-    scores[order] = scored
-    if found.counter:
-        shown = np.full(len(values), np.nan)
-        shown[order] = found.rates
-    return Seen(shown, scores, tuple(alarms), found.counter)
 
 
 def _numbers(table: Table, name: str) -> NDArray[np.float64]:
@@ -162,13 +193,15 @@ def headline(sight: Sight) -> str:
     if len(sight.at) < FEWEST:
         return f"Too few rows to tell: {len(sight.at)}, and at least {FEWEST} are needed."
     if not found:
-        many = f"{len(sight.series)} series" if len(sight.series) > 1 else next(iter(sight.series))
+        names = [name for name, seen in sight.series.items() if not seen.of]
+        many = f"{len(names)} series" if len(names) > 1 else names[0]
         return f"Nothing to look at: {many} stayed within what the past leads one to expect."
     alarm, name = max(found, key=lambda pair: (pair[0].score, -pair[0].at))
     when = datetime.fromtimestamp(alarm.at, UTC).strftime("%Y-%m-%d %H:%M")
     touched = sum(1 for seen in sight.series.values() if seen.alarms)
     alarms = "1 more alarm" if len(found) == 2 else f"{len(found) - 1} more alarms"
     others = f"; {alarms} in {touched} series" if len(found) > 1 else ""
+    name = f"all columns {name}" if sight.series[name].of else name
     return (
         f"Look at {name} first: at {when} it {alarm.reason} ({alarm.value:.4g}, expected {alarm.expected:.4g}){others}."
     )

@@ -30,12 +30,16 @@ def instant(sight: Sight, at: float) -> str:
 
 
 def as_json(sight: Sight) -> dict[str, Any]:
-    """Return alarms and scores of every series; a score is 0 where a value is no news, or could not be used."""
+    """Return alarms and scores of every series; a score is 0 where a value is no news, or could not be used.
+
+    A series that is no column, but how some go together, says so: ``of``.
+    """
     return {
         "series": {
             name: {
                 "alarms": [_alarm(sight, alarm) for alarm in seen.alarms],
                 "scores": [round(float(score), 5) for score in seen.scores],
+                **({"of": list(seen.of)} if seen.of else {}),
             }
             for name, seen in sight.series.items()
         }
@@ -101,4 +105,5 @@ def _section(sight: Sight, name: str, seen: Seen) -> str:
     )
     table = f"<table><tr>{head}</tr>{rows}</table>" if rows else '<p class="note">no alarm</p>'
     marks = [(alarm.at, alarm.value, f"{instant(sight, alarm.at)} {alarm.reason}") for alarm in seen.alarms]
-    return f"<h2>{quoted(name)}</h2>{plot(sight.at, seen.values, marks)}{table}"
+    what = " (rate per second)" if seen.rate else f": how far {', '.join(seen.of)} part" if seen.of else ""
+    return f"<h2>{quoted(name)}{quoted(what)}</h2>{plot(sight.at, seen.values, marks)}{table}"

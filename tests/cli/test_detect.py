@@ -51,7 +51,8 @@ def test_silence_is_said_too(tmp_path: Path) -> None:
 def test_json_has_alarms_and_a_score_for_each_row(tmp_path: Path) -> None:
     found = json.loads(detect(write(tmp_path / "a.csv"), "--json").stdout)
     assert set(found) == {"series"}
-    assert set(found["series"]) == {"latency", "load"}
+    assert set(found["series"]) == {"latency", "load", "together"}
+    assert found["series"]["together"]["of"] == ["latency", "load"]
     seen = found["series"]["latency"]
     assert set(seen) == {"alarms", "scores"}
     assert len(seen["scores"]) == 700
@@ -66,8 +67,9 @@ def test_alarms_use_the_past_alone(tmp_path: Path) -> None:
     part = tmp_path / "b.csv"
     part.write_text("".join(line + "\n" for line in Path(whole).read_text().splitlines()[:520]))
     budget = ("--json", "--budget", "one false alert per series per week")
-    first, second = (json.loads(detect(name, *budget).stdout)["series"]["latency"] for name in (whole, str(part)))
-    assert first["scores"][:519] == second["scores"]
+    first, second = (json.loads(detect(name, *budget).stdout)["series"] for name in (whole, str(part)))
+    for name in ("latency", "load", "together"):
+        assert first[name]["scores"][:519] == second[name]["scores"]
 
 
 def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
@@ -179,3 +181,37 @@ def test_the_rate_of_a_counter_is_watched(tmp_path: Path) -> None:
     assert alarm["value"] == pytest.approx(400 / 300, rel=0.01)
     assert alarm["reason"].startswith("has a rate that ")
     assert int(np.argmax(seen["scores"])) == 500
+
+
+def pair(path: Path, names: str = "requests,busy") -> str:
+    """Write two columns that go together until row 600, and are as ever, but each for itself, from then on."""
+    rng = np.random.default_rng(4)
+    load, noise = rng.normal(size=800), 0.2 * rng.normal(size=(2, 800))
+    busy = np.append(load[:600], -load[600:])
+    rows = [
+        f"{(START + timedelta(minutes=5 * row)).isoformat(sep=' ')},{100 + 9 * load[row] + noise[0, row]:.3f},"
+        f"{50 + 4 * busy[row] + noise[1, row]:.3f}"
+        for row in range(800)
+    ]
+    path.write_text(f"timestamp,{names}\n" + "\n".join(rows) + "\n")
+    return str(path)
+
+
+def test_columns_that_part_from_how_they_go_together_are_told(tmp_path: Path) -> None:
+    found = json.loads(detect(pair(tmp_path / "a.csv"), "--json").stdout)["series"]
+    assert list(found) == ["requests", "busy", "together"]
+    since = (START + timedelta(minutes=3000)).isoformat()
+    until = (START + timedelta(minutes=3100)).isoformat()
+    first, *_ = found["together"]["alarms"]
+    assert since <= first["at"] < until
+    assert first["reason"].startswith("parts from its habits (")
+    assert not [
+        alarm for name in ("requests", "busy") for alarm in found[name]["alarms"] if since <= alarm["at"] < until
+    ]
+    assert len(found["together"]["scores"]) == 800
+
+
+def test_a_column_may_have_the_name_of_the_joint_series(tmp_path: Path) -> None:
+    found = json.loads(detect(pair(tmp_path / "a.csv", "requests,together"), "--json").stdout)["series"]
+    assert list(found) == ["requests", "together", "(together)"]
+    assert "of" not in found["together"]
