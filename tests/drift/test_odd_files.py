@@ -1,6 +1,7 @@
 """Files as people have them: decimal commas, words for missing numbers, JSON lines, folders that grew a column."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,48 @@ def test_a_file_that_breaks_off_while_it_is_read_is_wrong_use_and_no_drift(tmp_p
     with pytest.raises(typer.Exit) as left:
         look(good, bad, (None, None, None))
     assert left.value.exit_code == 2
+
+
+def lines(path: Path, sep: str, wrong: dict[int, str]) -> str:
+    rows = [
+        sep.join(("time", "x", "y")),
+        *(sep.join((f"2026-03-02 {n // 60:02}:{n % 60:02}", "1.5", "2")) for n in range(300)),
+    ]
+    path.write_text("\n".join(wrong.get(place, row) for place, row in enumerate(rows, 1)) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
+def test_fields_may_be_set_apart_by_the_usual_signs(sep: str, tmp_path: Path) -> None:
+    assert [field.name for field in open_table(lines(tmp_path / "a.csv", sep, {})).fields] == ["time", "x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("sep", "wrong", "said"),
+    [
+        (",", {40: "2026-03-02 00:38,1.5"}, "line 40 has 2 fields set apart by ',', the first line has 3"),
+        (";", {40: "oops"}, "line 40 has 1 field set apart by ';', the first line has 3"),
+        (
+            "\t",
+            dict.fromkeys(range(9, 100), "a\tb\tc\td"),
+            "line 9 has 4 fields set apart by a tab, the first line has 3",
+        ),
+    ],
+)
+def test_a_text_whose_lines_differ_in_fields_is_refused_in_words(
+    sep: str, wrong: dict[int, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Malformed, match=re.escape(said)):
+        open_table(lines(tmp_path / "a.csv", sep, wrong))
+
+
+def test_a_line_that_differs_after_many_is_found_too(tmp_path: Path) -> None:
+    text = "a,b\n" + "1,2\n" * 25_000 + "1,2,3\n"
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(Malformed, match="line 25002 has 3 fields"):
+        open_table(str(tmp_path / "a.csv"))
+
+
+def test_prose_is_a_column_of_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt\n" + "Hello, how are you, today?\nTell me, please\n" * 20)
+    assert [field.name for field in open_table(str(tmp_path / "a.csv")).fields] == ["prompt"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import Absent, Malformed
+from tools.live.ragged import ragged
 
 LINES = {".jsonl", ".ndjson", ".json"}
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"} | LINES
@@ -51,9 +52,13 @@ def _parsed(engine: Any, address: str, path: Path, dates: bool) -> Any:
         kinds = {} if dates or not _guessed(engine, path) else {"auto_type_candidates": DATELESS}
         table = engine.create_table("parsed", engine.read_csv(path, **kinds), temp=True)
     except duckdb.InvalidInputException as error:
-        if "utf-8" not in str(error).lower():
-            raise
-        raise Malformed(f"{address} is not written in UTF-8: save it as UTF-8") from error
+        if "utf-8" in str(error).lower():
+            raise Malformed(f"{address} is not written in UTF-8: save it as UTF-8") from error
+        if (said := ragged(path)) is not None:
+            raise Malformed(f"{address} is no table: {said}") from error
+        raise
+    if len(table.columns) == 1 and (said := ragged(path)) is not None:
+        raise Malformed(f"{address} is no table: {said}")
     return _numerals(table, _decimal_comma(path))
 
 
