@@ -20,7 +20,7 @@ import numpy as np
 
 from agent.drift.categories import tallied
 from agent.drift.counted import Counted, bounds, counted, referring
-from agent.drift.finding import Fault
+from agent.drift.finding import Fault, many
 from agent.drift.rules import Constraints, Rule
 from tools.errors import Malformed, ToolError
 from tools.summary import Summary
@@ -101,7 +101,7 @@ def enforce(
     """
     found: list[Fault] = []
     if table.rows < constraints.rows_at_least:
-        text = f"{table.rows} rows, at least {constraints.rows_at_least} are required"
+        text = f"{many(table.rows, 'row')}, at least {constraints.rows_at_least} are required"
         found.append(Fault(column="(rows)", kind="rows", text=text, share=1.0, sure=1.0))
     wrong = {fault.column: fault for fault in structure_faults(constraints, table)}
     asked = {name: bounds(rule) for name, rule in constraints.columns.items() if name not in wrong}
@@ -151,11 +151,11 @@ def column_faults(name: str, rule: Rule, counted: Counted, now: datetime | None)
         example = max(unseen, key=lambda value: (unseen[value], value))
         yield _broken(name, "unseen", f"{share:.2%} of the values are not allowed: {example!r}", share, example)
     if counted.repeats:
-        text = f"{counted.repeats} values repeat, each must be unique"
+        text = f"{many(counted.repeats, 'value')} repeat{'s' * (counted.repeats == 1)}, each must be unique"
         yield _broken(name, "duplicates", text, counted.repeats / rows)
     if counted.out:
         limits = f"{rule.at_least} .. {rule.at_most}, for example {counted.example}"
-        text = f"{counted.out} values ({counted.out / rows:.2%}) lie outside {limits}"
+        text = f"{many(counted.out, 'value')} ({counted.out / rows:.2%}) lie{'s' * (counted.out == 1)} outside {limits}"
         yield _broken(name, "range", text, counted.out / rows, counted.example)
     if counted.lost:
         share, to = counted.lost / rows, rule.refers_to.rows if rule.refers_to else "nothing"

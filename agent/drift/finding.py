@@ -94,6 +94,11 @@ class SegmentMove(Frozen):
     text: str
 
 
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class Side(Frozen):
     """One of the tables compared."""
 

@@ -13,7 +13,6 @@ NAMES = re.compile(
     r"(^|_)(time|timestamp|date|datetime|ts|at|epoch|when|instant|day|hour)(_|$)|_at$|^ds$", re.IGNORECASE
 )
 UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # numbers greater than: parts of a second
-SAY = "--time '{}=%m/%d/%Y %H:%M' says how it is written"
 AGO, AHEAD = 1e9, 2.5e9  # seconds since 1970 that a clock without a name may tell: 2001 to 2049
 Instants = NDArray[np.float64]
 
@@ -68,7 +67,14 @@ def instants(table: Table, clock: Field, form: str | None = None) -> tuple[Insta
     return column.values / next((parts for least, parts in UNITS if size > least), 1.0), None
 
 
-def example(table: Table, clock: Field) -> str:
-    """Return in words what stands in a clock that cannot be read."""
+def unreadable(table: Table, clock: Field) -> str:
+    """Return in words what stands in a clock that cannot be read, and how to say what it means."""
     column = table.column(clock.name)
-    return f", such as {column.names[0]!r}" if isinstance(column, Labels) and column.names else ""
+    text = column.names[0] if isinstance(column, Labels) and column.names else ""
+    shown = f", such as {text!r}" if text else ""
+    return f"{table.name}: no readable time in {clock.name!r}{shown}; {say(clock, text)}"
+
+
+def say(clock: Field, text: str = "") -> str:
+    """Return the option that says how a clock is written, which may be as ``text`` is."""
+    return f"--time '{clock.name}={dates.form(text)}' says how it is written"

@@ -1,4 +1,4 @@
-"""Dates as people write them: ISO, day or month first, with names of months, from logs and mails; seconds since 1970.
+"""Dates as people write them: ISO, day or month first, names of months, 2026年11月22日; seconds since 1970.
 
 Which number is the day is told by those above 12. Where none is, the reading that puts the instants closer together
 is taken; where both do that equally, the day stands first. Whatever was guessed is said.
@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,14 @@ SPOKEN: Final = re.compile(
     r"(?:\s*(?P<half>[ap])\.?m\.?)?(?:\s*(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2}))?)?\s*",
     re.IGNORECASE,
 )
+EASTERN: Final = re.compile(
+    r"\s*(?P<year>\d{4})\s*[年년]\s*(?P<month>\d{1,2})\s*[月월]\s*(?P<day>\d{1,2})\s*[日号일]\s*(?:\([^)]*\)\s*)?"
+    r"(?:(?P<half>午前|午後|上午|下午|오전|오후)?\s*(?P<hour>\d{1,2})\s*[時时点點시:]\s*(?:(?P<minute>\d{1,2})\s*[分분:]?\s*(?:(?P<second>\d{1,2})\s*[秒초]?\s*)?)?)?"
+)
+LATER: Final = ("午後", "下午", "오후")
 HOUR: Final = 3600
 FORMS: Final = {1e7: "%Y%m%d", 1e11: "%Y%m%d%H%M", 1e13: "%Y%m%d%H%M%S"}  # numbers of that size, as they are written
+YEAR_FIRST, DAY_FIRST = ("%Y", "%m", "%d", "%H", "%M", "%S"), ("%d", "%m", "%Y", "%H", "%M", "%S")
 SHEET, SHEET_EPOCH, ROUNDED = (36_526, 62_091), 25_569, 0.1  # days of 2000 to 2070, of 1970; seconds lost in writing
 
 
@@ -91,7 +98,34 @@ def _iso(text: str) -> float:
     try:
         return _seconds(datetime.fromisoformat(text))
     except ValueError:
+        return _eastern(text)
+
+
+def _eastern(text: str) -> float:
+    """Return the instant of a date with the signs of China, Japan or Korea; NaN where it is none."""
+    found = EASTERN.fullmatch(normalize("NFKC", text))
+    if found is None:
         return np.nan
+    part = found.groupdict()
+    hour, half = int(part["hour"] or 0), part["half"]
+    if half:
+        hour = hour % 12 + (12 if half in LATER else 0)
+    try:
+        day = datetime(int(found["year"]), int(found["month"]), int(found["day"]), tzinfo=UTC)
+        return day.replace(hour=hour, minute=int(part["minute"] or 0), second=int(part["second"] or 0)).timestamp()
+    except ValueError:
+        return np.nan
+
+
+def form(text: str) -> str:
+    """Return how a text may be written, as for ``strptime``, for a person to mend.
+
+    >>> form("2026#11#22 10.30"), form("22-11-2026 10h30"), form("soon")
+    ('%Y#%m#%d %H.%M', '%d-%m-%Y %Hh%M', '%m/%d/%Y %H:%M')
+    """
+    parts = iter(YEAR_FIRST if re.match(r"\s*\d{4}", text) else DAY_FIRST)
+    runs = len(re.findall(r"\d+", text))
+    return re.sub(r"\d+", lambda _: next(parts), text.strip()) if 3 <= runs <= len(YEAR_FIRST) else "%m/%d/%Y %H:%M"
 
 
 def _formed(text: str, form: str) -> float:

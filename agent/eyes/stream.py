@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agent.eyes.budget import Budget
 from agent.eyes.changes import Changes
 from agent.eyes.climbs import climb
-from agent.eyes.clock import SAY, Instants, example, instants, time_field
+from agent.eyes.clock import Instants, instants, say, time_field, unreadable
 from agent.eyes.engine import Alarm, Eyes
 from agent.eyes.passing import Told, Watcher, by_rate, show
 from agent.eyes.together import MOST, parted, together
@@ -73,9 +73,7 @@ def watch(
     order = np.argsort(at, kind="stable")
     order = order[np.isfinite(at[order])]
     if not len(order):
-        raise Malformed(
-            f"{table.name}: no readable time in {clock.name!r}{example(table, clock)}; {SAY.format(clock.name)}"
-        )
+        raise Malformed(unreadable(table, clock))
     values = np.stack([_numbers(table, name) for name in names], axis=1)
     joint = by is None and 1 < len(names) <= MOST
     threshold = budget.threshold(_usual(at[order]), len(names) + joint)
@@ -168,7 +166,7 @@ def _numbers(table: Table, name: str) -> NDArray[np.float64]:
 
 def _notes(table: Table, clock: Field, at: Instants, refused: Mapping[str, int], guess: str | None) -> tuple[str, ...]:
     values = {reason: f"{count:,} {'value' if count == 1 else 'values'}" for reason, count in sorted(refused.items())}
-    notes = [f"{clock.name}: {guess}; {SAY.format(clock.name)}"] if guess else []
+    notes = [f"{clock.name}: {guess}; {say(clock)}"] if guess else []
     notes += [f"{many} left out: {reason}" for reason, many in values.items()]
     backwards = int((np.diff(at[np.isfinite(at)]) < 0).sum())
     if backwards:
@@ -198,7 +196,7 @@ def headline(sight: Sight) -> str:
         return f"Nothing to look at: {many} stayed within what the past leads one to expect."
     alarm, name = max(found, key=lambda pair: (pair[0].score, -pair[0].at))
     when = datetime.fromtimestamp(alarm.at, UTC).strftime("%Y-%m-%d %H:%M")
-    touched = sum(1 for seen in sight.series.values() if seen.alarms)
+    touched = len({name for _, name in found})
     alarms = "1 more alarm" if len(found) == 2 else f"{len(found) - 1} more alarms"
     others = f"; {alarms} in {touched} series" if len(found) > 1 else ""
     name = f"all columns {name}" if sight.series[name].of else name

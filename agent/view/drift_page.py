@@ -2,7 +2,7 @@
 
 from html import escape
 
-from agent.drift.finding import DriftReport, Move, Picture
+from agent.drift.finding import DriftReport, Move, Picture, many
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:68rem;padding:0 1rem;color:#1c2430;background:#fff}
@@ -24,7 +24,8 @@ def drift_page(report: DriftReport) -> str:
             "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
             f"<title>Drift: {escape(two.name)}</title><style>{STYLE}</style>",
             f"<h1>{escape(report.headline)}</h1>",
-            f"<p class=quiet>{escape(one.name)}, {one.rows:,} rows, against {escape(two.name)}, {two.rows:,} rows. ",
+            f"<p class=quiet>{escape(one.name)}, {many(one.rows, 'row')}, ",
+            f"against {escape(two.name)}, {many(two.rows, 'row')}. ",
             f"Where nothing moved, at most {report.limits.false_alarms:.0%} of the reports say that something did.",
             _list("Data-quality faults", [f"{fault.column}: {fault.text}" for fault in report.faults]),
             _list("In parts of the rows", [segment.text for segment in report.segments]),

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from agent.drift.finding import DriftReport, Move
+from agent.drift.finding import DriftReport, Move, many
 
 COLOURS = {"moved": "bold red", "slight": "yellow", "unsure": "magenta", "same": "dim"}
 SHOWN = 20
@@ -15,7 +15,10 @@ def show_drift(report: DriftReport, console: Console | None = None) -> None:
     out = console or Console()
     out.print(f"[bold]{escape(report.headline)}[/bold]")
     one, two = report.reference, report.current
-    out.print(f"{escape(one.name)} ({one.rows:,} rows) against {escape(two.name)} ({two.rows:,} rows)", style="dim")
+    out.print(
+        f"{escape(one.name)} ({many(one.rows, 'row')}) against {escape(two.name)} ({many(two.rows, 'row')})",
+        style="dim",
+    )
     for fault in report.faults:
         out.print(f"[red]fault[/red] {escape(fault.column)}: {escape(fault.text)}")
     for found in (one for one in report.joint if one.verdict != "same"):  # chance explains the others: --json has them

@@ -154,3 +154,10 @@ def test_a_season_is_matched_by_its_column(tmp_path: Path) -> None:
         bad = drift(day, night, "--season", wrong)
         assert bad.exit_code == 2
         assert bad.stderr.count("\n") == 1
+
+
+def test_one_row_is_one_row(tmp_path: Path) -> None:
+    for name, rows in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.csv").write_text("x\n" + "1\n" * rows)
+    said = drift(str(tmp_path / "a.csv"), str(tmp_path / "b.csv")).stdout
+    assert "a.csv (1 row) against b.csv (2 rows)" in said

@@ -120,3 +120,29 @@ def test_digits_down_to_the_minute_are_dates(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("when,x\n202602012358,1\n202602012359,2\n202602020000,3\n")
     assert np.diff(seen(str(tmp_path / "a.csv")).at).tolist() == [60.0, 60.0]
     assert sum(note.startswith("when:") for note in seen(str(tmp_path / "a.csv")).notes) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("2026年11月22日 10時30分", "2026-11-22T10:30"),
+        ("2026年3月2日(月) 午後1時05分09秒", "2026-03-02T13:05:09"),
+        ("２０２６年３月２日", "2026-03-02"),
+        ("2026年03月02日 09:30:15", "2026-03-02T09:30:15"),
+        ("2026년 3월 2일 오전 12시", "2026-03-02T00:00"),
+        ("2026年13月02日", None),
+        ("2026年3月2日 25時", None),
+    ],
+)
+def test_the_signs_of_the_east_are_read(text: str, read_as: str | None) -> None:
+    (found,), guess = read([text])
+    assert guess is None
+    assert np.isnan(found) if read_as is None else found == np.datetime64(read_as, "s").astype(float)
+
+
+def test_a_column_of_such_dates_is_found_and_what_cannot_be_read_is_told_with_its_own_form(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("時刻,x\n" + "".join(f"2026年11月22日 10時{row:02}分,{row}\n" for row in range(9)))
+    assert np.diff(seen(str(tmp_path / "a.csv")).at).tolist() == [60.0] * 8
+    (tmp_path / "b.csv").write_text("when,x\n" + "".join(f"2026#11#22 10.{row:02},{row}\n" for row in range(9)))
+    with pytest.raises(Malformed, match=re.escape("--time 'when=%Y#%m#%d %H.%M' says how it is written")):
+        seen(str(tmp_path / "b.csv"))
