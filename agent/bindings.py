@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from agent import converting
 from agent.capacity import fewer, more
 from agent.case import Hypothesis
 from agent.casebook import Case
@@ -62,7 +63,8 @@ def bindings_for(case: Case, scene: Scene, hypothesis: Hypothesis, past: Sequenc
         machine["replicas"] = spared(tuple(replicas), (hypothesis.fault, subject.service.name), scene)
     for part in (_release(subject, scene), machine, _vendor(subject, scene)):
         found |= {key: value for key, value in part.items() if value and key not in found}
-    for part in (_model(subject, scene, case, past), _scale(subject, scene, past)):
+    conversion = converting.bindings(subject.service, case, scene, past)
+    for part in (_model(subject, scene, case, past), _scale(subject, scene, past), conversion):
         found |= {key: value for key, value in part.items() if value and key not in found}
     return {key: value for key, value in found.items() if value}
 

@@ -8,6 +8,7 @@ import numpy as np
 from agent.judged import wilson
 from agent.observe import Scene
 from agent.shown import LATELY, as_shown, read_spoils
+from agent.unchanged import answers_as_before, converted_exactly
 from agent.verify import standing
 from playbooks.plan import Guard, Plan
 from playbooks.walk import GuardVerdict
@@ -39,6 +40,10 @@ def checker(scene: Callable[[], Scene]) -> Callable[[Guard, Plan], GuardVerdict]
                 return _live(guard, plan, scene())
             case "better_as_shown":
                 return _as_shown(guard, plan, scene())
+            case "converted_exactly":
+                return converted_exactly(guard, plan, scene())
+            case "answers_as_before":
+                return answers_as_before(guard, plan, scene())
 
     return check
 

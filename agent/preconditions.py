@@ -143,6 +143,12 @@ def _vendor(ground: Ground) -> str:
     return "" if errors <= WELL else f"vendor {other} fails {errors:.0%} > {WELL:.0%}"
 
 
+def _convertible(ground: Ground) -> str:
+    if why := ground.bound("unconvertible"):
+        return why
+    return "" if ground.bindings.get("inputs") else f"nothing that {ground.service.name} is shown is spoiled"
+
+
 _KNOWN: Mapping[str, Callable[[Ground], str]] = {
     "good_revision_is_not_current": _revision,
     "good_version_is_not_champion": _version,
@@ -151,6 +157,7 @@ _KNOWN: Mapping[str, Callable[[Ground], str]] = {
     "load_is_known": _load,
     "labels_are_enough": _labels,
     "candidate_is_new": _candidate,
+    "inputs_convert_exactly": _convertible,
     "features_are_as_trained": _features,
     "peers_can_carry_load": _peers,
     "replicas_are_on_node": _on_node,

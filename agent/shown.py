@@ -26,6 +26,7 @@ Spoiled = Mapping[str, tuple[Spoil, ...]]
 class _Accepted:
     columns: Columns | None  # None: nobody kept them
     read_at: datetime
+    version: str = ""  # that was accepted on them, where they say so; else the one that answered nearly all then
 
 
 def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWindow) -> InferenceWindow:
@@ -134,26 +135,36 @@ class Shown:
             self._first.setdefault(service, min(spoil.since for spoil in spoiled))
 
     def _examined(self, service: str, now: datetime) -> tuple[Spoil, ...] | None:
-        before = self._before(service, now)
-        if before is None:
-            return None
         try:
             rows = self._log.window(service, now - LATELY, now)
         except ToolError:
+            return None
+        before = self._before(service, _answering(rows), now)
+        if before is None:
             return None
         if rows.names != before.names or not len(rows.at):
             return None
         found = _gross(before, rows, len(rows.at))
         return tuple(replace(spoil, since=_since(before, rows, spoil)) for spoil in found)
 
-    def _before(self, service: str, now: datetime) -> Columns | None:
-        """Return the rows that the model was accepted on, sorted; None where they cannot be read."""
+    def _before(self, service: str, answering: str, now: datetime) -> Columns | None:
+        """Return the rows that the model was accepted on, sorted; None where they cannot be read.
+
+        Another version may have been accepted on others: one that reads its inputs in another unit was.
+        """
         kept = self._accepted.get(service)
-        if kept is None or now - kept.read_at >= REMEMBERED:
+        if kept is None or now - kept.read_at >= REMEMBERED or kept.version != answering:
             try:
                 rows = self._log.reference(service)
-                kept = _Accepted(Columns(rows.names, rows.features), now)
+                version = _answering(rows) or answering
+                kept = _Accepted(Columns(rows.names, rows.features), now, version)
             except ToolError:
-                kept = _Accepted(kept.columns if kept else None, now)
+                kept = _Accepted(kept.columns if kept else None, now, answering)
             self._accepted[service] = kept
         return kept.columns
+
+
+def _answering(rows: InferenceWindow) -> str:
+    """Return the version that answered nearly all of the newest rows; empty where there is none."""
+    names, counts = np.unique(rows.version[-ROWS:], return_counts=True)
+    return str(names[counts.argmax()]) if len(names) and counts.max() >= WHOLE * counts.sum() else ""

@@ -19,12 +19,23 @@ from policies.controls import paused
 from policies.decision import Situation
 from policies.floor import Ready
 from policies.storm import openings, storming
-from tools.action import EvictReplica, RestoreRevision, SetAlias, SetReplicas, SetSchedulable, SetSplit, TrainModel
+from tools.action import (
+    ConvertInputs,
+    EvictReplica,
+    RestoreRevision,
+    SetAlias,
+    SetReplicas,
+    SetSchedulable,
+    SetSplit,
+    TrainModel,
+)
 from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
 STORM = 0.6  # share of the services with an incident of their own at one time
-OUTSIDE: Final = frozenset((SetAlias, SetSplit, TrainModel))  # actions that write nothing of a deployment
+OUTSIDE: Final = frozenset(
+    (SetAlias, SetSplit, TrainModel, ConvertInputs)
+)  # actions that write nothing of a deployment
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
 DAY = timedelta(
     days=1

@@ -28,7 +28,7 @@ from playbooks.walk import (
     Undo,
     next_move,
 )
-from tools.action import Receipt, TrainModel
+from tools.action import ConvertInputs, Receipt, TrainModel
 from tools.clock import Clock
 from tools.errors import Absent, Ambiguous, Held, Malformed, Refused, ToolError, Transient
 from tools.journal import Journal
@@ -102,7 +102,7 @@ class Executor:
                 said.append(f"{step.id}: not rehearsed, version {', '.join(sorted(missing))} is yet to be made")
                 continue
             said.append(f"{step.id}: {self._actuator.rehearse(step.action)}")
-            if isinstance(step.action, TrainModel):
+            if isinstance(step.action, TrainModel | ConvertInputs):
                 made.add(step.action.version)
         return tuple(said)
 

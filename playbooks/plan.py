@@ -22,9 +22,20 @@ class Guard(Frozen):
     and ``args.next``, per cent of traffic now and at the next step, it may be sure before the hold is over.
     ``better_as_shown``: offline, on rows until ``args.until`` that are spoiled as those of now are
     (``args.spoiled``), version ``args.version`` is surely and by far more often right than ``args.than``.
+    ``converted_exactly``: offline, on the rows that ``args.than`` was accepted on, spoiled likewise, ``args.version``
+    answers as that did on them as they were. ``answers_as_before``: live, its answers are spread as those of
+    ``args.than`` were from ``args.start`` to ``args.end``.
     """
 
-    kind: Literal["objectives", "not_worse", "better_model", "live_split", "better_as_shown"]
+    kind: Literal[
+        "objectives",
+        "not_worse",
+        "better_model",
+        "live_split",
+        "better_as_shown",
+        "converted_exactly",
+        "answers_as_before",
+    ]
     args: dict[str, str] = Field(default_factory=dict)
 
 

@@ -53,5 +53,7 @@ def versions_of(action: Action) -> set[str]:
             return {action.version}
         case "set_split":
             return set(action.weights)
+        case "convert_inputs":
+            return {action.of}
         case _:
             return set()

@@ -11,6 +11,7 @@ from policies.decision import Reason, Situation
 from policies.facts import targets_in
 from tools.action import (
     Action,
+    ConvertInputs,
     EvictReplica,
     RestoreRevision,
     SetAlias,
@@ -23,7 +24,7 @@ from tools.action import (
 _VERBS: Mapping[PlaybookClass, frozenset[str]] = {
     "rollback": frozenset({"restore_revision", "set_alias", "set_split"}),
     "scale": frozenset({"set_replicas"}),
-    "retrain": frozenset({"train_model", "set_alias", "set_split"}),
+    "retrain": frozenset({"train_model", "convert_inputs", "set_alias", "set_split"}),
     "failover": frozenset({"evict_replica", "set_schedulable", "set_split"}),
 }
 
@@ -79,7 +80,7 @@ def action_breach(action: Action, caps: Caps) -> Reason | None:
             return _above("cap-replicas", "replicas", wanted, caps.replicas)
         case TrainModel(max_seconds=seconds):
             return _above("cap-train-seconds", "training seconds", seconds, caps.train_seconds)
-        case RestoreRevision() | EvictReplica() | SetSchedulable() | SetAlias() | SetSplit():
+        case RestoreRevision() | EvictReplica() | SetSchedulable() | SetAlias() | SetSplit() | ConvertInputs():
             return None
         case _:
             assert_never(action)

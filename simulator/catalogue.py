@@ -51,7 +51,8 @@ def _rest(scenario: Scenario) -> Iterator[str]:
     if marks:
         yield f"Shows {', '.join(f'`{mark}`' for mark in marks)}."
     if truth.acceptable_playbooks:
-        yield f"Right: {' or '.join(f'`{name}`' for name in truth.acceptable_playbooks)}."
+        right = " or ".join(f"`{name}`" for name in truth.acceptable_playbooks)
+        yield f"Right: {right}; where that cannot be, tell a person." if truth.easing_playbooks else f"Right: {right}."
     elif truth.fault:
         easing = " or ".join(f"`{name}`" for name in truth.easing_playbooks)
         yield f"Right: tell a person; meanwhile {easing}." if easing else "Right: tell a person; no machine should act."

@@ -301,8 +301,9 @@ def unsafe(record: Record) -> list[str]:
 
 
 def eased(record: Record) -> frozenset[str]:
-    """Return the subjects of the journal that only ever planned what the truth lets a machine do beside a person."""
-    easing = set(record.happened.truth.easing_playbooks)
+    """Return the subjects of the journal that only ever planned what the truth lets a machine do, cure or ease."""
+    truth = record.happened.truth
+    easing = {*truth.easing_playbooks, *truth.acceptable_playbooks}
     planned: dict[str, set[str]] = {}
     for entry in record.entries:
         if entry.kind == "RUN_PLANNED":

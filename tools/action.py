@@ -4,6 +4,7 @@ A new verb is one class here and one branch in each adapter, found by exhaustive
 """
 
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
@@ -82,8 +83,35 @@ class TrainModel(Frozen):
     without: tuple[str, ...] = Field(default=(), exclude_if=lambda columns: not columns)
 
 
+class ConvertInputs(Frozen):
+    """Make a version out of another that reads some inputs as they come now; nothing is trained, and nothing serves it.
+
+    Its answer to a row is that of version ``of`` to the same row with every input ``inputs[i]`` taken from the column
+    ``read_from[i]`` and divided by ``divided_by[i]``. The columns are the same on both sides, so that none is lost.
+    """
+
+    verb: Literal["convert_inputs"] = "convert_inputs"
+    service: str
+    model: str
+    version: str  # the name that the new version will bear
+    of: str
+    inputs: tuple[str, ...] = Field(min_length=1)
+    read_from: tuple[str, ...]
+    divided_by: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "ConvertInputs":
+        if not len(self.inputs) == len(self.read_from) == len(self.divided_by):
+            raise ValueError("inputs, read_from and divided_by are not as many")
+        if len(set(self.inputs)) < len(self.inputs) or set(self.inputs) != set(self.read_from):
+            raise ValueError("each input is named once, and read from one of them that no other is read from")
+        if not all(isfinite(each) and each > 0 for each in self.divided_by):
+            raise ValueError("divided_by are numbers above 0")
+        return self
+
+
 Action = Annotated[
-    SetReplicas | RestoreRevision | EvictReplica | SetSchedulable | SetAlias | SetSplit | TrainModel,
+    SetReplicas | RestoreRevision | EvictReplica | SetSchedulable | SetAlias | SetSplit | TrainModel | ConvertInputs,
     Field(discriminator="verb"),
 ]
 ACTION: TypeAdapter[Action] = TypeAdapter(Action)
@@ -95,6 +123,7 @@ VERBS = (
     "set_alias",
     "set_split",
     "train_model",
+    "convert_inputs",
 )
 
 

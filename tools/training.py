@@ -139,6 +139,18 @@ def fit_without(
     return replace(model, hidden=hidden)
 
 
+def converted(model: TabularModel, inputs: Sequence[int], read_from: Sequence[int], divided_by: Floats) -> TabularModel:
+    """Return the model that reads input ``inputs[i]`` from column ``read_from[i]``, divided by ``divided_by[i]``.
+
+    Nothing is learnt: its answers are those of ``model`` to the rows so undone, but for rounding.
+    """
+    mean, scale, hidden = model.mean.copy(), model.scale.copy(), model.hidden.copy()
+    old, new = list(inputs), list(read_from)
+    mean[new], scale[new] = model.mean[old] * divided_by, model.scale[old] * divided_by
+    hidden[new] = model.hidden[old]
+    return replace(model, mean=mean, scale=scale, hidden=hidden)
+
+
 def epochs_for(rows: int) -> int:
     """Return for how many epochs to train: few rows make few steps, and a model of few steps has learnt little.
 

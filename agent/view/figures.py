@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from tools.action import (
     Action,
+    ConvertInputs,
     EvictReplica,
     RestoreRevision,
     SetAlias,
@@ -71,5 +72,12 @@ def deed(action: Action) -> str:
         case SetSplit():
             parts = ", ".join(f"{name} {weight} %" for name, weight in sorted(action.weights.items()))
             return f"split the traffic of {action.service}: {parts}"
-        case TrainModel():
-            return f"train {action.model} {action.version} on {span(action.end_at - action.start_at)} of logged data"
+        case TrainModel() | ConvertInputs():
+            return _made(action)
+
+
+def _made(action: TrainModel | ConvertInputs) -> str:
+    if isinstance(action, TrainModel):
+        return f"train {action.model} {action.version} on {span(action.end_at - action.start_at)} of logged data"
+    names = ", ".join(action.inputs)
+    return f"make {action.model} {action.version} of {action.of}, reading {names} as they come now"

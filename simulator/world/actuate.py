@@ -13,6 +13,7 @@ from simulator.world.vendors import Vendors
 from tools.action import (
     VERBS,
     Action,
+    ConvertInputs,
     EvictReplica,
     Operation,
     Preimage,
@@ -35,7 +36,7 @@ def target_of(action: Action) -> str:
     match action:
         case SetSchedulable():
             return f"node/{action.node}"
-        case SetAlias() | TrainModel():
+        case SetAlias() | TrainModel() | ConvertInputs():
             return f"model/{action.model}"
         case _:
             return f"service/{action.service}"
@@ -99,7 +100,7 @@ class WorldActuator:
                 weights = self._split(action.service)
                 state = {backend: str(share) for backend, share in weights.items()}
                 return Preimage(state=state, inverse=SetSplit(service=action.service, weights=weights))
-            case TrainModel():
+            case TrainModel() | ConvertInputs():
                 return Preimage(state={"versions": ",".join(self._quality.versions(action.model))})
 
     def rehearse(self, action: Action) -> str:
@@ -119,8 +120,8 @@ class WorldActuator:
                 return f"{action.alias} of {action.model} would point at {action.version}"
             case SetSplit():
                 return self._check_split(action)
-            case TrainModel():
-                return self._quality.trainings.check(action)
+            case TrainModel() | ConvertInputs():
+                return self._quality.check(action)
 
     def _check_replicas(self, action: SetReplicas) -> str:
         workload = self._workload(action.service)
@@ -211,8 +212,8 @@ class WorldActuator:
                 self._log(now, "promotion", f"model/{action.model}", (before_version, action.version))
             case SetSplit():
                 self._set_split(action, now)
-            case TrainModel():
-                self._quality.trainings.begin(action, operation.id, operation.incident)
+            case TrainModel() | ConvertInputs():
+                self._quality.make(action, operation)
 
     def _cordon(self, action: SetSchedulable, now: datetime) -> None:
         machine = self._pods.machine(action.node)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from config.fleet import Fleet, Service, ServiceKind
 from simulator.world.abreast import Abreast, usual
+from simulator.world.conversions import Conversions
 from simulator.world.events import Changes
 from simulator.world.learning import CHAMPION, EVALUATED, PAST, fresh_rows, past_model, problem_of
 from simulator.world.records import LABEL_DELAY, WorldLog, WorldRegistry
@@ -19,6 +20,7 @@ from simulator.world.store import Floats
 from simulator.world.streams import Streams
 from simulator.world.tabular import Drift, some
 from simulator.world.trainings import Trainings
+from tools.action import ConvertInputs, Operation, TrainModel
 from tools.clock import Clock
 from tools.errors import Refused
 from tools.training import TabularModel, fit
@@ -44,6 +46,7 @@ class Quality:
         self.log = WorldLog(self._scorers)
         self.registry = WorldRegistry(self._scorers, self.log, changes)
         self.trainings = Trainings(self._scorers, self.log, clock)
+        self.conversions = Conversions(self._scorers, clock)
         self._abreast = Abreast()
 
     def _scorer(self, service: Service) -> Scorer:
@@ -142,6 +145,17 @@ class Quality:
     def set_weights(self, service: str, weights: dict[str, int]) -> None:
         """Divide a service's traffic over versions."""
         self._scorers[service].weights = weights
+
+    def check(self, action: TrainModel | ConvertInputs) -> str:
+        """Say what version would be made, or refuse."""
+        return self.trainings.check(action) if isinstance(action, TrainModel) else self.conversions.check(action)
+
+    def make(self, action: TrainModel | ConvertInputs, operation: Operation) -> None:
+        """Make a version, or begin to."""
+        if isinstance(action, TrainModel):
+            self.trainings.begin(action, operation.id, operation.incident)
+        else:
+            self.conversions.make(action, operation.incident)
 
     def promote_worse(self, service: str, values: Mapping[str, float], change: tuple[str, str]) -> None:
         """Let somebody promote a model that learnt from wrong labels, or whose scores are off by ``bias``."""

@@ -74,10 +74,11 @@ class Truth(Frozen):
         default=(), description="remedies; none for a fault: the honest thing is to give it to a person"
     )
     easing_playbooks: tuple[str, ...] = Field(
-        default=(), description="what a machine may do beside telling a person: no remedy, and taken back afterwards"
+        default=(),
+        description="what a machine may do beside telling a person, where it cannot cure: taken back afterwards",
     )
     forbidden_verbs: tuple[str, ...] = Field(
-        default=(), description="that no plan may use but one of an easing playbook"
+        default=(), description="that no plan may use but one of an acceptable or easing playbook"
     )
     passes: bool = Field(
         default=False, description="a fault is there and passes by itself: who misses a promise says so"

@@ -107,6 +107,7 @@ class Records:
         self.gain: tuple[float, float, float] | None = None
         self.only: dict[str, int] = {}  # rows that one version alone is right on
         self.would = 0.9  # accuracy of whatever the champion is compared with
+        self.loss = 0.3  # its log loss
         self.compared: list[str] = []
         self.asked: list[tuple[datetime, datetime]] = []
         self.handed: list[InferenceWindow] = []
@@ -139,7 +140,7 @@ class Records:
             model=service,
             rows=count,
             accuracy=accuracy,
-            log_loss={},
+            log_loss={first: self.loss},
             gain=gain,
             gain_low=low,
             gain_high=high,

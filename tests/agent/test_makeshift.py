@@ -172,7 +172,7 @@ def test_what_would_not_be_better_never_serves() -> None:
 
 @pytest.mark.slow
 def test_what_somebody_else_promotes_meanwhile_stays() -> None:
-    guarded = Guarded(load_scenarios()["unit_change"]).live(60 + 40)
+    guarded = Guarded(load_scenarios()["new_category"]).live(60 + 40)
     assert guarded.champion.startswith("m-")
     guarded.world.body.quality.set_alias("fraud", "champion", "1")
     guarded.world.mend([0])

@@ -16,6 +16,7 @@ from playbooks.walk import GuardVerdict
 from tools.action import (
     VERBS,
     Action,
+    ConvertInputs,
     EvictReplica,
     Operation,
     Preimage,
@@ -108,7 +109,7 @@ class FakeWorld:
         self.faults.point(f"preimage {action.verb}")
         if action.verb in self.hides:
             raise self.hides[action.verb]
-        if isinstance(action, TrainModel):
+        if isinstance(action, TrainModel | ConvertInputs):
             return Preimage(state={})
         key = _key(action)
         if key not in self.state:
@@ -131,7 +132,9 @@ class FakeWorld:
             self.epoch = operation.epoch
             if operation.id in self.receipts:
                 return self.receipts[operation.id]
-        if action.verb != "train_model" and (changed := operation.unmet({_key(action): self.state[_key(action)]})):
+        if action.verb not in ("train_model", "convert_inputs") and (
+            changed := operation.unmet({_key(action): self.state[_key(action)]})
+        ):
             raise Refused(changed)
         reply = self.faults.reply()
         if reply == "transient":
@@ -149,7 +152,9 @@ class FakeWorld:
         if isinstance(action, TrainModel):
             receipt = Receipt(operation=operation.id, state="running", at=self.clock.now())
         else:
-            if isinstance(action, EvictReplica):
+            if isinstance(action, ConvertInputs):
+                pass  # one more version, that nothing serves
+            elif isinstance(action, EvictReplica):
                 del self.state[_key(action)]
             else:
                 self.state[_key(action)] = _value(action)
@@ -185,7 +190,7 @@ def _key(action: Action) -> str:
             return f"alias/{action.model}/{action.alias}"
         case SetSplit():
             return f"split/{action.service}"
-        case TrainModel():
+        case TrainModel() | ConvertInputs():
             return f"model/{action.model}/{action.version}"
 
 
@@ -201,7 +206,7 @@ def _value(action: Action) -> str:
             return action.version
         case SetSplit():
             return json.dumps(action.weights, sort_keys=True)
-        case EvictReplica() | TrainModel():
+        case EvictReplica() | TrainModel() | ConvertInputs():
             raise AssertionError(action)
 
 
@@ -217,7 +222,7 @@ def _inverse(action: Action, now: str) -> Action | None:
             return action.model_copy(update={"version": now})
         case SetSplit():
             return action.model_copy(update={"weights": json.loads(now)})
-        case EvictReplica() | TrainModel():
+        case EvictReplica() | TrainModel() | ConvertInputs():
             return None
 
 
@@ -270,6 +275,19 @@ BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
         "columns": ("c0", "c1"),
         "spoiled": "[]",
     },
+    "convert_inputs": {
+        "service": "score",
+        "model": "risk",
+        "champion": "7",
+        "candidate": "p-1",
+        "inputs": ("n0", "n1", "n2"),
+        "read_from": ("n0", "n2", "n1"),
+        "divided_by": ("1000.0", "1.0", "1.0"),
+        "spoiled": "[]",
+        "sound_from": "2026-01-05T07:45:00Z",
+        "sound_until": "2026-01-05T08:15:00Z",
+    },
+    "convert_back": {"service": "score", "model": "risk", "unconverted": "6"},
     "retrain": {
         "service": "score",
         "model": "risk",

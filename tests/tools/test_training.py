@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tools.errors import Malformed
-from tools.training import GateVerdict, PairedLosses, TabularModel, evaluate, fit, fit_without, gate, row_losses
+from tools.training import (
+    GateVerdict,
+    PairedLosses,
+    TabularModel,
+    converted,
+    evaluate,
+    fit,
+    fit_without,
+    gate,
+    row_losses,
+)
 
 Floats = NDArray[np.float64]
 
@@ -145,6 +155,19 @@ def test_scores_by_hand() -> None:
     assert math.isnan(evaluate(flat, np.zeros((2, 1)), np.ones(2)).auc)
     with pytest.raises(ValueError, match="labels"):
         evaluate(flat, np.zeros((0, 1)), np.zeros(0))
+
+
+def test_a_converted_model_answers_rows_that_come_otherwise_as_it_did(model: TabularModel) -> None:
+    x, _ = rows(6)
+    x[::7, 0] = np.nan
+    shown = x.copy()
+    shown[:, [1, 2]] = x[:, [2, 1]]
+    shown[:, 0] *= 1000.0
+    again = converted(model, (0, 1, 2), (0, 2, 1), np.array([1000.0, 1.0, 1.0]))
+    assert np.allclose(again.predict(shown), model.predict(x), rtol=0, atol=1e-12)
+    assert not np.allclose(model.predict(shown), model.predict(x), atol=0.1)
+    back = converted(again, (0, 1, 2), (0, 2, 1), np.array([0.001, 1.0, 1.0]))
+    assert np.allclose(back.predict(x), model.predict(x), rtol=0, atol=1e-12)
 
 
 def test_auc_counts_the_pairs_in_order(model: TabularModel) -> None:

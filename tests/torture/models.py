@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.torture.cluster import Api
 from tests.torture.fate import Clock
-from tools.action import Action, Operation, Preimage, Receipt, SetAlias, SetSplit, TrainModel
+from tools.action import Action, ConvertInputs, Operation, Preimage, Receipt, SetAlias, SetSplit, TrainModel
 from tools.errors import Refused, Transient
 from tools.live.kube_api import Conflict, Json
 from tools.live.kube_stamp import Mark, Stamps
@@ -21,7 +21,7 @@ def path_of(action: Action) -> str:
             return f"/models/{action.model}"
         case SetSplit():
             return f"/splits/{action.service}"
-        case TrainModel():
+        case TrainModel() | ConvertInputs():
             return f"/trainings/{action.model}"
         case _:
             raise Refused(f"no registry does {action.verb}")
@@ -30,7 +30,7 @@ def path_of(action: Action) -> str:
 class Models:
     """Implements ``Actuator`` for aliases, splits and trainings, by one guarded patch each."""
 
-    verbs = frozenset({"set_alias", "set_split", "train_model"})
+    verbs = frozenset({"set_alias", "set_split", "train_model", "convert_inputs"})
 
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
@@ -92,12 +92,12 @@ class Models:
 
     def _receipt(self, action: Action, mark: Mark) -> Receipt:
         busy = isinstance(action, TrainModel) and self._clock.now() < mark.at + TRAINING
-        observed = {} if isinstance(action, TrainModel) else {"value": _value(action)}
+        observed = {} if isinstance(action, TrainModel | ConvertInputs) else {"value": _value(action)}
         return Receipt(operation=mark.id, state="running" if busy else "done", at=mark.at, observed=observed)
 
 
 def _state(action: Action, item: Json) -> dict[str, str]:
-    return {} if isinstance(action, TrainModel) else {"value": item["spec"]["value"]}
+    return {} if isinstance(action, TrainModel | ConvertInputs) else {"value": item["spec"]["value"]}
 
 
 def _value(action: Action) -> Any:
@@ -106,7 +106,7 @@ def _value(action: Action) -> Any:
             return action.version
         case SetSplit():
             return json.dumps(action.weights, sort_keys=True)
-        case TrainModel():
+        case TrainModel() | ConvertInputs():
             return action.version
         case _:
             raise AssertionError(action)

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from config.fleet import Fleet
 from simulator.world.world import World
 from tools.action import (
     Action,
+    ConvertInputs,
     EvictReplica,
     Operation,
     RestoreRevision,
@@ -37,6 +39,31 @@ def train(world: World, version: str = "3", hours: float = 2) -> TrainModel:
     return TrainModel(
         service="fraud", model="fraud", version=version, start_at=now - timedelta(hours=hours), end_at=now
     )
+
+
+def convert(version: str = "p-1", of: str = "2", column: str = "n0", service: str = "fraud") -> ConvertInputs:
+    return ConvertInputs(
+        service=service,
+        model="fraud",
+        version=version,
+        of=of,
+        inputs=(column,),
+        read_from=(column,),
+        divided_by=(1000.0,),
+    )
+
+
+def test_a_converted_version_was_accepted_on_rows_as_they_come_now(world: World) -> None:
+    world.advance(30.0)
+    assert world.actuator.apply(convert(), op()).state == "done"
+    first = world.log.reference("fraud")
+    assert set(first.version) == {"2"}  # nothing serves it
+    made = world.registry.model("fraud").versions[-1]
+    assert (made.version, made.lineage.split(" for ")[0]) == ("p-1", "2 converted by prunella")
+    world.actuator.apply(SetAlias(service="fraud", model="fraud", version="p-1"), op("serve"))
+    shown = world.log.reference("fraud")
+    assert np.allclose(shown.features[:, 0], 1000 * first.features[:, 0])
+    assert np.allclose(shown.scores, first.scores, rtol=0, atol=1e-12)
 
 
 def test_an_operation_is_done_once_and_answered_with_its_first_receipt(world: World) -> None:
@@ -71,6 +98,10 @@ def test_a_lower_epoch_is_refused_for_that_target_alone(world: World) -> None:
         SetAlias(service="fraud", model="nothing", version="1"),
         SetSplit(service="translate", weights={"nobody": 100}),
         SetSplit(service="chat", weights={"acme": 100}),
+        convert(version="1"),
+        convert(of="99"),
+        convert(column="nothing"),
+        convert(service="credit"),
     ],
     ids=lambda a: str(a.verb),
 )
@@ -95,6 +126,7 @@ def test_rehearsing_has_no_effect(world: World) -> None:
         SetAlias(service="fraud", model="fraud", version="1"),
         SetSplit(service="translate", weights={"acme": 0, "borealis": 100}),
         train(world),
+        convert(),
     ):
         assert world.actuator.rehearse(action)
     assert world.cluster.topology().model_dump_json() == before

@@ -1,0 +1,185 @@
+"""Whether columns that come spoiled are only written otherwise, so that a version can read them exactly.
+
+Another unit and exchanged places lose nothing: whatever the version that serves was, one whose constants of those
+inputs are turned likewise answers as it did. That is known only where one reading explains all that is seen: the same
+in two looks, in nearly every row, and with nothing left that is not as it was right before.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import isclose
+
+import numpy as np
+
+from agent.analysts.columns import ALIKE, Columns, Spoil, spoils
+from agent.casebook import Case
+from agent.observe import Scene
+from agent.shown import GROSS, LATELY, WHOLE, as_shown, write_spoils
+from agent.soundness import LEAST, MARGIN, champion_of, seen_spoiled
+from config.fleet import Service
+from tools.action import ConvertInputs
+from tools.errors import ToolError
+from tools.records import InferenceWindow
+
+BEFORE = timedelta(minutes=30)  # of rows right before, that those of now must look like once undone
+TELLING = 0.2  # of the rows that look otherwise once a column is undone: with less, shares cannot be measured
+EXACT = frozenset(("unit_changed", "columns_swapped"))  # findings that lose nothing
+Reading = Mapping[str, tuple[str, float]]  # where an input is read from, and what that is divided by
+Bindings = dict[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Rows of one service: of acceptance, of right before the fault, and of now."""
+
+    accepted: InferenceWindow
+    before: InferenceWindow
+    now: InferenceWindow
+    sound: tuple[datetime, datetime]
+
+
+def bindings(service: Service, case: Case, scene: Scene, past: Sequence[Case]) -> Bindings:
+    """Return what a conversion needs; where there can be none and columns are spoiled, why: ``unconvertible``."""
+    remembered = seen_spoiled(service, scene)
+    if not service.model or not remembered:
+        return {}
+    try:
+        seen = _rows(service, _began(case, remembered), scene)
+        found = gross(seen.accepted, seen.now)
+        if why := unconvertible(seen, found, remembered):
+            return {"unconvertible": why}
+        reading = read_by(found)
+        return {
+            "inputs": tuple(reading),
+            "read_from": tuple(column for column, _ in reading.values()),
+            "divided_by": tuple(repr(times) for _, times in reading.values()),
+            "spoiled": write_spoils(found),
+            "sound_from": seen.sound[0].isoformat(),
+            "sound_until": seen.sound[1].isoformat(),
+            "unconverted": _unconverted(champion_of(service, scene), reading, past),
+        }
+    except ToolError as error:
+        return {"unconvertible": f"rows cannot be read: {error}"}
+
+
+def _began(case: Case, remembered: Sequence[Spoil]) -> datetime:
+    """Return when the first broken row came, as far as is known."""
+    first = min(anomaly.onset_at for anomaly in case.incident.anomalies)
+    known = [spoil.since for spoil in remembered if np.isfinite(spoil.since)]
+    return min(first, datetime.fromtimestamp(min(known), first.tzinfo)) if known else first
+
+
+def _rows(service: Service, began: datetime, scene: Scene) -> _Seen:
+    log, until = scene.senses.log, began - MARGIN
+    return _Seen(
+        accepted=log.reference(service.name),
+        before=log.window(service.name, until - BEFORE, until),
+        now=log.window(service.name, scene.now - LATELY, scene.now),
+        sound=(until - BEFORE, until),
+    )
+
+
+def gross(accepted: InferenceWindow, rows: InferenceWindow) -> tuple[Spoil, ...]:
+    """Return what is spoiled in many of some rows."""
+    if accepted.names != rows.names:
+        return ()
+    found = spoils(Columns(accepted.names, accepted.features), Columns(rows.names, rows.features))
+    return tuple(spoil for spoil in found if spoil.share >= GROSS)
+
+
+def unconvertible(seen: _Seen, found: Sequence[Spoil], remembered: Sequence[Spoil]) -> str:
+    """Return why no version can surely read the rows of now as they were meant; empty where one can."""
+    return next(_objections(seen, found, remembered), "")
+
+
+def _objections(seen: _Seen, found: Sequence[Spoil], remembered: Sequence[Spoil]) -> Iterator[str]:
+    columns = [name for spoil in found for name in (spoil.column, spoil.other) if name]
+    if not found or _said(found) != _said(remembered):
+        yield "two looks at what comes do not say the same"
+    yield from (f"{spoil.text}: that loses something" for spoil in found if spoil.finding not in EXACT)
+    if len(set(columns)) < len(columns):
+        yield f"what comes as {', '.join(sorted(set(columns)))} can be read in more than one way"
+    if min(len(seen.before.at), len(seen.now.at)) < LEAST or gross(seen.accepted, seen.before):
+        yield f"{len(seen.before.at)} rows of before and {len(seen.now.at)} of now do not show what was sound"
+        return
+    for spoil in found:
+        if (share := share_of(spoil, seen.before, seen.now)) < WHOLE:
+            yield f"{spoil.text}, in {share:.0%} of the rows and not in nearly all"
+    undone = as_shown(seen.now, [_inverse(spoil) for spoil in found], seen.now)
+    if left := gross(seen.accepted, undone):
+        yield f"undone, {left[0].text}"
+    yield from (f"undone, {name} is not what it was" for name in _elsewhere(seen.before, undone, columns))
+
+
+def _said(found: Sequence[Spoil]) -> set[tuple[str, str, float, str]]:
+    return {(spoil.finding, spoil.column, spoil.times, spoil.other) for spoil in found}
+
+
+def _inverse(spoil: Spoil) -> Spoil:
+    return replace(spoil, times=1 / spoil.times)
+
+
+def _elsewhere(before: InferenceWindow, undone: InferenceWindow, names: Sequence[str]) -> Iterator[str]:
+    """Yield columns that once undone do not lie where they lay right before."""
+    then, now = Columns(before.names, before.features), Columns(undone.names, undone.features)
+    gaps = (np.abs(now.quartiles - then.quartiles) / then.spread).max(axis=0)
+    return (name for name in names if not gaps[before.names.index(name)] < ALIKE)
+
+
+def share_of(spoil: Spoil, before: InferenceWindow, now: InferenceWindow) -> float:
+    """Return the share of the rows of now in which a column is spoiled, by how many look more usual once it is undone.
+
+    As many do by chance before, and as many as can where all are spoiled. Where that is about the same, none is known.
+    """
+    none, whole = (_better(spoil, before, rows) for rows in (before, as_shown(before, [spoil], before)))
+    return (_better(spoil, before, now) - none) / (whole - none) if whole - none >= TELLING else 0.0
+
+
+def _better(spoil: Spoil, before: InferenceWindow, rows: InferenceWindow) -> float:
+    """Return the share of rows that lie nearer the middle of before, in spreads, once a column is undone."""
+    known = Columns(before.names, before.features)
+    places = [before.names.index(name) for name in (spoil.column, spoil.other) if name]
+
+    def off(shown: InferenceWindow) -> np.ndarray:
+        gaps = np.abs(shown.features[:, places] - known.quartiles[1, places]) / known.spread[places]
+        return np.asarray(gaps.sum(axis=1))
+
+    return float((off(as_shown(rows, [_inverse(spoil)], rows)) < off(rows)).mean())
+
+
+def read_by(found: Sequence[Spoil]) -> Reading:
+    """Return how each spoiled input is to be read.
+
+    >>> read_by((Spoil("unit_changed", "a", 1.0, "", 1000.0), Spoil("columns_swapped", "b", 1.0, "", other="c")))
+    {'a': ('a', 1000.0), 'b': ('c', 1.0), 'c': ('b', 1.0)}
+    """
+    reading: dict[str, tuple[str, float]] = {}
+    for spoil in found:
+        reading[spoil.column] = (spoil.other or spoil.column, spoil.times)
+        if spoil.other:
+            reading[spoil.other] = (spoil.column, 1.0)
+    return reading
+
+
+def _unconverted(champion: str, reading: Reading, past: Sequence[Case]) -> str:
+    """Return the version that we converted into the one that serves, where what comes is again as it was for that."""
+    made = [
+        step.action
+        for case in past
+        for plan in case.plans
+        for step in plan.steps
+        if isinstance(step.action, ConvertInputs) and step.action.version == champion
+    ]
+    return made[-1].of if made and undoes(reading, made[-1]) else ""
+
+
+def undoes(reading: Reading, made: ConvertInputs) -> bool:
+    """Whether reading the inputs of a converted version otherwise once more is reading them as the first one did."""
+    first = dict(zip(made.inputs, zip(made.read_from, made.divided_by, strict=True), strict=True))
+    if set(first) != set(reading):
+        return False
+    return all(
+        reading[column][0] == name and isclose(times * reading[column][1], 1.0)
+        for name, (column, times) in first.items()
+    )
