@@ -15,9 +15,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from config.fleet import Fleet
 from config.logs import LogTable
+from config.servers import ReasonerSettings
 from config.settings import Settings
 
 Place = tuple[str | int, ...]
@@ -49,6 +52,24 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         raise ConfigError(_lines(source, error, Settings)) from None
     return _anchored(settings, path.resolve().parent)
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="PRUNELLA_", env_nested_delimiter="__")
+
+    reasoner: ReasonerSettings | None = None
+
+
+def load_reasoner() -> ReasonerSettings | None:
+    """Return the language model that the environment alone names (``PRUNELLA_REASONER__URL``, ``__MODEL``), or None."""
+    try:
+        return _Environment().reasoner
+    except (ValidationError, SettingsError) as error:
+        found = error.errors(include_url=False, include_input=False) if isinstance(error, ValidationError) else ()
+        lines = [
+            f"PRUNELLA_{'__'.join(map(str, item['loc'])).upper()}: {_problem(item, _Environment)}" for item in found
+        ]
+        raise ConfigError(tuple(lines) or (f"PRUNELLA_REASONER: {error}",)) from None
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -150,9 +171,13 @@ def _lines(source: _Source, error: ValidationError, root: type[BaseModel]) -> tu
 def _line(source: _Source, item: ErrorDetails, root: type[BaseModel]) -> str:
     place: Place = tuple(item["loc"])
     name = ".".join(str(part) for part in place) or "the whole"
-    variable = "PRUNELLA_" + "__".join(str(part) for part in place).upper()
+    variable = _variable(place)
     where = f"environment variable {variable}: " if root is Settings and variable in os.environ else _at(source, place)
     return where + f"{name}: {_problem(item, root)}"
+
+
+def _variable(place: Place) -> str:
+    return "PRUNELLA_" + "__".join(str(part) for part in place).upper()
 
 
 def _problem(item: ErrorDetails, root: type[BaseModel]) -> str:

@@ -1,5 +1,6 @@
 """Controllers to compare with: what an operator gets for nothing, or from a simple rule. They act without a journal."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -56,6 +57,24 @@ class Remedy(StrEnum):
     RUNBOOK = "runbook"  # what a page of alert names says: errors, undo; slowness, one more replica; else restart
 
 
+class Waking:
+    """Tells which services truly fail for two minutes, ten minutes after the last time at the earliest."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._bad = dict.fromkeys(world.ledger.services, 0)
+        self._last = dict.fromkeys(world.ledger.services, world.clock.now() - _PAUSE)
+
+    def due(self) -> Iterator[str]:
+        """Look once, and yield what is to be done something about."""
+        now = self._world.clock.now()
+        for service in self._bad:
+            self._bad[service] = 0 if self._world.ledger.objectives_hold(service) else self._bad[service] + 1
+            if self._bad[service] >= _PATIENCE and now >= self._last[service] + _PAUSE:
+                yield service
+                self._last[service] = now
+
+
 class SimpleRule:
     """Acts on any service whose objectives fail for two minutes: no diagnosis, no gate, no verification.
 
@@ -64,10 +83,7 @@ class SimpleRule:
 
     def __init__(self, world: World, actuator: Actuator, remedy: Remedy) -> None:
         self._world, self._actuator, self._remedy = world, actuator, remedy
-        self._journal = MemoryJournal()
-        self._bad = dict.fromkeys(world.ledger.services, 0)
-        self._acted = dict.fromkeys(world.ledger.services, world.clock.now() - _PAUSE)
-        self._count = 0
+        self._journal, self._waking, self._count = MemoryJournal(), Waking(world), 0
 
     @property
     def journal(self) -> Journal:
@@ -76,12 +92,8 @@ class SimpleRule:
 
     def tick(self) -> object:
         """Act on what fails."""
-        now = self._world.clock.now()
-        for service in self._bad:
-            self._bad[service] = 0 if self._world.ledger.objectives_hold(service) else self._bad[service] + 1
-            if self._bad[service] >= _PATIENCE and now >= self._acted[service] + _PAUSE:
-                self._act(service)
-                self._acted[service] = now
+        for service in self._waking.due():
+            self._act(service)
         return None
 
     def _act(self, service: str) -> None:

@@ -38,7 +38,7 @@ FIRST = (
     "xid_79_off_bus",
 )  # two of each layer
 PASSED = timedelta(hours=6)
-BASELINES = (CONTROL, "restart_first", "undo_last_release", "runbook_by_alert")
+BASELINES = (CONTROL, "restart_first", "undo_last_release", "runbook_by_alert", "model_loop")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,20 @@ class Wanted:
             if unknown := sorted(set(names) - set(options)):
                 fail(f"no {kind} {', '.join(unknown)}{meant(unknown[0], options)}; there are {', '.join(options)}")
 
+        self._check_model()
         if self.copies > 1:
             self._check_copies(known)
+
+    def _check_model(self) -> None:
+        """Refuse a baseline that needs a language model where none is named."""
+        from config.load import ConfigError, load_reasoner
+        from simulator.episode import MODEL, NO_MODEL
+
+        try:
+            if MODEL in self.beside and load_reasoner() is None:
+                fail(NO_MODEL)
+        except ConfigError as error:
+            fail(str(error))
 
     def _check_copies(self, known: dict[str, Any]) -> None:
         """Refuse to play a fault in copies of the fleet: it would hit one of them, and say nothing about the rest."""

@@ -11,7 +11,7 @@ import numpy as np
 from agent.casebook import read_cases
 from config.fleet import Fleet
 from config.foresight import ForesightSettings
-from config.load import load_fleet
+from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, JumpyClock
 from simulator.score import HOLD, Effect, Record, Track, patients
@@ -36,6 +36,8 @@ SHORT_PATIENCE = timedelta(minutes=90)
 TELLING = timedelta(minutes=25)  # where the honest thing is to tell a person
 CLOSING = timedelta(minutes=30)  # for open cases to close, once all is well
 WEEK = timedelta(days=7)  # of a quiet run
+MODEL = "model_loop"
+NO_MODEL = f"{MODEL} needs a language model: set PRUNELLA_REASONER__URL and PRUNELLA_REASONER__MODEL"
 
 Hire = Callable[[World, Actuator], Guardian]
 
@@ -176,12 +178,25 @@ def nobody(world: World, actuator: Actuator) -> Guardian:  # noqa: ARG001 - it n
 # replicas follow the hours, and batch work fills what is left
 foreseeing: Hire = partial(prunella, foresight=ForesightSettings(scale=True, fill=True))
 
+
+def model_loop(world: World, actuator: Actuator) -> Guardian:
+    """Hire a language model with tools, the one that the environment names; ``ConfigError`` where it names none."""
+    from simulator.model_loop import ModelLoop
+    from tools.live.openai import OpenAITalk
+
+    settings = load_reasoner()
+    if settings is None:
+        raise ConfigError((NO_MODEL,))
+    return ModelLoop(world, actuator, OpenAITalk(settings))
+
+
 GUARDIANS: dict[str, Hire] = {
     "prunella": prunella,
     "do_nothing": nobody,
     "restart_first": lambda world, actuator: SimpleRule(world, actuator, Remedy.RESTART),
     "undo_last_release": lambda world, actuator: SimpleRule(world, actuator, Remedy.UNDO),
     "runbook_by_alert": lambda world, actuator: SimpleRule(world, actuator, Remedy.RUNBOOK),
+    MODEL: model_loop,
 }
 
 
@@ -218,7 +233,7 @@ def play(
         idle=(alone if door.effects else tracked).track(len(tracked.rows)),
         effects=tuple(door.effects),
         entries=guardian.journal.entries(),
-        totals=_totals(acting),
+        totals=_totals(acting, int(getattr(guardian, "tokens", 0))),
     )
 
 
@@ -226,13 +241,13 @@ def _world(fleet: Fleet, scenario: Scenario, seed: int) -> World:
     return World(fleet, seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
 
 
-def _totals(world: World) -> dict[str, float]:
+def _totals(world: World, tokens: int) -> dict[str, float]:
     ledger = world.ledger
     return {
         "requests": round(float(ledger.requests.sum())),
         "good_requests": round(float(ledger.good_requests.sum())),
         "money": round(float(ledger.money.sum()), 2),
-        "tokens": 0,  # spent on language models by the guardian; drills reason without any
+        "tokens": tokens,  # spent on language models by the guardian; Prunella is drilled without any
     }
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from config.load import load_reasoner
 from simulator.arrivals import DAY, Arrival, counted, month
 from simulator.copies import copies, with_batch
-from simulator.episode import GUARDIANS, TICK, Doorkeeper, demo_fleet, foreseeing
+from simulator.episode import GUARDIANS, MODEL, TICK, Doorkeeper, demo_fleet, foreseeing
 from simulator.kept import Kept
 from simulator.oncall import OnCall
 from simulator.world.world import START, World
@@ -48,7 +49,8 @@ class Shift:
 
 def run_month(seed: int, days: float, jobs: int, progress: Progress, kept: Path | None = None) -> Result:
     """Let everybody guard the fleet for so many days. Same seed and days, same result, whatever the jobs."""
-    shifts, done = [Shift(who, seed, days) for who in EVERYBODY], Kept(kept)
+    model = () if load_reasoner() is None else (MODEL,)
+    shifts, done = [Shift(who, seed, days) for who in (*EVERYBODY, *model)], Kept(kept)
     found = {shift.who: result for shift in shifts if (result := done.of(shift.key)) is not None}
     for shift, result in _worked([shift for shift in shifts if shift.who not in found], jobs):
         found[shift.who] = result

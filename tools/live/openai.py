@@ -1,6 +1,7 @@
 """The Reasoner port over any OpenAI-compatible endpoint: words for people, never authority."""
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from config.servers import ReasonerSettings
@@ -70,6 +71,41 @@ class OpenAIReasoner:
             return len(self._connected().models.list().data)
         except openai.OpenAIError as error:
             raise _translated(error) from error
+
+
+class OpenAITalk:
+    """A model that may call tools, for the drills' baseline alone: nothing of Prunella lets a model act."""
+
+    def __init__(self, settings: ReasonerSettings, budget: int = BUDGET) -> None:
+        self._settings, self._budget, self.tokens = settings, budget, 0
+        self._client: Any = None
+
+    def reply(self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the model's next message; ``Refused`` once the budget of tokens is spent."""
+        import openai
+
+        if self.tokens >= self._budget:
+            raise Refused("the language model's budget of tokens is spent")
+        self._client = self._client or _connect(self._settings)
+        try:
+            answer = self._client.chat.completions.create(
+                model=self._settings.model, messages=messages, tools=tools, temperature=0.0
+            )
+        except openai.OpenAIError as error:
+            raise _translated(error) from error
+        except ValueError as error:  # a body that is no JSON
+            raise Malformed(f"the language model's answer cannot be read: {one_line(error)}") from error
+        self.tokens += int(getattr(getattr(answer, "usage", None), "total_tokens", 0) or 0)
+        return _message(answer)
+
+
+def _message(answer: Any) -> dict[str, Any]:
+    """Return an assistant's message with the calls that it asks for; ``Malformed`` where there is none."""
+    choices = getattr(answer, "choices", None) or ()
+    if not choices or not choices[0].message:
+        raise Malformed("the language model gave no message")
+    found: dict[str, Any] = choices[0].message.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True)
+    return found
 
 
 def _connect(settings: ReasonerSettings) -> Any:
