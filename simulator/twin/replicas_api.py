@@ -34,8 +34,21 @@ class _Replicas:
         pod = self._pod(request)
         return {"object": "list", "data": [{"id": pod.service if pod else "none", "object": "model"}]}
 
-    def model(self, name: str) -> dict[str, Any]:
-        return {"name": name, "versions": ["1"], "inputs": _INPUTS, "outputs": []}
+    def model(self, request: Request, name: str) -> dict[str, Any]:
+        return {"name": name, "versions": self._versions(request), "inputs": _INPUTS, "outputs": []}
+
+    def index(self, request: Request) -> list[dict[str, str]]:
+        """List what a replica has loaded, as Triton's model repository does."""
+        pod = self._pod(request)
+        name = pod.service if pod else "none"
+        return [{"name": name, "version": version, "state": "READY"} for version in self._versions(request)]
+
+    def _versions(self, request: Request) -> list[str]:
+        """Return the model versions that answer now, those with a share of the traffic."""
+        pod = self._pod(request)
+        with self._twin.lock:
+            weights = self._twin.world.body.quality.weights(pod.service) if pod else None
+        return [version for version, share in (weights or {"1": 100}).items() if share]
 
     async def complete(self, request: Request) -> Response:
         if (failure := await self._trouble(request)) is not None:
@@ -86,6 +99,7 @@ def replicas_app(twin: Twin, ports: dict[int, int]) -> FastAPI:
         app.add_api_route(path, pages.health)
     app.add_api_route("/v1/models", pages.models)
     app.add_api_route("/v2/models/{name}", pages.model)
+    app.add_api_route("/v2/repository/index", pages.index, methods=["POST"])
     for path in ("/v1/completions", "/v1/chat/completions"):
         app.add_api_route(path, pages.complete, methods=["POST"], response_model=None)
     app.add_api_route("/v2/models/{name}/infer", pages.infer, methods=["POST"], response_model=None)
