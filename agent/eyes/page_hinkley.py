@@ -14,7 +14,8 @@ from agent.eyes.columns import Columns, Places, Reals
 from agent.eyes.contract import Reading, Tick
 
 THRESHOLD, DRIFT, KEPT, YOUNG = 50.0, 0.005, 1 - 0.0001, 30  # values; the defaults of most libraries
-SIZE = 16384  # series worked on together: few enough for the processor's cache
+SIZE = 20_480  # series worked on together: few enough for the processor's cache
+DRIFTS = np.array([[-DRIFT], [DRIFT]])
 BEGIN = np.array([[0.0], [0.0], [0.0], [0.0], [np.inf], [-1.0]])  # values, mean, sums up and down, their extremes
 
 
@@ -37,15 +38,16 @@ class PageHinkley(Columns):
         """Return how far the sums have come, in thresholds, where that is a change; 0 elsewhere."""
         value, sums, changed = tick.value, self.of["sums"], self.of["changed"]
         score = np.zeros(len(changed), np.float32)
-        for start in range(0, len(changed), SIZE):
-            here = slice(start, min(start + SIZE, len(changed)))
+        parts = -(-len(changed) // SIZE)
+        for part in range(parts):
+            here = slice(len(changed) * part // parts, len(changed) * (part + 1) // parts)
             self._begin(here)
-            far = self._work[0, : here.stop - start]
-            if _advance(sums[:, here], value[here], far, self._work[1, : here.stop - start]):
+            far = self._work[0, : here.stop - here.start]
+            if _advance(sums[:, here], value[here], far, self._work[1, : here.stop - here.start]):
                 np.greater(far, THRESHOLD, out=changed[here])
                 changed[here] &= sums[0, here] >= YOUNG
                 (places,) = np.nonzero(changed[here])
-                score[start + places] = np.maximum(far[places] / THRESHOLD, 1.0)
+                score[here.start + places] = np.maximum(far[places] / THRESHOLD, 1.0)
         return Reading(score, np.zeros(len(changed), np.int8))
 
     def expected(self, places: Places) -> NDArray[np.float64]:
@@ -71,21 +73,19 @@ class PageHinkley(Columns):
 
 def _advance(sums: NDArray[np.float64], value: Reals, far: NDArray[np.float64], off: NDArray[np.float64]) -> bool:
     """Take a value; leave in ``far`` how far the sums have come. True where one came too far."""
-    known, mean, up, down, least, most = sums
+    known, mean, least, most = sums[0], sums[1], sums[4], sums[5]
+    both = sums[2:4]
     known += 1.0
     np.subtract(value, mean, out=off)
     off /= known
     mean += off
     np.subtract(value, mean, out=off)
-    up *= KEPT
-    up += off
-    up -= DRIFT
-    down *= KEPT
-    down += off
-    down += DRIFT
-    np.minimum(least, up, out=least)
-    np.maximum(most, down, out=most)
-    np.subtract(up, least, out=far)
-    np.subtract(most, down, out=off)
+    both *= KEPT
+    both += off
+    both += DRIFTS
+    np.minimum(least, both[0], out=least)
+    np.maximum(most, both[1], out=most)
+    np.subtract(both[0], least, out=far)
+    np.subtract(most, both[1], out=off)
     np.maximum(far, off, out=far)
     return bool(far.max() > THRESHOLD)

@@ -1,15 +1,19 @@
 """Change detectors of all series at once tell what a slow, literal one of each series alone tells."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from agent.eyes.adwin import CLOCK, borders, cuts, slot, written
+from agent.eyes import adwin
+from agent.eyes.adwin_cuts import CLOCK, LEAST, LONGEST, NEWER, ROWS, borders, cuts
 from agent.eyes.changes import Changes
 from agent.eyes.columns import Reals
+from agent.eyes.contract import Tick
 
 
 class PageHinkley:
@@ -106,11 +110,77 @@ def test_there_are_changes_to_tell() -> None:
 
 
 def test_no_border_that_is_alive_is_overwritten() -> None:
-    """Borders follow from the number of values alone; those kept are found again where they were put."""
-    kept = dict[int, int]()
+    """Borders follow from the number of values alone; the means before them are found again where they were put."""
+    kept = dict[int, float]()
     for count in range(CLOCK, 40_000, CLOCK):
-        assert all(kept[slot(border)] == border for border, _ in cuts(count) if border <= count - CLOCK)
-        kept |= {slot(border): border for border in written(count)}
+        table = cuts(count)
+        assert [kept[slot] for slot in table.slots.tolist()] == (count - table.newer[len(NEWER) :]).tolist()
+        kept[table.own] = count
+
+
+def test_there_is_a_place_for_every_border_of_the_longest_window() -> None:
+    for count in (2**22 + CLOCK, 2**24 + 10 * CLOCK, LONGEST):
+        rows = [*cuts(count).slots.tolist(), cuts(count).own]
+        assert len(set(rows)) == len(rows)
+        assert max(rows) < ROWS
+
+
+def test_cuts_are_at_the_borders() -> None:
+    for count in range(CLOCK, 4000, CLOCK):
+        table = cuts(count)
+        found = sorted((count - table.newer[table.share > 0]).tolist())
+        assert found == [border for border in borders(count) if border >= LEAST and count - border >= LEAST]
+
+
+def test_what_is_ruled_out_in_32_bits_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    values = (rng.normal(0, 1, (960, 200)) * np.geomspace(0.01, 1e4, 200) + np.linspace(-1e3, 1e5, 200)).astype(
+        np.float32
+    )
+    values[400:, ::9] *= 1.05
+    ruled_out, near = list[float](), adwin._near
+
+    def counted(*given: Any) -> NDArray[np.bool_]:
+        found = near(*given)
+        ruled_out.append(1.0 - float(found.mean()))
+        return found
+
+    monkeypatch.setattr(adwin, "_near", counted)
+    screened = at_once("adwin", values)
+    monkeypatch.setattr(adwin, "_near", lambda *given: np.ones_like(near(*given)))
+    assert screened == at_once("adwin", values)
+    assert len(screened) > 20
+    assert np.mean(ruled_out) > 0.5
+
+
+def test_parts_of_a_fleet_say_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = stream(8, 0.02)
+    values[:40, 2:] = np.nan  # so that a part has none that is due when another has
+    whole = at_once("adwin", values)
+    monkeypatch.setattr(adwin, "SIZE", 2)
+    assert whole
+    assert at_once("adwin", values) == whole
+
+
+def test_the_longest_window_ends() -> None:
+    detector = adwin.Adwin(2)
+    detector.of["age"][0] = LONGEST - CLOCK
+    tick = Tick(np.zeros((1, 2), np.float32), np.zeros(2, np.int32), np.zeros(2))
+    for _ in range(CLOCK):
+        assert not detector.update(tick).statistic.any()
+    assert detector.of["age"].tolist() == [0, CLOCK]
+    whole = adwin.Adwin(3)
+    whole.of["age"][:] = LONGEST - CLOCK
+    tick = Tick(np.zeros((1, 3), np.float32), np.zeros(3, np.int32), np.zeros(3))
+    for _ in range(CLOCK):
+        whole.update(tick)
+    assert not whole.of["age"].any()
+
+
+def test_values_as_large_as_can_be_are_no_error() -> None:
+    rng = np.random.default_rng(6)
+    assert not at_once("adwin", rng.normal(0, 4e17, (320, 3)).astype(np.float32))
+    assert at_once("adwin", np.repeat(np.array([-4e18, 4e18], np.float32), 320)[:, None])
 
 
 def test_borders_are_those_of_the_buckets() -> None:
