@@ -7,6 +7,7 @@ from agent.drift.constraints import enforce, propose, read_known, read_rules, to
 from agent.drift.finding import DriftReport, Fault
 from agent.drift.headline import headline
 from agent.drift.importance import explained, read_importance
+from agent.drift.lags import lags
 from agent.drift.rules import Constraints
 from agent.drift.seasonal import matched
 from agent.terminal import fail, now, wiring
@@ -54,8 +55,10 @@ def _broken(rules: Constraints, current: Table) -> tuple[Fault, ...]:
 
 
 def _compared(reference: Table, current: Table, importance: dict[str, float] | None) -> DriftReport:
-    """Compare; a table that cannot be read to its end is wrong use, and must not look like drift to a script."""
+    """Compare, lags too; a table that cannot be read to its end is wrong use, and must not look like drift."""
     try:
+        if found := lags(reference, current):
+            reference, current = reference.apart(found), current.apart(found)
         return compare(reference, current, importance=importance)
     except ToolError as error:
         fail(" ".join(str(error).split()))

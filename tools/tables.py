@@ -188,3 +188,7 @@ class Table(Protocol):
     def during(self, time: str, hours: Collection[int]) -> "Table":
         """Return the rows of those hours alone."""
         ...
+
+    def apart(self, gaps: Mapping[str, tuple[str, str]]) -> "Table":
+        """Return the table with more columns of numbers: by name, the seconds from one instant of a row to another."""
+        ...

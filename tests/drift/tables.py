@@ -84,6 +84,15 @@ class Rows:
         keep = np.isin(self._hour(time), sorted(hours))
         return Rows(self.name, **{name: _kept(column, keep) for name, column in self._columns.items()})
 
+    def apart(self, gaps: Mapping[str, tuple[str, str]]) -> "Rows":
+        more = {name: self.instants(two) - self.instants(one) for name, (one, two) in gaps.items()}
+        return Rows(self.name, **self._columns, **more)
+
+    def instants(self, name: str) -> Floats:
+        column = self.column(name)
+        assert isinstance(column, Numbers)
+        return column.values
+
     def _hour(self, time: str) -> NDArray[np.int64]:
         column = self.column(time)
         assert isinstance(column, Numbers)

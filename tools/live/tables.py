@@ -108,6 +108,12 @@ class IbisTable:
         """Return the rows of those hours alone: a filter in the engine."""
         return IbisTable(self._table.filter(self._hour(time).isin(sorted(hours))), self.name)
 
+    def apart(self, gaps: Mapping[str, tuple[str, str]]) -> "IbisTable":
+        """Return the table with the seconds from one instant to another: worked out in the engine."""
+        at = {name: self._table[name].cast("timestamp") for pair in gaps.values() for name in pair}
+        more = {name: at[two].delta(at[one], unit="microsecond") / 1e6 for name, (one, two) in gaps.items()}
+        return IbisTable(self._table.mutate(**more), self.name, self._straight)
+
     def _hour(self, time: str) -> Any:
         if self._kind(time) is not Kind.time:
             raise Refused(f"{self.name}: {time} is no column of instants")
