@@ -14,7 +14,8 @@ from config.foresight import ForesightSettings
 from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, JumpyClock
-from simulator.score import HOLD, Effect, Record, Track, patients
+from simulator.record import Effect, Record, Track, patients
+from simulator.score import HOLD
 from simulator.trouble import (
     TroubledActuator,
     TroubledCluster,

@@ -15,7 +15,7 @@ from math import exp, log
 from agent.case import Incident
 from policies.approvals import KIND, answer, pending
 from simulator.arrivals import DAY, Arrival
-from simulator.score import hurt
+from simulator.record import hurt
 from simulator.world.mend import Tickets
 from simulator.world.world import World
 from tools.journal import Journal

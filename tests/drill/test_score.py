@@ -11,8 +11,10 @@ from agent.case import Anomaly, Diagnosis, Hypothesis, Incident
 from config.fleet import Objective
 from simulator.baselines import DoNothing, Guardian
 from simulator.episode import Doorkeeper, demo_fleet, play
+from simulator.harm import duplicates
+from simulator.record import Record
 from simulator.scenario import load_scenarios
-from simulator.score import Record, duplicates, score
+from simulator.score import score
 from simulator.world.ledger import Happened
 from simulator.world.world import World
 from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSplit
