@@ -135,11 +135,13 @@ class Shown:
             self._first.setdefault(service, min(spoil.since for spoil in spoiled))
 
     def _examined(self, service: str, now: datetime) -> tuple[Spoil, ...] | None:
+        if self._before(service, now) is None:
+            return None  # there is nothing to compare rows with: none are read
         try:
             rows = self._log.window(service, now - LATELY, now)
         except ToolError:
             return None
-        before = self._before(service, _answering(rows), now)
+        before = self._before(service, now, _answering(rows))
         if before is None:
             return None
         if rows.names != before.names or not len(rows.at):
@@ -147,19 +149,21 @@ class Shown:
         found = _gross(before, rows, len(rows.at))
         return tuple(replace(spoil, since=_since(before, rows, spoil)) for spoil in found)
 
-    def _before(self, service: str, answering: str, now: datetime) -> Columns | None:
+    def _before(self, service: str, now: datetime, answering: str | None = None) -> Columns | None:
         """Return the rows that the model was accepted on, sorted; None where they cannot be read.
 
-        Another version may have been accepted on others: one that reads its inputs in another unit was.
+        ``answering``: the version that answers now, where that is known. Another version may have been accepted on
+        others: one that reads its inputs in another unit was.
         """
         kept = self._accepted.get(service)
-        if kept is None or now - kept.read_at >= REMEMBERED or kept.version != answering:
+        other = kept is not None and answering is not None and kept.version != answering
+        if kept is None or now - kept.read_at >= REMEMBERED or other:
             try:
                 rows = self._log.reference(service)
-                version = _answering(rows) or answering
+                version = _answering(rows) or answering or ""
                 kept = _Accepted(Columns(rows.names, rows.features), now, version)
             except ToolError:
-                kept = _Accepted(kept.columns if kept else None, now, answering)
+                kept = _Accepted(kept.columns if kept else None, now, answering or "")
             self._accepted[service] = kept
         return kept.columns
 

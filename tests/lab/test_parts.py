@@ -384,6 +384,7 @@ def test_the_controllers_role_names_every_verb_and_no_star() -> None:
     assert writes == {
         ("deployments", "patch"),
         ("deployments/scale", "patch"),
+        ("httproutes", "patch"),
         ("pods/eviction", "create"),
         ("leases", "create"),
         ("leases", "update"),
