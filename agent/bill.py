@@ -20,7 +20,7 @@ from tools.ports import Metrics
 from tools.signal import SignalSpec
 
 SUBJECT, COSTS = "costs", "COSTS"
-STEP, MOST_STEPS = 300.0, 1000  # seconds between two readings; readings of a series
+STEP, FEW_STEPS, MOST_STEPS = 300.0, 12, 1000  # seconds between two readings, at most; readings of a period
 KNOWN = 0.5  # share of the readings that must be there
 IDLE = 10.0  # per cent of utilisation: a GPU beneath it stands idle
 MONTH = timedelta(days=30)
@@ -79,16 +79,29 @@ def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bi
 
 def spending(metrics: Metrics, fleet: Fleet, start: datetime, end: datetime) -> tuple[Spent, ...]:
     """Return what each service cost and did in [start, end), in the fleet's order."""
-    hours = (end - start).total_seconds() / 3600
-    step = max(STEP, hours * 3600 / MOST_STEPS)
-    span = (start, end - timedelta(seconds=step), step)
+    hours, span = (end - start).total_seconds() / 3600, _span(start, end)
     read = _read(metrics, SIGNALS, span)
     if fleet.hosts:  # a GPU that batch work fills is not busy for its service
         own = _read(metrics, (OWN_USE,), span)
         read |= {key: own.get(key, []) for key in ((OWN_USE.name, f"service/{name}") for name in fleet.hosts)}
-    least = KNOWN * hours * 3600 / step
+    least = KNOWN * hours * 3600 / span[2]
     found = (_spent(name, read, hours, least) for name in (service.name for service in fleet.services))
     return tuple(one for one in found if one is not None)
+
+
+def measured(metrics: Metrics, start: datetime, end: datetime) -> timedelta:
+    """Return for how long in [start, end) anybody's money is known."""
+    step = (end - start).total_seconds() / MOST_STEPS
+    last = end - timedelta(seconds=step)
+    known = {frame.at for spec in named("spend") for frame in metrics.history(spec, start, last, step)}
+    return timedelta(seconds=len(known) * step)
+
+
+def _span(start: datetime, end: datetime) -> tuple[datetime, datetime, float]:
+    """Return the first and last instant that are read, and the seconds between two."""
+    length = (end - start).total_seconds()
+    step = max(min(STEP, length / FEW_STEPS), length / MOST_STEPS)
+    return start, end - timedelta(seconds=step), step
 
 
 def _read(metrics: Metrics, specs: Iterable[SignalSpec], span: tuple[datetime, datetime, float]) -> Readings:

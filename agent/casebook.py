@@ -171,7 +171,7 @@ def _situated(case: Case, body: Json) -> tuple[Update, str]:
     del case
     found = Situation.model_validate(body)
     said = f"confidence {found.confidence_percent} %, load {found.load_percent} %, blast {found.blast_percent} %"
-    return {}, f"{said}, {_margin(found.floor_margin)}{found.tier}, {found.environment}"
+    return {}, f"{said}, {_margin(found.floor_margin)}{found.tier}, rules of {found.environment}"
 
 
 def _margin(spare: int) -> str:

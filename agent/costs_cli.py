@@ -14,14 +14,13 @@ Hours = Annotated[float, typer.Option("--hours", min=0.1, max=24 * 31, help="Len
 def costs(config: Config, hours: Hours = 24.0, as_json: AsJson = False) -> None:
     """Say what each service cost, per thousand tokens and predictions, by team, and why it changed."""
     with told():
-        from agent.bill import bill
-        from agent.view.bill import money
+        from agent.bill import bill, measured
+        from agent.view.bill import money, unknown
         from config.load import load
 
         settings, until = load(config), now().replace(second=0, microsecond=0)
-        found = bill(wiring().live_metrics(settings), settings.fleet, until - timedelta(hours=hours), until)
+        metrics, length = wiring().live_metrics(settings), timedelta(hours=hours)
+        found = bill(metrics, settings.fleet, until - length, until)
         if not found.services:
-            fail(
-                "no service has a known cost: are container_gpu_allocation and node_gpu_hourly_cost scraped?", NOT_WELL
-            )
+            fail(unknown(measured(metrics, until - length, until), length), NOT_WELL)
         put(found, money(found), as_json=as_json)

@@ -1,11 +1,13 @@
 """A bill as Markdown: a table by service, teams, and one line for each change that has a cause."""
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from agent.bill import Bill, ServiceBill
 from agent.view.plain import markdown
 
+HOUR, LEAST = timedelta(hours=1), 0.1  # hours of a period, at least
 HEADS = (
     "service",
     "team",
@@ -32,6 +34,16 @@ def money(found: Bill | None) -> str:
     shared = [*_shared("team", found.teams), *_shared("model", found.models)]
     said = list(_said(found))
     return "\n".join(["## Money\n", *rows, *(["", *shared] if shared else []), *(["", *said] if said else [])])
+
+
+def unknown(known: timedelta, asked: timedelta) -> str:
+    """Return why there is no bill: nobody measures money, or not for long enough."""
+    if not known:
+        return "no service has a known cost: are container_gpu_allocation and node_gpu_hourly_cost scraped?"
+    hours = known / HOUR
+    advice = f"try --hours {math.floor(10 * hours) / 10:g}" if hours >= LEAST else "try again a little later"
+    since = f"{hours:.1f} h" if hours >= LEAST else f"{int(60 * hours)} min"
+    return f"costs are known for {since} of the {asked / HOUR:g} h asked about, and half is needed: {advice}"
 
 
 def overrun(found: Bill | None) -> str:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from agent.bill import COSTS, SUBJECT, bill, bill_of, spending
+from agent.bill import COSTS, SUBJECT, bill, bill_of, measured, spending
 from agent.digest import digest
-from agent.view.bill import money
+from agent.view.bill import money, unknown
 from agent.view.digesting import as_markdown
 from config.fleet import Fleet, Service, ServiceKind
 from tools.catalogue import OWN_USE
@@ -157,3 +157,34 @@ def test_the_digest_shows_the_bill_of_its_own_period() -> None:
     assert page.splitlines()[2] == f"No incident. {first}"
     assert "By team: assistants 192.00, (none) 48.00." in page
     assert "## Money" not in as_markdown(digest(journal, "weekly", NOW))
+
+
+class Young(Bills):
+    """Metrics that nobody has kept for longer than a while."""
+
+    def __init__(self, kept: timedelta) -> None:
+        super().__init__()
+        self.since = NOW - kept
+
+    def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+        return tuple(frame for frame in super().history(spec, start, end, step) if frame.at >= self.since)
+
+
+def test_a_short_period_is_read_more_than_once() -> None:
+    minutes = timedelta(minutes=6)
+    chat = bill(Young(timedelta(minutes=4)), FLEET, NOW - minutes, NOW).services[0]
+    assert chat.unit.cost == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (timedelta(), "no service has a known cost: are container_gpu_allocation"),
+        (timedelta(minutes=3), "costs are known for 2 min of the 24 h asked about, and half is needed: try again"),
+        (timedelta(hours=5.04), "costs are known for 5.0 h of the 24 h asked about, and half is needed: try --hours 5"),
+    ],
+)
+def test_what_is_not_known_for_long_is_told_apart_from_what_nobody_measures(kept: timedelta, said: str) -> None:
+    metrics = Young(kept)
+    assert not bill(metrics, FLEET, NOW - DAY, NOW).services
+    assert unknown(measured(metrics, NOW - DAY, NOW), DAY).startswith(said)
