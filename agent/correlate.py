@@ -36,8 +36,8 @@ def correlate(
     groups = _by_service(anomalies, fleet, topology)
     taken = {_matter(incident.service, incident.anomalies): incident for incident in standing}
     known = {_matter(incident.service, incident.anomalies): (incident, at) for incident, at in told}
-    onsets = {incident.service: onset(incident.anomalies) for incident in standing if not _is_quiet(incident.anomalies)}
-    onsets |= {name: onset(group) for (name, _), group in groups.items() if not _is_quiet(group)}
+    onsets = {incident.service: onset(incident.anomalies) for incident in standing if _is_felt(incident.anomalies)}
+    onsets |= {name: onset(group) for (name, _), group in groups.items() if _is_felt(group)}
     found: list[Incident] = []
     for matter, group in sorted(groups.items()):
         service = fleet.service(matter[0])
@@ -64,6 +64,11 @@ def _is_quiet(anomalies: Sequence[Anomaly]) -> bool:
     return all(anomaly.tier == "daily" for anomaly in anomalies)
 
 
+def _is_felt(anomalies: Sequence[Anomaly]) -> bool:
+    """Whether others may be ill because of it: money, however fast it goes, makes nobody ill."""
+    return not _is_quiet(anomalies) and not _is_money(anomalies)
+
+
 def _matter(service: str, anomalies: Sequence[Anomaly]) -> tuple[str, bool]:
     return service, _is_money(anomalies)
 
@@ -73,8 +78,13 @@ def _is_news(told: Told | None, group: Group) -> bool:
     if told is None:
         return True
     incident, at = told
-    known = {(anomaly.signal, anomaly.entity) for anomaly in incident.anomalies}
-    return any((each.signal, each.entity) not in known and each.onset_at > at for each in group)
+    known = {_sign(anomaly) for anomaly in incident.anomalies}
+    return any(_sign(each) not in known and each.onset_at > at for each in group)
+
+
+def _sign(anomaly: Anomaly) -> tuple[str, str, bool]:
+    """Return what makes a sign the same: money that is gone at once is another than money that can wait."""
+    return anomaly.signal, anomaly.entity, anomaly.detector == MONEY and anomaly.tier == "immediate"
 
 
 def _explained(service: Service, group: Group, fleet: Fleet, onsets: Mapping[str, datetime]) -> bool:
@@ -133,8 +143,8 @@ def _is_due(service: Service, group: Group, now: datetime) -> bool:
 
 def _grown(incident: Incident, group: Group, service: Service) -> list[Incident]:
     """Return an incident with its new signs; one that broke no promise yet is graver once it does."""
-    known = {(anomaly.signal, anomaly.entity) for anomaly in incident.anomalies}
-    fresh = [anomaly for anomaly in group if (anomaly.signal, anomaly.entity) not in known]
+    known = {_sign(anomaly) for anomaly in incident.anomalies}
+    fresh = [anomaly for anomaly in group if _sign(anomaly) not in known]
     if not fresh or len(incident.anomalies) > 20:
         return []
     whole: dict[str, object] = {"anomalies": (*incident.anomalies, *fresh)}
@@ -154,7 +164,7 @@ def _new(service: Service, group: Group, related: set[str], now: datetime) -> In
         tier="daily" if daily else "immediate",
         fingerprint=f"{service.name}/{about}",
         anomalies=tuple(sorted(group, key=lambda anomaly: -anomaly.score)),
-        related=() if daily else tuple(sorted(related)),
+        related=() if daily or money else tuple(sorted(related)),
     )
 
 

@@ -25,7 +25,7 @@ from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.judged import QualityReading
 from agent.machines import Machines
-from agent.money import overspent
+from agent.money import Overrun, graver, overspent
 from agent.observe import Observation
 from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
@@ -128,6 +128,7 @@ class Watch:
         self._guarded = frozenset(service.name for service in fleet.services)
         self._looks: dict[str, int] = {}  # in a row at which a rollout stood still
         self._models = tuple(service.name for service in fleet.services if service.model)
+        self._overrun = Overrun(fleet.services, cadence.tick)
         self._machines = Machines(self._guarded - {batch.name for batch in fleet.batches})
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
@@ -140,7 +141,8 @@ class Watch:
         told = {(alarm.signal, alarm.entity) for alarm in standing}
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         shown = spoiled_inputs(seen, self._models, self._idle)
-        money = overspent(seen, self._fleet.services, self._idle, self._lasting)
+        over = overspent(seen, self._fleet.services, self._idle, self._lasting)
+        money = graver(over, self._overrun.update(seen, self._idle))
         lasting = (*self._stuck(seen), *self._quality(seen), *shown, *money)
         self._looks = {name: self._looks.get(name, 0) + 1 for name in seen.rollouts if name in self._guarded}
         still = {name: seen.rollouts[name] for name, looks in self._looks.items() if looks >= LOOKS}
@@ -156,6 +158,8 @@ class Watch:
         for name, part in self._parts().items():
             of, words[name] = part.state()
             arrays |= named(name, of)
+        of, words["purses"] = self._overrun.purses.state()
+        arrays |= named("purses", of)
         words["idle"] = {name: at.isoformat() for name, at in self._idle.items()}
         words["lasting"] = [alarm.model_dump(mode="json") for alarm in self._lasting.values()]
         words["stepped"] = sorted(self._stepped)
@@ -173,7 +177,9 @@ class Watch:
         alarms = [Anomaly.model_validate(alarm) for alarm in words["lasting"]]
         self._lasting = {SeriesKey(alarm.signal, alarm.entity): alarm for alarm in alarms}
         self._stepped = set(words["stepped"])
-        if "machines" in words:  # a state of before this was learned
+        if "purses" in words:  # a state of before this was learned has none
+            self._overrun.purses.restore(under("purses", arrays), words["purses"])
+        if "machines" in words:
             self._machines.restore(words["machines"])
 
     def _parts(self) -> "dict[str, Promises | Burning | Departures | Creeping]":

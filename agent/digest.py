@@ -10,6 +10,7 @@ from agent.casebook import Case, read_cases
 from agent.creeping import TREND
 from agent.lookout import BESIDE, departures, remarks_of
 from agent.makeshift import EASED
+from agent.money import MONEY
 from agent.remarks import Remark, widest
 from agent.returning import Returning, returning
 from config.frozen import Frozen
@@ -20,7 +21,7 @@ Period = Literal["daily", "weekly"]
 LENGTH: dict[Period, timedelta] = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 TELLS: dict[Period, frozenset[str]] = {"daily": frozenset(("daily",)), "weekly": frozenset(("daily", "weekly"))}
 SUBJECT, DIGEST = "digest", "DIGEST"
-NOTES = {"cost": "money", "inputs": "inputs", "rollout": "rollout"}  # by detector
+NOTES = {MONEY: "money", "inputs": "inputs", "rollout": "rollout"}  # by detector
 
 
 class Told(Frozen):
@@ -93,8 +94,8 @@ class Digest(Frozen):
     @property
     def degraded(self) -> timedelta:
         """Time that services were ill, added up; money is no illness."""
-        ill = (told.degraded(self.since, self.until) for told in self.incidents if told.tier == "immediate")
-        return sum(ill, timedelta(0))
+        ill = [told for told in self.incidents if told.tier == "immediate" and told.note != NOTES[MONEY]]
+        return sum((told.degraded(self.since, self.until) for told in ill), timedelta(0))
 
 
 def digest(journal: Journal, period: Period, until: datetime) -> Digest:
@@ -134,12 +135,13 @@ def _eased(journal: Journal, since: datetime, until: datetime) -> Iterator[Eased
 def _told(case: Case) -> Told:
     incident, outcome = case.incident, case.outcome
     top = case.diagnosis.top if case.diagnosis and case.diagnosis.resolved else None
+    first = incident.anomalies[0].detector
     over = None if case.is_open or outcome is None or case.phase == "escalated" else outcome.healed_at or outcome.at
     return Told(
         id=incident.id,
         service=incident.service,
         tier=incident.tier,
-        note=NOTES.get(incident.anomalies[0].detector, "") if incident.tier == "daily" else "",
+        note=NOTES.get(first, "") if incident.tier == "daily" or first == MONEY else "",
         phase=case.phase,
         began_at=min(anomaly.onset_at for anomaly in incident.anomalies),
         over_at=over,

@@ -60,6 +60,12 @@ class Service(Frozen):
     max_replicas: int = Field(default=8, ge=1, description="ceiling that no action may cross")
     team: str = Field(default="", description="who pays; what services cost is added up by it")
     hourly_budget: float = Field(default=0.0, ge=0, description="money per hour; 0: none set")
+    budget_gone_within: Duration = Field(
+        default=timedelta(days=1),
+        ge=timedelta(0),
+        description="when what is left of a month's budget (30 days) lasts no longer, at the pace of the last hour and "
+        "of its last five minutes, somebody is told at once, not in the day's digest; 0s: never",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

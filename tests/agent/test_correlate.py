@@ -111,3 +111,12 @@ def test_an_incident_says_how_grave_it_is_and_money_can_wait_a_day() -> None:
 
 def test_what_nobody_guards_opens_nothing() -> None:
     assert not found(anomaly("service/stranger"))
+
+
+def test_money_that_goes_fast_is_graver_than_money_that_can_wait_and_explains_no_illness() -> None:
+    slow = anomaly("service/out", "cost", signal="spend", tier="daily")
+    fast = anomaly("service/out", "cost", signal="spend")
+    (waits,) = found(slow)
+    (grown,) = found(fast, standing=(waits,))
+    assert (waits.tier, grown.id, grown.tier) == ("daily", waits.id, "immediate")
+    assert [one.service for one in found(fast, anomaly("service/talk"))] == ["out", "talk"]
