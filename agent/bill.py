@@ -53,6 +53,7 @@ class Bill(Frozen):
     services: tuple[ServiceBill, ...]
     teams: dict[str, float]
     models: dict[str, float] = Field(default_factory=dict)
+    unpriced: dict[str, float] = Field(default_factory=dict)  # GPU hours of services whose price is not known
 
 
 def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bill:
@@ -74,7 +75,22 @@ def bill(metrics: Metrics, fleet: Fleet, since: datetime, until: datetime) -> Bi
         )
         for unit in units
     )
-    return Bill(since=since, until=until, services=services, teams=shares(units, teams), models=shares(units, models))
+    return Bill(
+        since=since,
+        until=until,
+        services=services,
+        teams=shares(units, teams),
+        models=shares(units, models),
+        unpriced=_unpriced(metrics, [each.name for each in fleet.services if each.name not in spent], since, until),
+    )
+
+
+def _unpriced(metrics: Metrics, names: list[str], start: datetime, end: datetime) -> dict[str, float]:
+    """Return the GPU hours of services whose cost is not known: what nobody has a price for costs all the same."""
+    read = _read(metrics, (GPUS,), _span(start, end)) if names else {}
+    known = {name: np.array(read.get((GPUS.name, f"service/{name}"), ()), np.float64) for name in names}
+    means = {name: float(np.nanmean(held)) for name, held in known.items() if np.isfinite(held).any()}
+    return {name: mean * (end - start) / timedelta(hours=1) for name, mean in means.items() if mean > 0}
 
 
 def spending(metrics: Metrics, fleet: Fleet, start: datetime, end: datetime) -> tuple[Spent, ...]:

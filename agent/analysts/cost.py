@@ -1,6 +1,6 @@
 """The cost analyst: money against budget, and capacity that nobody uses."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.analysts.evidence import Notes, before, onset
 from agent.capacity import CAUTION
@@ -21,13 +21,25 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     if not service.hourly_budget or spend is None:
         return ()
     over = spend > service.hourly_budget
-    notes.add("over_budget", entity, 2.0 if over else -1.0, f"{spend:.2f} an hour, budget {service.hourly_budget:.2f}")
+    usual = before(scene, "spend", entity, onset(incident))
+    text = (
+        f"{spend:.2f} an hour, budget {service.hourly_budget:.2f}{_wasted(spend, usual, scene.now - onset(incident))}"
+    )
+    notes.add("over_budget", entity, 2.0 if over else -1.0, text)
     replicas = scene.observation.value("replicas", entity) or 0.0
     _idle(notes, incident, scene, replicas, over=over)
     # A rollout runs more than is wanted, and each of them is paid for.
     paid = max(replicas, float(len(scene.observation.topology.of(service.name))))
-    _usual(notes, incident, scene, spend, paid)
+    _usual(notes, incident, scene, (spend, usual), paid)
     return notes.done()
+
+
+def _wasted(spend: float, usual: float | None, lasted: timedelta) -> str:
+    """Return in words what is spent beyond what was usual, whatever holds the GPUs: replicas, or a forgotten job."""
+    if usual is None:
+        return ", what was usual is not known"
+    more, hours = spend - usual, lasted / timedelta(hours=1)
+    return f", {more:.2f} more than before: {more * hours:.2f} in {hours:.1f} h" if more > 0 else ""
 
 
 def _idle(notes: Notes, incident: Incident, scene: Scene, replicas: float, *, over: bool) -> None:
@@ -53,12 +65,12 @@ def _reckoned(scene: Scene, entity: str, since: datetime, replicas: float) -> fl
     return CAUTION * use * few / replicas * now / calls if use and few and calls and now is not None else None
 
 
-def _usual(notes: Notes, incident: Incident, scene: Scene, spend: float, replicas: float) -> None:
-    """Compare price and traffic with what was usual before the money ran over."""
-    entity, since = f"service/{incident.service}", onset(incident)
-    then = {name: before(scene, name, entity, since) for name in ("spend", "replicas", "requests")}
-    if then["spend"] and then["replicas"] and replicas:
-        now, was = spend / replicas, then["spend"] / then["replicas"]
+def _usual(notes: Notes, incident: Incident, scene: Scene, spent: tuple[float, float | None], replicas: float) -> None:
+    """Compare price and traffic with what was usual before the money ran over; ``spent``: an hour now, and then."""
+    entity, since, (spend, usual) = f"service/{incident.service}", onset(incident), spent
+    then = {name: before(scene, name, entity, since) for name in ("replicas", "requests")}
+    if usual and then["replicas"] and replicas:
+        now, was = spend / replicas, usual / then["replicas"]
         notes.add(
             "price_up", entity, 2.5 if now > DEARER * was else -1.5, f"{now:.2f} a replica and hour, before {was:.2f}"
         )

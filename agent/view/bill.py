@@ -32,7 +32,7 @@ def money(found: Bill | None) -> str:
         return ""
     rows = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *map(_row, found.services)]
     shared = [*_shared("team", found.teams), *_shared("model", found.models)]
-    said = list(_said(found))
+    said = [*_said(found), *_blind(found)]
     return "\n".join(["## Money\n", *rows, *(["", *shared] if shared else []), *(["", *said] if said else [])])
 
 
@@ -93,6 +93,11 @@ def _said(found: Bill) -> Iterator[str]:
                 f"- {name}: on course for {budget.forecast:,.0f} ({span}) in thirty days, budget {budget.budget:,.0f}: "
                 f"{budget.rate:.1f} times the even pace{out}"
             )
+
+
+def _blind(found: Bill) -> Iterator[str]:
+    for name, hours in sorted(found.unpriced.items()):
+        yield f"- {markdown(name)}: {hours:,.1f} GPU hours, price not known (is node_gpu_hourly_cost there?)"
 
 
 def _days(left: timedelta) -> str:

@@ -229,6 +229,16 @@ def test_where_use_is_not_read_the_use_and_the_traffic_of_before_say_what_lies_i
     assert found(10.0, {})["over_budget"] == 2.0  # nothing to reckon with
 
 
+def test_what_is_spent_beyond_the_usual_is_told_as_money() -> None:
+    about = incident(anomaly(TALK, "cost", signal="spend", tier="daily", tick=0))
+    for past, said in (
+        ({("spend", TALK): 8.0}, "20.00 an hour, budget 10.00, 12.00 more than before: 24.00 in 2.0 h"),
+        ({}, "20.00 an hour, budget 10.00, what was usual is not known"),
+    ):
+        (first, *_) = cost.examine(about, scene(seen(240, {("spend", TALK): 20.0}), past=past))
+        assert first.text == said
+
+
 # -- changes -------------------------------------------------------------------------------------------------------
 def changed(*happened: Change, service: str = "talk") -> dict[str, float]:
     records = Records()

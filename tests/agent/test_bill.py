@@ -188,3 +188,10 @@ def test_what_is_not_known_for_long_is_told_apart_from_what_nobody_measures(kept
     metrics = Young(kept)
     assert not bill(metrics, FLEET, NOW - DAY, NOW).services
     assert unknown(measured(metrics, NOW - DAY, NOW), DAY).startswith(said)
+
+
+def test_gpus_that_nobody_has_a_price_for_are_told_as_that() -> None:
+    found = bill(Bills(gpus__dark=lambda _: 4.0), FLEET, NOW - DAY, NOW)
+    assert found.unpriced == {"dark": pytest.approx(96.0)}
+    assert "- dark: 96.0 GPU hours, price not known" in money(found)
+    assert not bill(Bills(), FLEET, NOW - DAY, NOW).unpriced
