@@ -18,6 +18,7 @@ class By(StrEnum):
 
     adwin = "adwin"
     page_hinkley = "page-hinkley"
+    gaussian = "gaussian"
 
 
 def detect(

@@ -16,6 +16,7 @@ from agent.eyes.adwin import Adwin
 from agent.eyes.columns import Columns, Places
 from agent.eyes.contract import Detector, Tick
 from agent.eyes.engine import Alarm, Step
+from agent.eyes.gaussian import Gaussian
 from agent.eyes.intake import usable
 from agent.eyes.page_hinkley import PageHinkley
 
@@ -32,7 +33,9 @@ class ChangeDetector(Detector, Protocol):
         ...
 
 
-KINDS: Mapping[str, type[ChangeDetector]] = MappingProxyType({"adwin": Adwin, "page-hinkley": PageHinkley})
+KINDS: Mapping[str, type[ChangeDetector]] = MappingProxyType(
+    {"adwin": Adwin, "page-hinkley": PageHinkley, "gaussian": Gaussian}
+)
 
 
 class Came(Columns):

@@ -10,13 +10,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.eyes.columns import Columns, Places, Reals
+from agent.eyes.columns import Columns, Places
 from agent.eyes.contract import Reading, Tick
 
 THRESHOLD, DRIFT, KEPT, YOUNG = 50.0, 0.005, 1 - 0.0001, 30  # values; the defaults of most libraries
 SIZE = 20_480  # series worked on together: few enough for the processor's cache
 DRIFTS = np.array([[-DRIFT], [DRIFT]])
 BEGIN = np.array([[0.0], [0.0], [0.0], [0.0], [np.inf], [-1.0]])  # values, mean, sums up and down, their extremes
+
+Row = NDArray[np.float64]
 
 
 class PageHinkley(Columns):
@@ -36,14 +38,15 @@ class PageHinkley(Columns):
 
     def update(self, tick: Tick) -> Reading:
         """Return how far the sums have come, in thresholds, where that is a change; 0 elsewhere."""
-        value, sums, changed = tick.value, self.of["sums"], self.of["changed"]
+        sums, changed = self.of["sums"], self.of["changed"]
         score = np.zeros(len(changed), np.float32)
         parts = -(-len(changed) // SIZE)
         for part in range(parts):
             here = slice(len(changed) * part // parts, len(changed) * (part + 1) // parts)
             self._begin(here)
-            far = self._work[0, : here.stop - here.start]
-            if _advance(sums[:, here], value[here], far, self._work[1, : here.stop - here.start]):
+            far, off = self._work[:, : here.stop - here.start]
+            np.copyto(off, tick.value[here])
+            if _advance(sums[:, here], off, far):
                 np.greater(far, THRESHOLD, out=changed[here])
                 changed[here] &= sums[0, here] >= YOUNG
                 (places,) = np.nonzero(changed[here])
@@ -71,15 +74,15 @@ class PageHinkley(Columns):
             changed[places] = False
 
 
-def _advance(sums: NDArray[np.float64], value: Reals, far: NDArray[np.float64], off: NDArray[np.float64]) -> bool:
-    """Take a value; leave in ``far`` how far the sums have come. True where one came too far."""
+def _advance(sums: Row, off: Row, far: Row) -> bool:
+    """Take a value from ``off``; True where the sums have come too far. Then ``far`` says how far."""
     known, mean, least, most = sums[0], sums[1], sums[4], sums[5]
     both = sums[2:4]
     known += 1.0
-    np.subtract(value, mean, out=off)
-    off /= known
-    mean += off
-    np.subtract(value, mean, out=off)
+    off -= mean
+    np.divide(off, known, out=far)
+    mean += far
+    off -= far
     both *= KEPT
     both += off
     both += DRIFTS
@@ -87,5 +90,7 @@ def _advance(sums: NDArray[np.float64], value: Reals, far: NDArray[np.float64], 
     np.maximum(most, both[1], out=most)
     np.subtract(both[0], least, out=far)
     np.subtract(most, both[1], out=off)
+    if max(far.max(), off.max()) <= THRESHOLD:
+        return False
     np.maximum(far, off, out=far)
-    return bool(far.max() > THRESHOLD)
+    return True

@@ -17,8 +17,9 @@ def figures() -> Mapping[str, float]:
 
     ``fleet_vs_river_ratio`` is against river's own detector of anomalies in a stream, half-space trees; the others are
     named, and its change detectors, which keep a handful of numbers and no season, are beside them; ``all_five`` is
-    against one of each. ``columns_vs_river_*`` is like for like: the same detector, as columns and as objects, in one
-    process. Ratios are of processor time, so that what else runs on the machine does not tell.
+    against one of each. ``columns_vs_river_*`` is like for like: the same detector (Gaussian scorer, Page-Hinkley,
+    ADWIN), as columns and as objects, in one process. Ratios are of processor time, so that what else runs on the
+    machine does not tell.
     """
     own, few = (alone([sys.executable, "-m", "tests.bench.own_fleet", str(many), str(STEPS)]) for many in (SERIES, FEW))
     found = {

@@ -1,6 +1,7 @@
 """Change detectors of all series at once tell what a slow, literal one of each series alone tells."""
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,20 @@ class Adwin:
         return False
 
 
+class Gaussian:
+    """One series; all its values, again and again. It is never begun anew."""
+
+    def __init__(self) -> None:
+        self.values = list[float]()
+
+    def update(self, value: float) -> bool:
+        told = False
+        if len(self.values) >= 100:
+            told = 2 * abs(NormalDist.from_samples(self.values).cdf(value) - 0.5) > 2 * NormalDist().cdf(4.0) - 1
+        self.values.append(value)
+        return told
+
+
 SLOW: dict[str, type[PageHinkley] | type[Adwin]] = {"page-hinkley": PageHinkley, "adwin": Adwin}
 
 
@@ -103,6 +118,15 @@ def stream(seed: int, missing: float) -> Reals:
 def test_all_at_once_is_as_one_by_one(kind: str, missing: float, seed: int) -> None:
     values = stream(seed, missing)
     assert at_once(kind, values) == slowly(kind, values)
+
+
+def test_the_gaussian_tells_each_value_too_far_away() -> None:
+    values, slow, told = stream(4, 0.01)[:320, :4], [Gaussian() for _ in range(4)], set()
+    values[200, 1], values[300, 2] = 40.0, -40.0
+    for row, of in enumerate(values.tolist()):
+        told |= {(row, at) for at, one in enumerate(of) if not math.isnan(one) and slow[at].update(one)}
+    assert {(200, 1), (300, 2)} <= told
+    assert at_once("gaussian", values) == told
 
 
 def test_there_are_changes_to_tell() -> None:
