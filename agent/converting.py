@@ -18,11 +18,13 @@ from agent.observe import Scene
 from agent.shown import GROSS, LATELY, WHOLE, as_shown, write_spoils
 from agent.soundness import LEAST, MARGIN, champion_of, seen_spoiled
 from config.fleet import Service
+from playbooks.plan import Plan
 from tools.action import ConvertInputs
 from tools.errors import ToolError
 from tools.records import InferenceWindow
 
 BEFORE = timedelta(minutes=30)  # of rows right before, that those of now must look like once undone
+AGAIN = timedelta(minutes=3)  # of rows that come as they did before, from which on nothing is left to be converted
 TELLING = 0.2  # of the rows that look otherwise once a column is undone: with less, shares cannot be measured
 EXACT = frozenset(("unit_changed", "columns_swapped"))  # findings that lose nothing
 Reading = Mapping[str, tuple[str, float]]  # where an input is read from, and what that is divided by
@@ -164,13 +166,8 @@ def read_by(found: Sequence[Spoil]) -> Reading:
 
 def _unconverted(champion: str, reading: Reading, past: Sequence[Case]) -> str:
     """Return the version that we converted into the one that serves, where what comes is again as it was for that."""
-    made = [
-        step.action
-        for case in past
-        for plan in case.plans
-        for step in plan.steps
-        if isinstance(step.action, ConvertInputs) and step.action.version == champion
-    ]
+    plans = (plan for case in past for plan in case.plans)
+    made = [each for plan in plans if (each := conversion_of(plan)) is not None and each.version == champion]
     return made[-1].of if made and undoes(reading, made[-1]) else ""
 
 
@@ -183,3 +180,38 @@ def undoes(reading: Reading, made: ConvertInputs) -> bool:
         reading[column][0] == name and isclose(times * reading[column][1], 1.0)
         for name, (column, times) in first.items()
     )
+
+
+def come_again(plan: Plan, scene: Scene) -> str:
+    """Return what shows that a feed went back while the version serves that a plan converted for it; empty: nothing.
+
+    That it is again as it always was needs fewer rows than that it is something new.
+    """
+    made = conversion_of(plan)
+    service = scene.fleet.service(plan.service)
+    if made is None or champion_of(service, scene) != made.version:
+        return ""
+    try:
+        accepted = scene.senses.log.reference(service.name)
+        found = gross(accepted, scene.senses.log.window(service.name, scene.now - AGAIN, scene.now))
+    except ToolError:
+        return ""
+    exact = {spoil.finding for spoil in found} <= EXACT
+    return "; ".join(spoil.text for spoil in found) if exact and undoes(read_by(found), made) else ""
+
+
+def conversion_of(plan: Plan) -> ConvertInputs | None:
+    """Return the conversion that is part of a plan; None where none is."""
+    return next((step.action for step in plan.steps if isinstance(step.action, ConvertInputs)), None)
+
+
+def in_words(made: ConvertInputs) -> str:
+    """Return what a converted version reads otherwise, for whoever can mend the feed."""
+    read = zip(made.inputs, made.read_from, made.divided_by, strict=True)
+    parts = [f"{name} {_how(name, column, times)}" for name, column, times in read]
+    return f"{', '.join(parts)}: {made.version} reads it so in place of {made.of}, until the feed goes back"
+
+
+def _how(name: str, column: str, times: float) -> str:
+    factor = "" if times == 1.0 else f", times {times:g}"
+    return f"comes as {column}{factor}" if column != name else f"comes{factor.removeprefix(',')}"

@@ -7,6 +7,7 @@ from typing import Literal
 from agent.bill import Bill, bill_of
 from agent.case import Anomaly
 from agent.casebook import Case, read_cases
+from agent.converting import conversion_of, in_words
 from agent.creeping import TREND
 from agent.lookout import BESIDE, departures, remarks_of
 from agent.makeshift import EASED
@@ -62,7 +63,7 @@ class Unusual(Frozen):
 
 
 class Eased(Frozen):
-    """What was done beside a person for those who feel what only that person can mend, or ended again."""
+    """What was done while a feed is not mended, for those who would feel it, or ended again."""
 
     service: str
     at: datetime
@@ -119,12 +120,26 @@ def digest(journal: Journal, period: Period, until: datetime) -> Digest:
         beside_incidents=len(found) - len(alone),
         costs=bill_of(journal, until - since, until),
         returning=returning(cases, since, until),
-        eased=tuple(_eased(journal, since, until)),
+        eased=_eased(journal, cases, since, until),
         remarks=widest(tuple({one.key: one for one in remarks_of(journal, since, until)}.values())),
     )
 
 
-def _eased(journal: Journal, since: datetime, until: datetime) -> Iterator[Eased]:
+def _eased(journal: Journal, cases: Sequence[Case], since: datetime, until: datetime) -> tuple[Eased, ...]:
+    found = (*_beside(journal, since, until), *_converted(cases, since, until))
+    return tuple(sorted(found, key=lambda each: each.at))
+
+
+def _converted(cases: Sequence[Case], since: datetime, until: datetime) -> Iterator[Eased]:
+    """Yield the versions that serve since then because a feed changed: nobody was told of it otherwise."""
+    for case in cases:
+        made = conversion_of(case.plan) if case.plan else None
+        if made is not None and case.outcome is not None and since <= case.outcome.at < until:
+            outcome = f"{case.outcome.verdict}: {case.outcome.text}"
+            yield Eased(service=made.service, at=case.outcome.at, text=in_words(made), outcome=outcome)
+
+
+def _beside(journal: Journal, since: datetime, until: datetime) -> Iterator[Eased]:
     for entry in journal.entries(kinds=(EASED,)):
         if since <= entry.at < until:
             ends = journal.entries(subject=entry.subject, kinds=("OUTCOME",))

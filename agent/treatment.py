@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from agent.casebook import Case
+from agent.converting import come_again
 from agent.degrees import in_use
 from agent.desk import Desk, recall
 from agent.observe import Observation
@@ -16,6 +17,7 @@ from policies.decision import Approval
 from tools.errors import Ambiguous, Refused, ToolError, Transient
 
 LATE_LABELS = timedelta(minutes=30)  # more time for the proof, where answers are judged by labels, at least
+FED_AGAIN = "what is read comes as it did before"
 ENOUGH = timedelta(minutes=10)  # after the first label is in, for enough of them
 
 
@@ -79,6 +81,8 @@ class Treatment(Round):
             return {"go": "begin"}  # its outcome was written down before a crash
         if case.phase == "acting":
             return self._take_back(case, plan)  # begun on an earlier look, and not yet through
+        if why := come_again(plan, scene):
+            return self._take_back(case, plan, f"{FED_AGAIN}: {why}")
         began = desk.since(case.incident.id, "VERIFYING") or scene.now
         well = well_since(scene, service, began)
         proofs = {
@@ -100,22 +104,28 @@ class Treatment(Round):
         deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 
-    def _take_back(self, case: Case, plan: Plan) -> State:
-        """Undo what did not help, where it can be undone and is known not to help; then another round."""
+    def _take_back(self, case: Case, plan: Plan, why: str = "") -> State:
+        """Undo what did not help, where it can be undone and is known not to help; then another round.
+
+        ``why``: it is known to harm, and nothing else is wrong.
+        """
         desk, service = self.desk, self.desk.fleet.service(plan.service)
-        now = "broken" if case.phase == "acting" else standing(desk.look().observation, service)
+        now = "broken" if why or case.phase == "acting" else standing(desk.look().observation, service)
         if now == "no_data":
             desk.authority.forget(plan.id)
             return self.end(case, "escalated", f"{plan.playbook} is done, and no data says whether it helped")
         used = "" if case.phase == "acting" else in_use(plan, desk.journal.entries(subject=plan.incident), desk.look())
         if plan.undo == "inverse" and now == "broken" and not used and desk.executor is not None:
             recall(desk, plan)
-            execution = desk.executor.undo(plan, "it did not help")
+            execution = desk.executor.undo(plan, why or "it did not help")
             self.note(case, execution)
             if execution.state in ("running", "holding"):
                 return {"go": "wait_verify"}
             if execution.state == "escalated":
                 return self.end(case, "escalated", execution.reason or "a person must look")
+            if execution.state == "undone" and execution.reason.startswith(FED_AGAIN):
+                desk.authority.forget(plan.id)
+                return self.end(case, "self_recovered", f"{execution.reason}, and {plan.playbook} was undone")
         desk.authority.forget(plan.id)
         said = f"was not enough within {plan.verification.deadline}, and stays: {used}" if used else ""
         said = said or f"did not help within {plan.verification.deadline}"

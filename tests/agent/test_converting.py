@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.analysts.columns import Columns, Spoil, spoils
-from agent.converting import bindings
+from agent.converting import bindings, come_again
 from agent.guards import checker
 from agent.preconditions import Ground, unmet
 from agent.trust import unsound
@@ -265,6 +265,24 @@ def test_its_answers_are_spread_as_those_before(answers: Callable[[Table], Table
     assert said(AS_BEFORE, records) == word
 
 
+# -- going back ----------------------------------------------------------------------------------------------------
+def serving(records: Records, *made: ConvertInputs) -> str:
+    """Return what shows that the feed went back, three minutes after it did."""
+    now = LATER - timedelta(minutes=9)
+    shown = replace(scene(seen(0, {}), records=records), now=now)
+    return come_again(plan(*made, service="score"), shown)
+
+
+def test_a_feed_that_goes_back_is_known_by_the_conversion_that_it_undoes() -> None:
+    assert "y is 1000 times what it was" in serving(logged(units), made(1 / 1000))
+    assert not serving(logged(units), made(1000.0))
+    assert not serving(logged(units), made(1 / 1000, version="v1"))  # it does not serve
+    assert not serving(logged(units))
+    assert not serving(logged(lambda table: table), made(1 / 1000))
+    assert not serving(logged(lambda table: nulls(units(table))), made(1 / 1000))  # and something else
+    assert not serving(Records(), made(1 / 1000))
+
+
 # -- in the world --------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["unit_change", "schema_change"])
@@ -287,3 +305,16 @@ def test_nobody_is_told_and_the_version_before_is_put_back_when_the_feed_goes_ba
     verbs = [effect.action.verb for effect in guarded.door.effects]
     assert verbs == ["convert_inputs", "set_split", "set_split", "set_alias", "set_alias"]
     assert unsound(guarded.journal) == ""
+
+
+@pytest.mark.slow
+def test_a_feed_that_goes_back_before_labels_tell_is_no_matter_for_a_person() -> None:
+    guarded = Guarded(load_scenarios()["unit_change"]).live(60 + 20)
+    assert guarded.champion.startswith("p-")
+    guarded.world.mend([0])
+    guarded.live(60)
+    (outcome,) = guarded.journal.entries(kinds=("OUTCOME",))
+    assert outcome.body["verdict"] == "self_recovered"
+    assert guarded.champion == "2"
+    held = guarded.world.ledger.held("fraud")[-120:]
+    assert (~held).sum() * 0.5 < 5

@@ -14,7 +14,9 @@ from agent.lookout import SUBJECT as EYES
 from agent.makeshift import EASED
 from agent.view.digesting import as_markdown, headline
 from config.fleet import Cadence
+from tests.agent.handmade import incident, plan
 from tests.agent.play import Play, asked, closed
+from tools.action import ConvertInputs
 from tools.journal import Journal
 from tools.memory_journal import MemoryJournal
 
@@ -69,6 +71,28 @@ def test_what_is_done_beside_a_person_is_told_and_how_it_ended() -> None:
     told = as_markdown(digest(journal, "daily", NOON))
     assert told.count("- 3 Mar") == 1 or told.count("fraud:") == 1
     assert "(recovered: right on 87%)" in told
+
+
+def test_who_could_mend_a_feed_reads_how_it_is_read_meanwhile() -> None:
+    journal, at = MemoryJournal(), NOON - timedelta(hours=2)
+    action = ConvertInputs(
+        service="talk",
+        model="m",
+        version="p-1",
+        of="2",
+        inputs=("a", "b", "c"),
+        read_from=("b", "a", "c"),
+        divided_by=(1.0, 1.0, 1000.0),
+    )
+    made = plan(action, playbook="convert_inputs")
+    journal.append(made.incident, "INCIDENT", incident().model_dump(mode="json"), at)
+    journal.append(made.incident, "PLAN", made.model_dump(mode="json"), at)
+    assert "Done meanwhile" not in as_markdown(digest(journal, "daily", NOON))
+    outcome = {"incident": made.incident, "at": at.isoformat(), "verdict": "recovered", "text": "held"}
+    journal.append(made.incident, "OUTCOME", outcome, at)
+    told = as_markdown(digest(journal, "daily", NOON))
+    assert "a comes as b, b comes as a, c comes times 1000: p-1 reads it so in place of 2" in told
+    assert "Done meanwhile" not in as_markdown(digest(journal, "daily", NOON + timedelta(days=1)))
 
 
 def test_a_quiet_day_is_one_sentence() -> None:
