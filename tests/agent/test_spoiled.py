@@ -230,3 +230,13 @@ def test_what_is_spoiled_is_named_before_accuracy_falls(
     told = diagnose(about, quality.examine(about, shown), shipped_faults())
     assert told.resolved
     assert told.hypotheses[0].fault == fault
+
+
+def test_rows_are_held_beside_those_of_the_version_that_answers_now() -> None:
+    records = Records()
+    records.old, records.rows = window(drawn(0, 4000)), window(units(drawn(1)))
+    shown = Shown(records, ("score",), EVERY)
+    assert looked(records, by=shown)["score"]
+    records.old = replace(window(units(drawn(0, 4000))), version=np.full(4000, "v2"))  # accepted on rows as they come
+    records.rows = replace(window(units(drawn(1)), START + timedelta(minutes=22)), version=np.full(1500, "v2"))
+    assert looked(records, 22, by=shown) == {"score": ()}
