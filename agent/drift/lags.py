@@ -10,6 +10,7 @@ from tools.tables import Kind, Numbers, Table
 
 MOST = 4  # columns of instants that are put in pairs
 ROWS, FEW = 20_000, 100  # of the reference, by which it is told which pairs go together
+LATE = 0.01  # of the rows: so many may lack one of the two instants
 TIED = 0.5  # of the reach of either: columns that go together lie within less of each other
 
 
@@ -17,17 +18,28 @@ def lags(reference: Table, current: Table, seed: int = 0) -> dict[str, tuple[str
     """Return by the name of each lag the columns from which and to which it is: pairs that both sides hold.
 
     Instants that have nothing to do with one another (a birthday and a purchase, a purchase and the day on which a
-    model was trained) are as far apart as time goes on: that is no lag.
+    model was trained) are as far apart as time goes on: that is no lag. Nor is one compared where the later instant of
+    some rows is still to come, as that of a late label: the longest would be cut off.
     """
     kinds = {field.name: field.kind for field in current.fields}
     names = [one.name for one in reference.fields if one.kind is Kind.time and kinds.get(one.name) is Kind.time][:MOST]
     if len(names) < 2:
         return {}
-    drawn = reference.sample(names, ROWS, seed)
-    at = {name: column.values for name, column in drawn.items() if isinstance(column, Numbers)}
-    found = {_name(*pair): pair for pair in _tied(at)}
+    before, after = (_instants(table, names, seed) for table in (reference, current))
+    found = {_name(*pair): pair for pair in _tied(before) if _whole(before, pair) and _whole(after, pair)}
     taken = {field.name for table in (reference, current) for field in table.fields}
     return {name: pair for name, pair in found.items() if name not in taken}
+
+
+def _instants(table: Table, names: list[str], seed: int) -> dict[str, Floats]:
+    drawn = table.sample(names, ROWS, seed)
+    return {name: column.values for name, column in drawn.items() if isinstance(column, Numbers)}
+
+
+def _whole(at: dict[str, Floats], pair: tuple[str, str]) -> bool:
+    """Whether hardly a row that has one of two instants lacks the other."""
+    one, two = (np.isfinite(at[name]) for name in pair)
+    return int((one != two).sum()) <= LATE * max(int((one | two).sum()), 1)
 
 
 def _name(earlier: str, later: str) -> str:

@@ -199,7 +199,7 @@ def headline(sight: Sight) -> str:
     touched = len({name for _, name in found})
     alarms = "1 more alarm" if len(found) == 2 else f"{len(found) - 1} more alarms"
     others = f"; {alarms} in {touched} series" if len(found) > 1 else ""
-    name = f"all columns {name}" if sight.series[name].of else name
+    name = "how the columns go together" if sight.series[name].of else name
     return (
         f"Look at {name} first: at {when} it {alarm.reason} ({alarm.value:.4g}, expected {alarm.expected:.4g}){others}."
     )

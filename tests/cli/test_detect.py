@@ -198,6 +198,9 @@ def pair(path: Path, names: str = "requests,busy") -> str:
 
 
 def test_columns_that_part_from_how_they_go_together_are_told(tmp_path: Path) -> None:
+    assert detect(pair(tmp_path / "a.csv")).stdout.startswith(
+        "Look at how the columns go together first: at 2026-03-04 02"
+    )
     found = json.loads(detect(pair(tmp_path / "a.csv"), "--json").stdout)["series"]
     assert list(found) == ["requests", "busy", "together"]
     since = (START + timedelta(minutes=3000)).isoformat()

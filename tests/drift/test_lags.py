@@ -40,6 +40,16 @@ def test_a_lag_that_only_the_current_rows_have_or_that_has_a_name_already_is_non
     assert not lags(one, Rows("rows", event_at=one.instants("event_at"), done_at=one.instants("done_at"), **taken))
 
 
+def test_where_the_later_instant_is_still_to_come_nothing_is_compared() -> None:
+    one = table(180, 1)
+    fresh = Rows(
+        "rows",
+        event_at=one.instants("event_at"),
+        done_at=np.where(np.arange(2000) > 1900, np.nan, one.instants("done_at")),
+    )
+    assert not lags(one, fresh)
+
+
 def test_a_lag_that_grew_is_what_to_look_at_first() -> None:
     report = look(table(180, 1), table(7200, 2, 1.7e9 + WEEK), (None, None, None))
     assert NAME in report.headline
