@@ -85,8 +85,9 @@ class Joint(Columns):
         most = np.where(of["age"] < YOUNG, far, LEARNED * NORMAL * of["spread"])
         of["level"] = of["level"] + rate * np.clip(off, -most, most)
         of["spread"] = of["spread"] + rate * (np.minimum(far, np.where(most > 0, most, far)) - of["spread"])
-        pace = np.minimum(rate[:, None], rate[None, :])
-        of["habit"] = of["habit"] + pace * (scaled[:, None] * scaled[None, :] - of["habit"])
+        # Faded and added to by the roots of both paces, it stays a matrix of variances where signals differ in age.
+        kept, added = np.sqrt(1 - rate), np.sqrt(rate) * scaled
+        of["habit"] = kept[:, None] * kept[None, :] * of["habit"] + added[:, None] * added[None, :]
         of["age"] = of["age"] + there.astype(np.int32)
 
     def _note(self, there: NDArray[np.bool_], values: NDArray[np.float64]) -> None:

@@ -66,3 +66,20 @@ def test_a_new_signal_is_learned_before_it_counts() -> None:
     wide = run(narrow, values[450:])
     assert np.isfinite(wide).all()
     assert wide[:120].max() < 10
+
+
+def test_habits_stay_variances_where_signals_came_late_or_pause() -> None:
+    """Else a distance of tiny departures is now nothing, now enormous."""
+    rng = np.random.default_rng(3)
+    load = 100 + 30 * np.sin(2 * np.pi * np.arange(900) / 288) + rng.normal(0, 3, 900)
+    values = np.stack([load, 0.2 + 0.001 * load + rng.normal(0, 0.004, 900), load, rng.normal(size=900)], 1)[:, :, None]
+    values[:20, 2], values[100:160, 0], values[20:, 3] = np.nan, np.nan, np.nan
+    joint, least, said = Joint(1, 4), [], []
+    for tick in values:
+        said.append(float(joint.update(tick)[0]))
+        least.append(np.linalg.eigvalsh(joint.of["habit"][:, :, 0]).min())
+    assert min(least) > -1e-4
+    known = np.array(said)[np.isfinite(said)]
+    assert len(known) > 700
+    assert known.min() > 0.001
+    assert known.max() < 4
