@@ -63,6 +63,7 @@ class Evidence(Frozen):
     entity: str
     weight: float  # log-likelihood scale, clipped to [-3, 3]
     text: str  # one sentence with numbers, for people
+    happened_at: datetime | None = None  # where what was found is an event: when that was
     query: str = ""
     bindings: dict[str, str] = Field(
         default_factory=dict

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from agent.acquitted import acquitted
 from agent.analysts import changes, cost, hardware, marks, quality, rows, serving
 from agent.bindings import bindings_for, subject_of
 from agent.case import BLIND, Evidence, Hypothesis, Incident
@@ -64,7 +65,7 @@ class Deliberation(Round):
         table = self.desk.evidence.get(case.incident.id, {})
         # A round that a crash cut in two has lost its table: what is missing is examined again.
         found = (table[name] if name in table else ANALYSTS[name](case.incident, scene) for name in ANALYSTS)
-        evidence = tuple(item for items in found for item in items)
+        evidence = self._acquitted(case, scene, tuple(item for items in found for item in items))
         late = scene.now - round_began(case) > _patience(scene, evidence)
         # What time did not tell apart need not be, where the remedy is the same.
         diagnosis = diagnose(case.incident, evidence, self.desk.faults, self._cures() if late else None)
@@ -80,6 +81,11 @@ class Deliberation(Round):
         if late:
             return self.end(case, "escalated", f"the cause is not clear; wanted: {diagnosis.wants}")
         return {"go": "wait"}
+
+    def _acquitted(self, case: Case, scene: Scene, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        """Return the evidence, with what was changed by chance as no cause."""
+        others = (each for each in read_cases(self.desk.journal) if each.incident.id != case.incident.id)
+        return acquitted(case.incident.service, evidence, others, self.desk.faults, scene.now)
 
     def _over(self, case: Case) -> State:
         """Close a case that nobody had to do anything about; what keeps coming back is said to."""

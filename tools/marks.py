@@ -15,13 +15,18 @@ Side = Literal["above", "below", "equals", "absent"]
 
 
 class Mark(NamedTuple):
-    """A finding: it is seen where the signal lies on that side of the limit. ``sticky``: it stays on show for long."""
+    """A finding: it is seen where the signal lies on that side of the limit.
+
+    ``sticky``: it stays on show for long. ``served``: it is of what a replica answers, and says nothing of one that is
+    not ready.
+    """
 
     finding: str
     spec: SignalSpec
     side: Side
     limit: float
     sticky: bool = False
+    served: bool = False
 
     def seen(self, value: float) -> bool:
         """Return whether a reading shows the mark; NaN is NO DATA."""
@@ -182,6 +187,7 @@ MARKS: tuple[Mark, ...] = (
         ),
         "below",
         0.15,
+        served=True,
     ),
     Mark(
         "long_prompts",

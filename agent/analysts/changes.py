@@ -69,6 +69,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
             weight,
             f"{kind} {last.before} > {last.after} by {last.actor or 'somebody'}, {minutes:.0f} min before",
             _bindings(last, good),
+            last.at,
         )
     return notes.done()
 

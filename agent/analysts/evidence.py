@@ -19,8 +19,16 @@ class Notes:
         self._analyst, self._incident, self._now = analyst, incident, now
         self._items: list[Evidence] = []
 
-    def add(self, finding: str, entity: str, weight: float, text: str, bindings: Bound | None = None) -> None:
-        """Write one finding down; ``weight`` is clipped to [-3, 3]."""
+    def add(
+        self,
+        finding: str,
+        entity: str,
+        weight: float,
+        text: str,
+        bindings: Bound | None = None,
+        happened_at: datetime | None = None,
+    ) -> None:
+        """Write one finding down; ``weight`` is clipped to [-3, 3], ``happened_at`` is the time of an event."""
         number = len(self._items) + 1
         item = Evidence(
             id=f"{self._analyst}-{number}",
@@ -31,6 +39,7 @@ class Notes:
             entity=entity,
             weight=max(-3.0, min(3.0, weight)),
             text=text,
+            happened_at=happened_at,
             bindings=bindings or {},
         )
         self._items.append(item)

@@ -25,9 +25,10 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     except ToolError:
         return ()
     near, since = _near(incident, scene), onset(incident)
+    idle = {f"replica/{each.service}/{each.name}" for each in scene.observation.topology.replicas if not each.ready}
     released = _released(incident.service, scene, since)
     for mark in MARKS:
-        shown = dict(_shown(mark, frame, near))
+        shown = {e: v for e, v in _shown(mark, frame, near) if not (mark.served and e in idle)}
         fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, since, scene))}
         if where := _shared(fresh, incident.service, scene):
             weight, more = _weighed(mark, f"replica/{incident.service}/", released, scene)

@@ -66,6 +66,25 @@ def test_none_is_no_news() -> None:
     assert found() == ()
 
 
+class Cold(handmade.Metrics):
+    """Nothing is found in the prefix cache of talk-3."""
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        keys = tuple(SeriesKey("prefix_misses", f"replica/talk/{name}") for name in NAMES)
+        return Frame(at, keys, np.array([0.8, 0.8, 0.0]))
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_cache_of_a_replica_that_is_not_ready_says_nothing(*, ready: bool) -> None:
+    new = {"name": "talk-3", "ready": ready}
+    replicas = tuple(handmade.REPLICA.model_copy(update={"name": name}) for name in NAMES[:2])
+    replicas += (handmade.REPLICA.model_copy(update=new),)
+    scene = handmade.scene(handmade.seen(0, {}, where=handmade.topology().model_copy(update={"replicas": replicas})))
+    scene = replace(scene, senses=replace(scene.senses, metrics=Cold()))
+    found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+    assert [each.finding for each in found] == ["prefix_misses"] * ready
+
+
 class Long(handmade.Metrics):
     """Every replica of talk is shown long prompts; ``since``: from when on. None of today's ran an hour ago."""
 

@@ -69,3 +69,11 @@ def test_a_gpu_that_fell_off_the_bus_while_a_release_moved_its_replica_is_taken_
     assert (episode["detected"], episode["top1"], episode["healed"]) == (True, True, True), episode
     assert episode["tried"] == ["cordon_node"], episode
     assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+
+
+def test_a_chance_release_is_not_blamed_for_what_a_person_was_told_has_another_cause() -> None:
+    """The quota is used up while a release goes on: its last replicas never get ready, with caches that are cold."""
+    modifiers = ["misleading_history"]
+    (episode,) = run_drill(["quota_exhausted"], None, 1, 1, modifiers=modifiers, first_seed=101135)["episodes"]
+    assert (episode["top1"], episode["told"], episode["actions"]) == (True, True, 0), episode
+    assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
