@@ -26,6 +26,7 @@ WIDER, AGAIN = "scale_out", timedelta(hours=1)  # what a load that outgrows a se
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
 LEAST_ROWS = 1000  # labelled, to train on
+LEAST_ALIKE = 600  # the same, where accuracy fell in one step: all the rows since are of the world as it is now
 HORIZON = timedelta(hours=12)  # for which rows of an earlier change may still be learnt from
 FELL = 0.1  # of accuracy lost at once: the world changed again
 
@@ -199,7 +200,9 @@ def _training(service: str, scene: Scene, onset: datetime) -> Iterator[tuple[str
     except ToolError:
         return
     labelled = rows.at[np.isfinite(rows.labels)]
-    if len(labelled) * (1 - HELD_OUT) < LEAST_ROWS:
+    reading = scene.observation.quality.get(service)
+    least = LEAST_ALIKE if reading is not None and reading.stepped_at is not None else LEAST_ROWS
+    if len(labelled) * (1 - HELD_OUT) < least:
         return
     cut = float(labelled[int(len(labelled) * (1 - HELD_OUT))])
     yield "train_start", onset.isoformat()

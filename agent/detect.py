@@ -241,7 +241,8 @@ class Watch:
                     continue
                 onset = self._idle.setdefault(f"{key}", reading.at)
                 rule = Rule(key, objective.target, -1.0, 0.0, "quality")
-                began = reading.promoted_at or onset - max(FADED, reading.late)
+                faded = onset - max(FADED, reading.late)
+                began = reading.promoted_at or reading.served_at or min(faded, reading.stepped_at or faded)
                 found.append(_anomaly(rule, reading.accuracy, began, seen.at))
         return found
 

@@ -1,5 +1,6 @@
 """How right answers are, as far as labels say: a share of some rows, and an interval around it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
 HOURS = timedelta(hours=8), timedelta(hours=2)  # before the newest answer: what was usual, and was not yet falling
 TRIFLE, LEAST = 0.05, 1000  # of accuracy; labelled answers of those hours
+STEPPED = timedelta(hours=2)  # of labelled answers in which a step down is looked for
+SURELY = 10.0  # nats by which a step must fit better than none: chance gives some, at the best of so many places
+LEAST_BESIDE = 200  # labelled answers on either side of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class QualityReading:
     echo: bool = False  # every label is what was answered: too good to be the truth
     newest_at: datetime | None = None  # the newest of those answers
     promoted_at: datetime | None = None  # of the version that it speaks of, which gave none of those answers itself
+    served_at: datetime | None = None  # since when rows are served as these were made to be: labelled ones of before
+    stepped_at: datetime | None = None  # of the first answer after a fall in one step, where it was one
     fell_from: float | None = None  # accuracy of the hours before, where it surely was more than a trifle better
 
     @property
@@ -50,6 +56,64 @@ def fallen(reading: QualityReading, right: NDArray[np.bool_]) -> QualityReading:
     low = wilson(usual, len(right))[0]
     fell = low > reading.high and usual - reading.accuracy > TRIFLE
     return replace(reading, fell_from=usual) if fell else reading
+
+
+class Falls:
+    """Which services' accuracy surely fell since a look, and is looked at at every tick until all answers are newer."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, QualityReading] = {}
+        self._since: dict[str, datetime] = {}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those services."""
+        return frozenset(self._since)
+
+    def note(self, readings: Mapping[str, QualityReading | None], now: datetime) -> None:
+        """Take new readings, by service; None: there is none."""
+        for name, reading in readings.items():
+            before = self._before.get(name)
+            fell = reading is not None and before is not None and reading.high < before.low
+            if fell and now - self._since.setdefault(name, now) <= QUALITY_WINDOW:
+                continue
+            self._since.pop(name, None)
+            if reading is not None:
+                self._before[name] = reading
+
+
+def stepped(at: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
+    """Return the instant of the first answer after a fall in one step; None where nothing fell, or little by little.
+
+    The likeliest place at which the share of right answers changed, once; after it the second half is as right as the
+    first, as far as chance lets us know.
+
+    >>> at, right = np.arange(2000.0), np.arange(2000) % 10 > 0
+    >>> right[1200:] = np.arange(800) % 2 > 0
+    >>> stepped(at, right), stepped(at, np.arange(2000) % 10 > 0) is None
+    (1200.0, True)
+    """
+    count, wins = len(right), np.cumsum(right, dtype=np.float64)[:-1]
+    if count < 2 * LEAST_BESIDE:
+        return None
+    before = np.arange(1.0, count)
+    after, later = count - before, float(right.sum()) - wins
+    fits = _likely(wins, before) + _likely(later, after)
+    falls = (wins / before > later / after + TRIFLE) & (before >= LEAST_BESIDE) & (after >= LEAST_BESIDE)
+    if not falls.any():
+        return None
+    place = int(np.argmax(np.where(falls, fits, -np.inf))) + 1
+    if fits[place - 1] - _likely(right.sum(keepdims=True) * 1.0, np.array([count * 1.0]))[0] < SURELY:
+        return None
+    middle = (place + count) // 2
+    first, second = (wilson(float(part.mean()), len(part)) for part in (right[place:middle], right[middle:]))
+    return float(at[place]) if first[0] <= second[1] and second[0] <= first[1] else None
+
+
+def _likely(wins: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log-likelihood of so many right answers of so many, at their own share."""
+    share = np.clip(wins / count, 1e-9, 1 - 1e-9)
+    return np.asarray(wins * np.log(share) + (count - wins) * np.log(1 - share))
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -1,16 +1,17 @@
 """Looking: one tick reads metrics and topology, and now and then the inference log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
-from agent.judged import HOURS, QUALITY_WINDOW, QualityReading, fallen, wilson
+from agent.judged import HOURS, QUALITY_WINDOW, STEPPED, Falls, QualityReading, fallen, stepped, wilson
 from agent.lateness import Lateness
 from agent.remarks import Remark
 from agent.rollouts import Rollouts, stuck_rollouts
 from agent.shown import Shown, Spoiled
+from agent.skewed import Skewed
 from agent.tried import Tried
 from config.fleet import Cadence, Fleet, Service
 from tools.catalogue import OWN_USE, SIGNALS
@@ -83,7 +84,9 @@ class Observer:
         self._looked_at: datetime | None = None
         self._late = {service.name: Lateness() for service in fleet.services}
         self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
+        self._falls = Falls()
         self._tried = Tried(senses.registry)
+        self._skewed = Skewed(senses.log, senses.registry, fleet.services, cadence.quality)
         self._hosts = tuple(f"service/{name}" for name in sorted(fleet.hosts))
 
     def look(self) -> Observation:
@@ -98,11 +101,13 @@ class Observer:
             frame = self._own(frame, now)
         if self._looked_at is None or now - self._looked_at >= self._cadence.quality:
             self._looked_at = now
-            judged = {name: r for s in self._fleet.services for name, r in self._judge(s, now)}
-            self._quality = self._tried.instead(self._fleet.services, judged, now)
+            self._judge_all(self._fleet.services, {}, now)
+        elif falling := self._falls.names:
+            self._judge_all([s for s in self._fleet.services if s.name in falling], self._quality, now)
+        quality = self._skewed.instead(self._quality, topology, now)
         spoiled = self._shown.look(now)
         rollouts = stuck_rollouts(topology, self._senses.metrics, now)
-        return Observation(now, frame, topology, self._quality, frame.problems, self._places, spoiled, rollouts)
+        return Observation(now, frame, topology, quality, frame.problems, self._places, spoiled, rollouts)
 
     def _own(self, frame: Frame, now: datetime) -> Frame:
         """Put in what services use themselves where batch work shares their GPUs: the device's use is of both."""
@@ -117,13 +122,21 @@ class Observer:
                 values[place] = own.get(host, np.nan)
         return replace(frame, values=values)
 
+    def _judge_all(self, services: Sequence[Service], others: Mapping[str, QualityReading], now: datetime) -> None:
+        """Judge some services anew, and note whose accuracy is falling."""
+        found = {name: reading for service in services for name, reading in self._judge(service, now)}
+        self._falls.note({service.name: found.get(service.name) for service in services}, now)
+        self._quality = self._tried.instead(self._fleet.services, {**others, **found}, now)
+
     def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
         if not any(objective.signal == "accuracy" for objective in service.objectives):
             return []
         late = self._late[service.name]
         reading = accuracy(self._senses.log, service.name, now - late.reach, now)
         stands = late.take(now, reading.newest_at if reading else None)
-        return [(service.name, _unsure(self._senses.log, service, reading))] if reading and stands else []
+        if reading is None or not stands:
+            return []
+        return [(service.name, _stepped(self._senses.log, service, _unsure(self._senses.log, service, reading)))]
 
 
 def accuracy(
@@ -159,6 +172,20 @@ def _unsure(log: InferenceLog, service: Service, reading: QualityReading) -> Qua
         return reading
     known = np.isfinite(rows.labels)
     return fallen(reading, ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known])
+
+
+def _stepped(log: InferenceLog, service: Service, reading: QualityReading) -> QualityReading:
+    """Look since when accuracy is down where it is, and whether it came down in one step."""
+    target = next(objective.target for objective in service.objectives if objective.signal == "accuracy")
+    if not reading.misses(target) or reading.newest_at is None:
+        return reading
+    try:
+        rows = log.window(service.name, reading.newest_at - STEPPED, reading.at, labelled=True)
+    except ToolError:
+        return reading
+    known = np.isfinite(rows.labels)
+    at = stepped(rows.at[known], ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known])
+    return reading if at is None else replace(reading, stepped_at=datetime.fromtimestamp(at, reading.at.tzinfo))
 
 
 def _too_good(log: InferenceLog, service: str, count: int) -> bool:

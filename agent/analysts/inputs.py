@@ -9,11 +9,12 @@ from agent.analysts.changes import OURS, unproven
 from agent.analysts.columns import ALL, LOST, Columns, month_first, spoils
 from agent.analysts.evidence import Notes
 from agent.analysts.shapes import BESIDE, SETTLED, joint, stepped
+from agent.apart import Apart
 from agent.case import BLIND
 from agent.drift.exact import gaps
 from agent.drift.since import since
 from agent.observe import Scene
-from agent.served import Apart, came_with, compared
+from agent.served import came_with, compared
 from tools.change import Change
 from tools.errors import Absent, ToolError
 from tools.records import InferenceWindow

@@ -63,6 +63,8 @@ def _answers(notes: Notes, entity: str, reading: QualityReading, judged: tuple[f
     text = f"accuracy {reading.accuracy:.1%} (95 %: {reading.low:.1%} to {reading.high:.1%}), target {target:.0%}"
     if reading.fell_from is not None:
         text += f"; hours before it was {reading.fell_from:.1%}"
+    if reading.served_at is not None:
+        text += f"; of {reading.rows} rows of before, served as those of now are since {reading.served_at:%H:%M:%S}"
     notes.add("accuracy_down", entity, 2.5 if fell else -2.0, text)
 
 
@@ -118,7 +120,7 @@ def _versions(
 
 def _since(incident: Incident, scene: Scene, reading: QualityReading | None) -> datetime:
     """Return from when on rows are compared: since the fall; before it, where no label since is known yet."""
-    if reading is not None and reading.promoted_at and reading.newest_at:
+    if reading is not None and (reading.promoted_at or reading.served_at) and reading.newest_at:
         return reading.newest_at - QUALITY_WINDOW
     return max(onset(incident), scene.now - timedelta(hours=2))
 
