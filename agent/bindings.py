@@ -26,7 +26,9 @@ WIDER, AGAIN = "scale_out", timedelta(hours=1)  # what a load that outgrows a se
 STEPS_IN = 4  # replicas given back in one plan
 HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
 LEAST_ROWS = 1000  # labelled, to train on
-LEAST_ALIKE = 600  # the same, where accuracy fell in one step: all the rows since are of the world as it is now
+LEAST_ALIKE = (
+    600  # the same, where accuracy fell in one step and features lie where they lay: nothing new is to be seen
+)
 HORIZON = timedelta(hours=12)  # for which rows of an earlier change may still be learnt from
 FELL = 0.1  # of accuracy lost at once: the world changed again
 
@@ -154,7 +156,8 @@ def _model(subject: Subject, scene: Scene, case: Case, past: Sequence[Case]) -> 
     champion = state.aliases.get("champion", "")
     versions = [version.version for version in state.versions]
     place = versions.index(champion) if champion in versions else 0
-    window = dict(_training(service.name, scene, _since(service.name, champion, scene, case, past)))
+    least = LEAST_ALIKE if _is_step(service.name, scene, case) else LEAST_ROWS
+    window = dict(_training(service.name, scene, _since(service.name, champion, scene, case, past), least))
     return {
         "model": service.model,
         "champion": champion,
@@ -193,15 +196,22 @@ def _trainings(plan: Plan) -> Iterator[TrainModel]:
     return (step.action for step in plan.steps if isinstance(step.action, TrainModel))
 
 
-def _training(service: str, scene: Scene, onset: datetime) -> Iterator[tuple[str, str]]:
+def _is_step(service: str, scene: Scene, case: Case) -> bool:
+    """Whether a model fell in one step while each of its features lies where it lay.
+
+    Moved features show it rows that it never saw: few of them do not suffice. Not looked at is not unmoved.
+    """
+    reading, found = scene.observation.quality.get(service), {e.finding: e.weight for e in case.evidence}
+    return reading is not None and reading.stepped_at is not None and found.get("inputs_moved", 0.0) < 0
+
+
+def _training(service: str, scene: Scene, onset: datetime, least: int) -> Iterator[tuple[str, str]]:
     """Yield the window to train on: from the onset on, less the newest labelled rows, which will judge the result."""
     try:
         rows = scene.senses.log.window(service, onset, scene.now)
     except ToolError:
         return
     labelled = rows.at[np.isfinite(rows.labels)]
-    reading = scene.observation.quality.get(service)
-    least = LEAST_ALIKE if reading is not None and reading.stepped_at is not None else LEAST_ROWS
     if len(labelled) * (1 - HELD_OUT) < least:
         return
     cut = float(labelled[int(len(labelled) * (1 - HELD_OUT))])
