@@ -5,17 +5,19 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
 from agent.casebook import Snapshot
-from agent.controller import Controller
 from agent.vitals import Pulse, vitals
 from config.eyes import EyesSettings
 from config.fleet import Cadence
 from tools.journal import Journal
 from tools.vital import Patient, Vital
+
+if TYPE_CHECKING:
+    from agent.controller import Controller
 
 LOG = structlog.get_logger("prunella")
 TICK = "tick"
@@ -43,7 +45,7 @@ class Daemon:
 
     def __init__(
         self,
-        controller: Controller,
+        controller: "Controller",
         cadence: Cadence,
         eyes: EyesSettings | None = None,
         chores: tuple[Chore, ...] = (),

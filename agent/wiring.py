@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.assembly import assemble
 from agent.daemon import NOBODY, Chore, Daemon, Watch
 from agent.doctor import Check, Reach, State
 from agent.inspector import Inspector
@@ -39,6 +38,7 @@ Autonomy = Literal["watch", "ask", "act"]
 
 def build(settings: Settings) -> Daemon:
     """Return the daemon of a configuration, over the live adapters; halted, where what it rests on is malformed."""
+    from agent.assembly import assemble  # the graph of agents, a second: whoever looks at a file needs none
     from tools.live.clock import SystemClock
     from tools.live.identity import own_name
     from tools.live.kube_api import KubeApi
