@@ -11,6 +11,7 @@ QUALITY_WINDOW = timedelta(minutes=15)  # of answers whose labels are known
 HOURS = timedelta(hours=8), timedelta(hours=2)  # before the newest answer: what was usual, and was not yet falling
 TRIFLE, LEAST = 0.05, 1000  # of accuracy; labelled answers of those hours
 STEPPED = timedelta(hours=2)  # of labelled answers in which a step down is looked for
+LITTLE = 0.7  # standard errors between the halves after a step, from which on the fall goes on
 SURELY = 10.0  # nats by which a step must fit better than none: chance gives some, at the best of so many places
 LEAST_BESIDE = 200  # labelled answers on either side of a step
 
@@ -105,9 +106,21 @@ def stepped(at: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
     place = int(np.argmax(np.where(falls, fits, -np.inf))) + 1
     if fits[place - 1] - _likely(right.sum(keepdims=True) * 1.0, np.array([count * 1.0]))[0] < SURELY:
         return None
-    middle = (place + count) // 2
-    first, second = (wilson(float(part.mean()), len(part)) for part in (right[place:middle], right[middle:]))
-    return float(at[place]) if first[0] <= second[1] and second[0] <= first[1] else None
+    return float(at[place]) if _stands(right[place:]) else None
+
+
+def _stands(right: NDArray[np.bool_]) -> bool:
+    """Whether the later half is as right as the earlier one: a fall that goes on is no step, and seldom surely worse.
+
+    So a half that is a little worse already speaks against it: of true steps a quarter is not taken for one, which
+    costs minutes, while a model that learns the half of a fall costs hours.
+    """
+    parts = right[: len(right) // 2], right[len(right) // 2 :]
+    first, second = (wilson(float(part.mean()), len(part)) for part in parts)
+    share = float(right.mean())
+    spread = float(np.sqrt(share * (1 - share) * sum(1 / len(part) for part in parts)))
+    goes_on = float(parts[0].mean() - parts[1].mean()) > LITTLE * spread
+    return not goes_on and second[0] <= first[1]
 
 
 def _likely(wins: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,9 +62,10 @@ def test_a_step_down_is_found_where_it_was(after: float) -> None:
         answers(0.6, 0.9),
         answers(0.9, 0.88),
         answers(*np.linspace(0.95, 0.5, 12)),
+        np.concatenate([answers(0.9, 0.9), answers(0.72, 0.66, each=300)]),
         answers(0.9)[:200],
     ],
-    ids=["nothing", "better", "a trifle", "little by little", "few"],
+    ids=["nothing", "better", "a trifle", "little by little", "a fall that goes on", "few"],
 )
 def test_what_did_not_fall_in_one_step_has_no_such_instant(right: Any) -> None:
     assert stepped(0.5 * np.arange(len(right), dtype=np.float64), right) is None
