@@ -33,9 +33,8 @@ from tools.journal import Entry, Journal
 from tools.ports import Cluster
 
 STORM = 0.6  # share of the services with an incident of their own at one time
-OUTSIDE: Final = frozenset(
-    (SetAlias, SetSplit, TrainModel, ConvertInputs)
-)  # actions that write nothing of a deployment
+# Actions that write nothing of a deployment.
+OUTSIDE: Final = frozenset((SetAlias, SetSplit, TrainModel, ConvertInputs))
 SCALERS: Final = frozenset(("hpa", "keda"))  # own the replica count and nothing else
 DAY = timedelta(
     days=1

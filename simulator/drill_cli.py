@@ -53,14 +53,22 @@ class Wanted:
             self._check_copies(known)
 
     def _check_model(self) -> None:
-        """Refuse a baseline that needs a language model where none is named."""
+        """Refuse a baseline that needs a language model where none is named or answers: it would seem to do nothing."""
+        if not self.beside:
+            return
         from config.load import ConfigError, load_reasoner
         from simulator.episode import MODEL, NO_MODEL
+        from tools.errors import ToolError
+        from tools.live.openai import OpenAIReasoner
 
+        if MODEL not in self.beside:
+            return
         try:
-            if MODEL in self.beside and load_reasoner() is None:
+            settings = load_reasoner()
+            if settings is None:
                 fail(NO_MODEL)
-        except ConfigError as error:
+            OpenAIReasoner(settings).reachable()
+        except (ConfigError, ToolError) as error:
             fail(str(error))
 
     def _check_copies(self, known: dict[str, Any]) -> None:

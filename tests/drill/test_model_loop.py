@@ -143,6 +143,16 @@ def test_without_a_model_the_baseline_is_refused_with_what_to_set(monkeypatch: p
 
 @pytest.mark.real
 @pytest.mark.enable_socket
+def test_a_model_that_does_not_answer_is_no_model_that_heals_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRUNELLA_REASONER__URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("PRUNELLA_REASONER__MODEL", "m")
+    result = CliRunner().invoke(app, ["drill", "bad_rollout_errors", "--beside", "model_loop"])
+    assert result.exit_code == 2
+    assert "cannot be asked" in result.output + result.stderr
+
+
+@pytest.mark.real
+@pytest.mark.enable_socket
 def test_over_an_openai_compatible_endpoint(
     serve: Callable[[Script], Served],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
