@@ -97,7 +97,6 @@ def _hired(who: str) -> Callable[[World, Actuator], Any]:
 def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Sequence[tuple[float, float]]) -> Result:
     ledger = world.ledger
     asked, good = float(ledger.requests.sum()), float(ledger.good_requests.sum())
-    usual = float((ledger.requests * world.base_error).sum())  # what fails of all requests where nothing is wrong
     held = np.stack([ledger.held(name) for name in ledger.services], axis=1)
     models = [bool(world.fleet.service(name).model) for name in ledger.services]
     bad = (~held).sum(axis=0) * TICK / 60
@@ -106,8 +105,7 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
         "requests": round(asked),
         "good_requests": round(good),
         "availability": round(good / asked, 7),
-        "availability_but_for_health": round(1 - max(0.0, asked - good - usual) / asked, 7),
-        "availability_after_retry": round(1 - float(ledger.lost_after_retry.sum()) / asked, 7),
+        "availability_of_calls": round(good / float(ledger.calls.sum()), 7),  # first and second tries alike
         "degraded_minutes": round(float(bad.sum()), 1),
         "degraded_minutes_of_models": round(float(bad[models].sum()), 1),
         "degraded_by_service": {

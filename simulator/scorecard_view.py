@@ -14,7 +14,7 @@ from simulator.pairs import label
 from simulator.scorecard_html import percent
 
 Json = Mapping[str, Any]
-SHARES = ("availability", "availability_but_for_health", "availability_after_retry")
+SHARES = ("availability", "availability_of_calls")
 PAPER = 120  # columns of a file or a pipe
 
 
@@ -102,8 +102,7 @@ def calendar(result: Json) -> None:
     heads = (
         "who",
         "good",
-        "but for health",
-        "after a retry",
+        "of calls",
         "degraded min",
         "of models",
         "faults",

@@ -40,11 +40,12 @@ class Ledger:
         self._index = {service.name: i for i, service in enumerate(fleet.services)}
         count = len(self._index)
         self.services = tuple(self._index)
-        self.arrived = np.zeros(count)
-        self.requests = np.zeros(count)  # answered, well or badly
+        self.arrived = np.zeros(count)  # calls of clients, but for those that failures made them repeat
+        self.repeated = np.zeros(count)
+        self.calls = np.zeros(count)  # answered, well or badly
+        self.failed_calls = np.zeros(count)
+        self.requests = np.zeros(count)  # what users asked, whether with one call or with two
         self.good_requests = np.zeros(count)
-        self.failed_requests = np.zeros(count)
-        self.lost_after_retry = np.zeros(count)  # had every client tried a second time; the load of that is left out
         self.money = np.zeros(count)
         self.tokens = np.zeros(count)
         self.spend = np.zeros(count)  # money per hour now

@@ -8,6 +8,7 @@ import numpy as np
 
 from config.fleet import Fleet, ServiceKind
 from simulator.world.actuate import WorldActuator
+from simulator.world.again import asked, second_tries
 from simulator.world.ails import afflict
 from simulator.world.body import Body, VirtualClock
 from simulator.world.faults import Stage
@@ -44,6 +45,7 @@ class World:
         self._truths = Truths(body)
         self._tick = 0
         self._last = Result.empty(len(body.fleet.services))
+        self._first = self._repeated = np.zeros(len(body.fleet.services))  # calls of this tick
         kinds = [service.kind for service in body.fleet.services]
         self._base_error = np.array([BASE_ERROR[kind] for kind in kinds])
         priced = [profile_of(s).price if s.kind is ServiceKind.LANGUAGE else 0.0 for s in body.fleet.services]
@@ -170,9 +172,12 @@ class World:
         arrivals = body.weather.arrivals(body.clock.at, seconds, knobs.bursts)
         prompt, output = body.weather.lengths(arrivals)
         through, delay = body.coupling.reach(self._last)
+        self._first = np.round(arrivals * knobs.traffic)
+        more = second_tries(self._last.errors) - second_tries(self._base_error)  # those are in the traffic of every day
+        self._repeated = np.round(self._first * np.maximum(0.0, more))
         load = Load(
             seconds=seconds,
-            arrivals=np.round(arrivals * knobs.traffic),
+            arrivals=self._first + self._repeated,
             prompt=prompt * knobs.prompt,
             output=output * knobs.output,
             errors=1 - (1 - self._base_error) * (1 - np.minimum(knobs.errors, 1.0)) * (1 - through),
@@ -184,7 +189,6 @@ class World:
         )
         body.vendors.throttled, body.vendors.nonsense = knobs.vendor_throttled, knobs.vendor_nonsense
         body.vendors.errors, body.vendors.slow = np.minimum(knobs.vendor_errors, 1.0), knobs.vendor_slow
-        self._arrivals = load.arrivals
         parts = (
             body.engines.tick(load, body.rows),
             body.scoring.tick(load, body.rows),
@@ -208,14 +212,16 @@ class World:
         body, ledger, last = self._body, self._ledger, self._last
         values = self._truths.read(last)
         right = np.array([self._rightness(name, values[name]) for name in body.index])
-        ledger.requests += last.finished + last.failed
+        calls = last.finished + last.failed
+        ledger.calls += calls
+        ledger.failed_calls += last.failed
+        ledger.requests += asked(calls, last.errors)
         ledger.good_requests += last.fast * right
-        ledger.failed_requests += last.failed
-        ledger.lost_after_retry += last.failed * last.errors + last.finished - last.fast * right
-        ledger.arrived += self._arrivals
+        ledger.arrived += self._first
+        ledger.repeated += self._repeated
         ledger.tokens += last.tokens
-        calls = tally(body.vendors.service, body.vendors.money, len(body.index))
-        ledger.spend = body.hardware.spend() + calls * 3600 / seconds
+        fees = tally(body.vendors.service, body.vendors.money, len(body.index))
+        ledger.spend = body.hardware.spend() + fees * 3600 / seconds
         ledger.money += ledger.spend * seconds / 3600 + last.tokens / 1000 * self._price
         ledger.happened = self._stage.happened()
         ledger.keep(body.clock.at, values)

@@ -185,9 +185,9 @@ def test_a_second_try_leaves_of_chance_errors_their_square() -> None:
     for _ in range(40):
         world.advance(TICK)
     ledger = world.ledger
-    late = ledger.requests - ledger.failed_requests - ledger.good_requests  # a second try does not help those
-    chance = ledger.lost_after_retry - late
-    assert np.all(chance <= 0.02 * ledger.failed_requests)
+    late = ledger.calls - ledger.failed_calls - ledger.good_requests  # a second try does not help those
+    chance = ledger.requests - ledger.good_requests - late
+    assert np.all(chance <= 0.02 * ledger.failed_calls)
     assert chance.sum() > 0
 
 
