@@ -33,7 +33,7 @@ class _Worlds:
     mixing: Floats  # (k, numeric, numeric)
     swing: Floats  # (k, 1, numeric), as ``phase``
     phase: Floats
-    frequency: Floats  # (k, 1, CATEGORIES - 1, categorical)
+    frequency: Floats  # (CATEGORIES - 1, k, 1, categorical)
     location: Floats  # (k, 1, d), as ``spread``
     spread: Floats
     linear: Floats  # (k, d, 1)
@@ -52,7 +52,7 @@ def _worlds(problems: Problems) -> _Worlds:
         mixing=np.stack([problem.mixing for problem in problems]),
         swing=stacked([problem.swing for problem in problems])[:, None],
         phase=stacked([problem.phase for problem in problems])[:, None],
-        frequency=stacked([problem.frequency.T for problem in problems])[:, None],
+        frequency=stacked([problem.frequency.T for problem in problems]).swapaxes(0, 1)[:, :, None],
         location=stacked([problem.location for problem in problems])[:, None],
         spread=stacked([problem.spread for problem in problems])[:, None],
         linear=stacked([concept.linear for concept in concepts])[:, :, None],
@@ -78,29 +78,33 @@ class Abreast:
         if problems != self._problems:
             self._problems, self._worlds = problems, _worlds(problems)
         features, truth = self._drawn(scorers, len(times), hour)
-        scores = self._answered(tuple(scorer.models[next(iter(scorer.weights))] for scorer in scorers), features)
-        nothing = np.zeros(len(times), dtype=np.bool_)
+        versions = [next(iter(scorer.weights)) for scorer in scorers]
+        models = tuple(scorer.models[version] for scorer, version in zip(scorers, versions, strict=True))
+        scores = self._answered(models, features)
+        known = np.array([scorer.names.index(version) for scorer, version in zip(scorers, versions, strict=True)])
+        by, nothing = np.repeat(known.astype(np.int16)[:, None], len(times), axis=1), np.zeros(len(times), np.bool_)
         for i, scorer in enumerate(scorers):
-            version = np.full(len(times), scorer.names.index(next(iter(scorer.weights))), dtype=np.int16)
-            scorer.log.append(LoggedRows(times, features[i], scores[i], truth[i], version, nothing))
+            scorer.log.append(LoggedRows(times, features[i], scores[i], truth[i], by[i], nothing))
 
     def _drawn(self, scorers: Sequence[Scorer], n: int, hour: float) -> tuple[Floats, Floats]:
         """Return features (k, n, d) and labels (k, n)."""
         of, first = self._worlds, self._problems[0]
         count, numeric, classes = len(scorers), first.numeric, len(first.frequency)
-        normal, chance, luck = np.empty((count, n, numeric)), np.empty((count, n, 1, classes)), np.empty((count, n))
+        normal, uniform = np.empty((count, n, numeric)), np.empty((count, n * (classes + 2)))
         day, month = np.empty((count, n), dtype=np.int64), np.empty((count, n), dtype=np.int64)
         for i, scorer in enumerate(scorers):
             scorer.rng.standard_normal(out=normal[i])
             day[i], month[i] = scorer.rng.integers(1, 31, n), scorer.rng.integers(0, 12, n)
-            scorer.rng.random(out=chance[i])
-            scorer.rng.random(out=luck[i])
-            scorer.rng.random(n)  # who is answered by which version: here all by one
+            scorer.rng.random(out=uniform[i])
+        chance = uniform[:, : n * classes].reshape(count, n, classes)
+        luck = uniform[:, n * classes : -n]  # the last n: who is answered by which version; here all by one
         date = 30.4 * month + day
         shown = np.empty((count, n, len(first.names)))
         shown[..., :numeric] = normal @ of.mixing + of.swing * np.cos(2 * pi * (hour - of.phase) / 24)
         shown[..., numeric] = (date - DATE_MEAN) / DATE_SPREAD
-        codes = (chance > of.frequency).sum(axis=2)
+        codes = np.zeros((count, n, classes), np.int8)
+        for step in of.frequency:
+            codes += chance > step
         shown[..., numeric + 1 :] = (codes - of.location[..., numeric + 1 :]) / of.spread[..., numeric + 1 :]
         probability = 0.5 * (1.0 + np.tanh(0.5 * self._logit(shown)))
         truth = (luck < of.noise + (1.0 - 2.0 * of.noise) * probability).astype(np.float64)

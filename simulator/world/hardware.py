@@ -1,10 +1,13 @@
 """GPUs, nodes and money, as dcgm-exporter, kube-state-metrics and OpenCost tell them."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
 from config.fleet import Fleet
-from simulator.world.pods import Pods
+from simulator.world.flow import tally
+from simulator.world.pods import Pod, Pods
 from simulator.world.profile import GPU_HOURLY, GPUS_PER_NODE
 from simulator.world.rows import Rows
 from simulator.world.store import Axis, Floats, Store
@@ -23,6 +26,7 @@ class Hardware:
 
     def __init__(self, fleet: Fleet, pods: Pods, store: Store, *, shares: bool = False) -> None:
         self.fleet = fleet
+        self._index = {service.name: i for i, service in enumerate(fleet.services)}
         self.pods = pods
         count = len(pods.owner)
         self.clock = np.ones(count)  # share of full speed that heat leaves
@@ -95,25 +99,25 @@ class Hardware:
             workload = pods.workloads.get(service.name)
             if workload is not None:
                 views["kube_deployment_spec_replicas"][i, 0] = workload.wanted
-        ready = np.zeros(len(self.fleet.services))
-        index = {service.name: i for i, service in enumerate(self.fleet.services)}
-        for pod in pods.pods.values():
-            ready[index[pod.service]] += pod.ready
-            views["kube_pod_status_ready"][pod.row, 0] = pod.ready
-            views["container_gpu_allocation"][pod.row, 0] = pod.gpu >= 0
+        living = list(pods.pods.values())
+        rows, up = [pod.row for pod in living], np.array([pod.ready for pod in living], dtype=np.float64)
+        views["kube_pod_status_ready"][rows, 0] = up
+        views["container_gpu_allocation"][rows, 0] = [pod.gpu >= 0 for pod in living]
+        ready = tally(self._services_of(living), up, len(self.fleet.services))
         views["kube_deployment_status_replicas_ready"][:, 0] = ready
-        for i, machine in enumerate(pods.machines):
-            views["kube_node_status_condition"][i] = (machine.ready, not machine.ready, 0.0)
-            views["kube_node_spec_unschedulable"][i, 0] = not machine.schedulable
+        well = np.array([machine.ready for machine in pods.machines], dtype=np.float64)
+        views["kube_node_status_condition"][:] = np.stack((well, 1.0 - well, np.zeros(len(well))), axis=1)
+        views["kube_node_spec_unschedulable"][:, 0] = [not machine.schedulable for machine in pods.machines]
         views["node_gpu_hourly_cost"][:, 0] = GPU_HOURLY * self.price
         views["node_gpu_count"][:, 0] = GPUS_PER_NODE
 
     def spend(self) -> Floats:
         """Return GPU money per hour by service, shape (S,)."""
-        held = {service.name: 0.0 for service in self.fleet.services}
-        for pod in self.pods.pods.values():
-            held[pod.service] += GPU_HOURLY * self.price * (pod.gpu >= 0)
-        return np.array(list(held.values()))
+        held = [pod for pod in self.pods.pods.values() if pod.gpu >= 0]
+        return tally(self._services_of(held), np.full(len(held), GPU_HOURLY * self.price), len(self.fleet.services))
+
+    def _services_of(self, pods: Collection[Pod]) -> NDArray[np.intp]:
+        return np.array([self._index[pod.service] for pod in pods], dtype=np.intp)
 
     def labels(self, routes: tuple[tuple[str, str], ...]) -> Labels:
         """Return the labels of every row that is alive."""

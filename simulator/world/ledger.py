@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from math import isnan
 
 import numpy as np
 
@@ -51,30 +50,41 @@ class Ledger:
         self.spend = np.zeros(count)  # money per hour now
         self.actions: list[Applied] = []
         self.happened: Happened | None = None
-        self.values: dict[str, dict[str, float]] = {name: {} for name in self.services}  # true objective readings now
+        asked = [(i, objective) for i, service in enumerate(fleet.services) for objective in service.objectives]
+        self._asked = tuple((self.services[i], objective.signal) for i, objective in asked)
+        self._whose = np.array([i for i, _ in asked], dtype=np.intp)
+        self._sign = np.array([1.0 if objective.bound == "below" else -1.0 for _, objective in asked])
+        self._target = np.array([objective.target for _, objective in asked])
+        self._budget = np.array([service.hourly_budget or np.inf for service in fleet.services])
+        self._readings = np.full(len(asked), np.nan)
         self._holds = np.ones(count, dtype=bool)
         self._ticks = 0
         self._times = np.empty(1024)
         self._held = np.empty((1024, count), dtype=bool)
         self._within = np.empty((1024, count), dtype=bool)
 
-    def keep(self, at: datetime, values: dict[str, dict[str, float]]) -> None:
-        """Judge this tick's true readings and keep the verdicts."""
+    def keep(self, at: datetime, readings: Floats) -> None:
+        """Judge this tick's true readings, one for each objective of the fleet in its order, and keep the verdicts."""
         if self._ticks == len(self._times):
             self._times = np.concatenate([self._times, np.empty_like(self._times)])
             self._held = np.concatenate([self._held, np.empty_like(self._held)])
             self._within = np.concatenate([self._within, np.empty_like(self._within)])
-        self.values = values
-        for i, service in enumerate(self._fleet.services):
-            readings = values[service.name]
-            self._holds[i] = all(
-                _holds(readings.get(objective.signal, np.nan), objective.bound, objective.target)
-                for objective in service.objectives
-            )
-            self._within[self._ticks, i] = service.hourly_budget == 0 or self.spend[i] <= service.hourly_budget
+        self._readings = readings
+        broken = self._sign * readings > self._sign * self._target  # no traffic, NaN, is no breach
+        self._holds[:] = True
+        self._holds[self._whose[broken]] = False
         self._times[self._ticks] = at.timestamp()
         self._held[self._ticks] = self._holds
+        self._within[self._ticks] = self.spend <= self._budget
         self._ticks += 1
+
+    @property
+    def values(self) -> dict[str, dict[str, float]]:
+        """The true objective readings of this tick, by service and signal."""
+        found: dict[str, dict[str, float]] = {name: {} for name in self.services}
+        for (service, signal), value in zip(self._asked, self._readings.tolist(), strict=True):
+            found[service][signal] = value
+        return found
 
     def objectives_hold(self, service: str) -> bool:
         """Say whether every serving and quality objective of the service truly holds in this tick."""
@@ -100,8 +110,3 @@ class Ledger:
     def within(self, service: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Return, per tick, whether the budget held."""
         return self._within[: self._ticks, self._index[service]]
-
-
-def _holds(value: float, bound: str, target: float) -> bool:
-    """No traffic is no breach."""
-    return isnan(value) or (value <= target if bound == "below" else value >= target)

@@ -66,10 +66,13 @@ class Quality:
         second = at.timestamp()
         times = second - seconds + seconds * (np.arange(ROWS_PER_TICK) + 0.5) / ROWS_PER_TICK
         hour = second / 3600.0 % 168.0
-        self._abreast.score([scorer for scorer in self._scorers.values() if usual(scorer)], times, hour)
+        alike: list[Scorer] = []
+        others: list[Scorer] = []
         for scorer in self._scorers.values():
-            if not usual(scorer):
-                self._score(scorer, times, hour)
+            (alike if usual(scorer) else others).append(scorer)
+        self._abreast.score(alike, times, hour)
+        for scorer in others:
+            self._score(scorer, times, hour)
         self.log.tick(at)
         self.trainings.tick(at)
 
@@ -95,18 +98,23 @@ class Quality:
         scorer = self._scorers.get(service)
         if scorer is None:
             return float("nan")
-        hour = self._clock.now().hour
-        state = (scorer.drift, tuple(scorer.weights.items()), hour)
+        state = (scorer.drift, tuple(scorer.weights.items()), self._streams.turned)
         if scorer.judged is None or scorer.judged[0] != state:
-            rng, stale = self._streams.named(f"judge/{service}"), scorer.drift.outdated
-            features, _, truth = scorer.problem.draw(rng, EVALUATED, hour + 0.5, scorer.drift)
-            right = sum(
-                share / 100 * float(((outdated(scorer.models[name].predict(features), stale) >= 0.5) == truth).mean())
-                for name, share in scorer.weights.items()
-                if share
-            )
-            scorer.judged = (state, right)
-        return scorer.judged[1]
+            scorer.judged = (state, {})
+        by_hour, hour = scorer.judged[1], self._clock.now().hour
+        if hour not in by_hour:
+            by_hour[hour] = self._right(scorer, hour)
+        return by_hour[hour]
+
+    def _right(self, scorer: Scorer, hour: int) -> float:
+        """Return the share of right answers at an hour, on rows that are drawn anew but always the same."""
+        rng, stale = self._streams.named(f"judge/{scorer.service.name}"), scorer.drift.outdated
+        features, _, truth = scorer.problem.draw(rng, EVALUATED, hour + 0.5, scorer.drift)
+        return sum(
+            share / 100 * float(((outdated(scorer.models[name].predict(features), stale) >= 0.5) == truth).mean())
+            for name, share in scorer.weights.items()
+            if share
+        )
 
     # -- versions and traffic --------------------------------------------------------------------------------------
     def _of_model(self, model: str) -> Scorer:

@@ -18,7 +18,7 @@ from tools.errors import Absent
 from tools.records import Probe, Split
 from tools.topology import Deployment, Node, Replica, Topology
 
-Noun = TypeVar("Noun", bound=Frozen)
+Value = TypeVar("Value", bound=Frozen | tuple[Frozen, ...])
 
 
 class WorldCluster:
@@ -29,24 +29,37 @@ class WorldCluster:
         self._changes = changes
         self._clock = clock
         self._fills = fills or Fills()
-        self._known: dict[tuple[str, str], tuple[tuple[object, ...], Frozen]] = {}
+        self._known: dict[tuple[str, str], tuple[tuple[object, ...], Frozen | tuple[Frozen, ...]]] = {}
 
     def topology(self) -> Topology:
-        """Return the fleet as it stands now."""
-        pods = self._pods
-        now, fills = self._clock.now(), self._fills
-        ready = Counter(pod.service for pod in pods.pods.values() if pod.ready)
-        ready.update(worker.service for worker in fills.workers.values() if worker.ready(now))
+        """Return the fleet as it stands now; what has not changed since the last look is the same object."""
+        pods, fills, now = self._pods, self._fills, self._clock.now()
+        living, workers = pods.pods.values(), fills.workers.values()
+        placed = [(pod.name, pod.gpu, pod.ready, pod.revision) for pod in living]
+        filling = [(worker.name, worker.ready(now)) for worker in workers]
         workloads = (*pods.workloads.values(), *fills.workloads.values())
-        return Topology(
+        wanted = [(w.service.name, w.wanted, w.current, tuple(w.revisions), w.owners) for w in workloads]
+        machines = [(machine.ready, machine.schedulable) for machine in pods.machines]
+        gpus = [pod is None for pod in pods.owner], pods.lost.copy()
+        return Topology.model_construct(  # of nouns that were checked when they were made
             at=now,
-            deployments=tuple(self._deployment(w, ready[w.service.name]) for w in workloads),
-            replicas=(
-                *(self._replica(pod) for pod in pods.pods.values()),
-                *(self._worker(worker, now) for worker in fills.workers.values()),
+            deployments=self._same(
+                ("deployments", ""), (wanted, placed, filling), lambda: self._deployments(workloads, now)
             ),
-            nodes=tuple(self._node(i) for i in range(len(pods.machines))),
+            replicas=self._same(
+                ("replicas", ""),
+                (placed, filling),
+                lambda: (*map(self._replica, living), *(self._worker(worker, now) for worker in workers)),
+            ),
+            nodes=self._same(
+                ("nodes", ""), (machines, gpus), lambda: tuple(self._node(i) for i in range(len(machines)))
+            ),
         )
+
+    def _deployments(self, workloads: tuple[Workload, ...], now: datetime) -> tuple[Deployment, ...]:
+        ready = Counter(pod.service for pod in self._pods.pods.values() if pod.ready)
+        ready.update(worker.service for worker in self._fills.workers.values() if worker.ready(now))
+        return tuple(self._deployment(workload, ready[workload.service.name]) for workload in workloads)
 
     def _deployment(self, workload: Workload, ready: int) -> Deployment:
         revisions = tuple(workload.revisions)
@@ -111,12 +124,12 @@ class WorldCluster:
             ),
         )
 
-    def _same(self, who: tuple[str, str], state: tuple[object, ...], make: Callable[[], Noun]) -> Noun:
+    def _same(self, who: tuple[str, str], state: tuple[object, ...], make: Callable[[], Value]) -> Value:
         """Return the value of the last look where nothing has changed: most of a fleet stands still."""
         known = self._known.get(who)
         if known is None or known[0] != state:
             known = self._known[who] = (state, make())
-        return cast("Noun", known[1])
+        return cast("Value", known[1])
 
     def changes(self, since: datetime) -> tuple[Change, ...]:
         """Return what was changed at or after ``since``, oldest first; promotions are the registry's."""

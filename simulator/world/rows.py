@@ -1,11 +1,13 @@
 """Coefficients of every pod row as arrays, so that the mechanics are vectorised over replicas."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.world.flow import tally
-from simulator.world.pods import Pod, Pods
+from simulator.world.pods import Effect, Pods
 from simulator.world.store import Floats
 
+PLAIN = Effect()
 FLAP = 2  # ticks of one turn of a crash loop
 FLAP_SHARE = 0.5  # of the time it is in the balancer: its health page is green until the first call
 
@@ -32,26 +34,27 @@ class Rows:
         """Read the pods anew; ``share`` becomes each row's part of its service's traffic."""
         self.alive[:] = False
         self.ready[:] = False
-        for pod in pods.pods.values():
-            self._row(pod, pods)
+        living = list(pods.pods.values())
+        for pod in living:
             if pod.crashing:
                 pod.ready = tick % FLAP == 0
-            self.ready[pod.row] = pod.ready
+        columns = [(p.row, self.index[p.service], p.gpu, p.ready, p.hung, p.crashing) for p in living]
+        row, service, gpu, ready, hung, crashing = np.array(columns, dtype=np.intp).reshape(-1, 6).T
+        self.alive[row] = True
+        self.service[row], self.gpu[row] = service, gpu
+        self.ready[row], self.hung[row], self.crashing[row] = ready, hung, crashing
+        self._releases(pods, row)
         self.rebalance()
 
-    def _row(self, pod: Pod, pods: Pods) -> None:
-        row = pod.row
-        effect = pods.workloads[pod.service].effects.get(pod.revision)
-        self.service[row] = self.index[pod.service]
-        self.alive[row] = True
-        self.hung[row] = pod.hung
-        self.crashing[row] = pod.crashing
-        self.gpu[row] = pod.gpu
-        self.errors[row] = effect.errors if effect else 0.0
-        self.slow[row] = effect.slow if effect else 1.0
-        self.output[row] = effect.output if effect else 1.0
-        self.prompt[row] = effect.prompt if effect else 1.0
-        self.prefix[row] = 1.0
+    def _releases(self, pods: Pods, row: NDArray[np.intp]) -> None:
+        """Write what revisions do to their replicas, which live in these rows."""
+        self.errors[row] = 0.0
+        self.slow[row] = self.output[row] = self.prompt[row] = self.prefix[row] = 1.0
+        for name, workload in pods.workloads.items():
+            for pod in pods.of(name) if workload.effects else ():
+                effect = workload.effects.get(pod.revision, PLAIN)
+                self.errors[pod.row], self.slow[pod.row] = effect.errors, effect.slow
+                self.output[pod.row], self.prompt[pod.row] = effect.output, effect.prompt
 
     def rebalance(self) -> None:
         """Divide each service's traffic evenly over its ready replicas."""

@@ -28,7 +28,7 @@ class Scorer:
     aliases: dict[str, str] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)  # of versions, as the log indexes them
-    judged: tuple[object, float] | None = None  # what the true accuracy was computed for, and it
+    judged: tuple[object, dict[int, float]] | None = None  # what the true accuracy was computed for, and it by hour
 
     def register(self, version: ModelVersion, model: TabularModel, reference: InferenceWindow) -> None:
         """Add a version."""

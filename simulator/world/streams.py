@@ -11,7 +11,7 @@ class Streams:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._given: dict[str, np.random.Generator] = {}
-        self._turned: tuple[int, ...] = ()
+        self.turned: tuple[int, ...] = ()  # into which other future
 
     def named(self, name: str) -> np.random.Generator:
         """Return a fresh generator of that name."""
@@ -20,12 +20,12 @@ class Streams:
 
     def turn(self, number: int) -> None:
         """Let all that was given go on otherwise: what was drawn stays as it is, and what comes is another future."""
-        self._turned = (number,)
+        self.turned = (number,)
         for name, given in self._given.items():
             given.bit_generator.state = self._fresh(name).bit_generator.state
 
     def _fresh(self, name: str) -> np.random.Generator:
-        return np.random.Generator(np.random.PCG64([self.seed, *self._turned, zlib.crc32(name.encode())]))
+        return np.random.Generator(np.random.PCG64([self.seed, *self.turned, zlib.crc32(name.encode())]))
 
     def uniform(self, name: str, low: float = 0.0, high: float = 1.0) -> float:
         """Return one number that belongs to the name alone."""

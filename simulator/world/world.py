@@ -133,7 +133,10 @@ class World:
 
     def ready(self) -> dict[str, int]:
         """Return the replicas that take requests, by service that has any to run; for scoring alone."""
-        return {name: sum(pod.ready for pod in self._body.pods.of(name)) for name in self._body.pods.workloads}
+        found = dict.fromkeys(self._body.pods.workloads, 0)
+        for pod in self._body.pods.pods.values():
+            found[pod.service] += pod.ready
+        return found
 
     # -- a tick ----------------------------------------------------------------------------------------------------
     def advance(self, seconds: float = 30.0) -> None:
@@ -210,8 +213,8 @@ class World:
     def _account(self, seconds: float) -> None:
         """Write the truth of this tick down."""
         body, ledger, last = self._body, self._ledger, self._last
-        values = self._truths.read(last)
-        right = np.array([self._rightness(name, values[name]) for name in body.index])
+        readings = self._truths.read(last)
+        right = self._truths.right(readings)
         calls = last.finished + last.failed
         ledger.calls += calls
         ledger.failed_calls += last.failed
@@ -224,10 +227,4 @@ class World:
         ledger.spend = body.hardware.spend() + fees * 3600 / seconds
         ledger.money += ledger.spend * seconds / 3600 + last.tokens / 1000 * self._price
         ledger.happened = self._stage.happened()
-        ledger.keep(body.clock.at, values)
-
-    def _rightness(self, name: str, values: dict[str, float]) -> float:
-        """Return the share of answers that count as right: 1, less where accuracy is below its target."""
-        target = next((o.target for o in self._body.services[name].objectives if o.signal == "accuracy"), 0.0)
-        accuracy = values.get("accuracy", float("nan"))
-        return accuracy / target if target and accuracy < target else 1.0
+        ledger.keep(body.clock.at, readings)
