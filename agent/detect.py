@@ -7,6 +7,7 @@ some days. And what needs more than one series: engines that stand
 still, labelled answers, idle money.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
@@ -25,8 +26,8 @@ from agent.eyes.saved import named, pack, under, unpack
 from agent.hardware import FATAL
 from agent.judged import QualityReading
 from agent.machines import Machines
-from agent.money import Overrun, graver, overspent
-from agent.observe import Observation
+from agent.money import Overrun, Overspent, graver
+from agent.observe import Observation, Series
 from agent.rollouts import LOOKS, rollout_alarms
 from agent.spoiled import spoiled_inputs
 from agent.working import has_work
@@ -125,13 +126,22 @@ class Watch:
         self._fleet, self._tick = fleet, cadence.tick
         self._promises, self._burning = Promises(fleet), Burning(fleet, cadence)
         self._departures, self._creeping = Departures(fleet, cadence, eyes or EyesSettings()), Creeping(fleet)
+        self._accuracies = [
+            (service.name, SeriesKey("accuracy", f"service/{service.name}"), objective.target)
+            for service in fleet.services
+            for objective in service.objectives
+            if objective.signal == "accuracy"
+        ]
         self._guarded = frozenset(service.name for service in fleet.services)
         self._looks: dict[str, int] = {}  # in a row at which a rollout stood still
         self._models = tuple(service.name for service in fleet.services if service.model)
+        self._overspent = Overspent(fleet.services)
         self._overrun = Overrun(fleet.services, cadence.tick)
         self._machines = Machines(self._guarded - {batch.name for batch in fleet.batches})
         self._idle: dict[str, datetime] = {}
         self._lasting: dict[SeriesKey, Anomaly] = {}
+        self._replicas: tuple[Replica, ...] | None = None  # that the engines below were found among
+        self._engines, self._steps, self._names = tuple[Replica, ...](), Series(()), list[str]()
         self._stepped: set[str] = set()  # engines that made a step since they became ready
         self.departed: tuple[Anomaly, ...] = ()
 
@@ -141,7 +151,7 @@ class Watch:
         told = {(alarm.signal, alarm.entity) for alarm in standing}
         burning = [alarm for alarm in self._burning.update(seen) if (alarm.signal, alarm.entity) not in told]
         shown = spoiled_inputs(seen, self._models, self._idle)
-        over = overspent(seen, self._fleet.services, self._idle, self._lasting)
+        over = self._overspent.update(seen, self._idle, self._lasting)
         money = graver(over, self._overrun.update(seen, self._idle))
         lasting = (*self._stuck(seen), *self._quality(seen), *shown, *money)
         self._looks = {name: self._looks.get(name, 0) + 1 for name in seen.rollouts if name in self._guarded}
@@ -196,54 +206,54 @@ class Watch:
 
     def _stuck(self, seen: Observation) -> list[Anomaly]:
         """An engine with work, or beside working peers, that makes no step."""
-        found, settled = [], self._settled(seen)
-        for entity, ready in settled.items():
-            key, steps = SeriesKey("engine_steps", entity), seen.value("engine_steps", entity)
-            if steps is None:
+        found, stepped = [], set()
+        if seen.topology.replicas is not self._replicas:
+            self._list_engines(seen.topology.replicas)
+        newest = self._steps.read(seen).tolist()
+        for replica, key, name, steps in zip(self._engines, self._steps.keys, self._names, newest, strict=True):
+            if replica.ready and (key.entity in self._stepped or abs(steps) > 0):  # NaN is not
+                stepped.add(key.entity)
+            if math.isnan(steps):
                 found += self._still(key)
-            elif ready and steps == 0 and has_work(seen, entity):
-                onset = self._idle.setdefault(f"{key}", seen.at)
+            elif steps == 0 and self._settled(replica, seen.at, key.entity in stepped) and has_work(seen, key.entity):
+                onset = self._idle.setdefault(name, seen.at)
                 if seen.at - onset >= self._tick:
                     found.append(_anomaly(Rule(key, 0.0, -1.0, 0.0, "stuck"), 0.0, onset, seen.at, expected=1.0))
             else:
-                self._idle.pop(f"{key}", None)
-        return found
-
-    def _settled(self, seen: Observation) -> dict[str, bool]:
-        """Return each engine replica, and whether it should be stepping: ready, and it has stepped or had its time."""
-        found, stepped = {}, set()
-        engines: dict[str, list[Replica]] = {s.name: [] for s in self._fleet.services if s.kind is ServiceKind.LANGUAGE}
-        for replica in seen.topology.replicas:
-            if replica.service in engines:
-                engines[replica.service].append(replica)
-        for replica in chain.from_iterable(engines.values()):
-            entity = f"replica/{replica.service}/{replica.name}"
-            if replica.ready and (entity in self._stepped or seen.value("engine_steps", entity)):
-                stepped.add(entity)
-            found[entity] = replica.ready and (entity in stepped or seen.at - replica.started_at > FIRST_STEP)
+                self._idle.pop(name, None)
         self._stepped = stepped
         return found
 
+    @staticmethod
+    def _settled(replica: Replica, now: datetime, stepped: bool) -> bool:
+        """Whether an engine should be stepping: ready, and it has stepped or had its time."""
+        return replica.ready and (stepped or now - replica.started_at > FIRST_STEP)
+
+    def _list_engines(self, replicas: tuple[Replica, ...]) -> None:
+        engines: dict[str, list[Replica]] = {s.name: [] for s in self._fleet.services if s.kind is ServiceKind.LANGUAGE}
+        for replica in replicas:
+            if replica.service in engines:
+                engines[replica.service].append(replica)
+        self._replicas, self._engines = replicas, tuple(chain.from_iterable(engines.values()))
+        self._steps = Series(SeriesKey("engine_steps", f"replica/{r.service}/{r.name}") for r in self._engines)
+        self._names = [f"{key}" for key in self._steps.keys]
+
     def _quality(self, seen: Observation) -> list[Anomaly]:
         found = []
-        for service in self._fleet.services:
-            reading = seen.quality.get(service.name)
-            for objective in service.objectives:
-                if objective.signal != "accuracy":
-                    continue
-                key = SeriesKey("accuracy", f"service/{service.name}")
-                found += self._labels(service.name, reading, seen.at)
-                if reading is None or reading.rows < LEAST_ROWS:
-                    found += self._still(key)
-                    continue
-                if not reading.misses(objective.target):
-                    self._idle.pop(f"{key}", None)
-                    continue
-                onset = self._idle.setdefault(f"{key}", reading.at)
-                rule = Rule(key, objective.target, -1.0, 0.0, "quality")
-                faded = onset - max(FADED, reading.late)
-                began = reading.promoted_at or reading.served_at or min(faded, reading.stepped_at or faded)
-                found.append(_anomaly(rule, reading.accuracy, began, seen.at))
+        for service, key, target in self._accuracies:
+            reading = seen.quality.get(service)
+            found += self._labels(service, reading, seen.at)
+            if reading is None or reading.rows < LEAST_ROWS:
+                found += self._still(key)
+                continue
+            if not reading.misses(target):
+                self._idle.pop(f"{key}", None)
+                continue
+            onset = self._idle.setdefault(f"{key}", reading.at)
+            rule = Rule(key, target, -1.0, 0.0, "quality")
+            faded = onset - max(FADED, reading.late)
+            began = reading.promoted_at or reading.served_at or min(faded, reading.stepped_at or faded)
+            found.append(_anomaly(rule, reading.accuracy, began, seen.at))
         return found
 
     def _labels(self, service: str, reading: QualityReading | None, now: datetime) -> list[Anomaly]:

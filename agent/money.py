@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from agent.case import Anomaly
-from agent.observe import Observation
+from agent.observe import Observation, Series
 from agent.purse import Purses, urgent
 from config.fleet import Service
 from tools.signal import SeriesKey
@@ -19,26 +19,30 @@ HOUR = timedelta(hours=1)
 MONEY = "cost"  # name of the detector
 
 
-def overspent(
-    seen: Observation, services: Iterable[Service], since: dict[str, datetime], standing: Mapping[SeriesKey, Anomaly]
-) -> list[Anomaly]:
-    """Return an alarm for every service that costs more than its budget; one that stood stays where nothing is read.
+class Overspent:
+    """Who has cost more than its budget for so long that it is no passing need."""
 
-    ``since`` keeps when each began, by name.
-    """
-    found = []
-    for service in services:
-        key, name = SeriesKey("spend", f"service/{service.name}"), f"spare/service/{service.name}"
-        spend = seen.value(*key)
-        if not service.hourly_budget:
-            continue
-        if spend is None:
-            found += [standing[key]] if key in standing else []
-        elif spend <= service.hourly_budget:
-            since.pop(name, None)
-        elif seen.at - since.setdefault(name, seen.at) >= IDLE_FOR:
-            found.append(_alarm(key, spend, service.hourly_budget, since[name], seen.at))
-    return found
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._services = [each for each in services if each.hourly_budget]
+        self._spend = Series(SeriesKey("spend", f"service/{each.name}") for each in self._services)
+        self._names = [f"spare/{key.entity}" for key in self._spend.keys]
+
+    def update(
+        self, seen: Observation, since: dict[str, datetime], standing: Mapping[SeriesKey, Anomaly]
+    ) -> list[Anomaly]:
+        """Return an alarm for every service over budget; one that stood stays where nothing is read.
+
+        ``since`` keeps when each began, by name.
+        """
+        found, spent = [], self._spend.read(seen).tolist()
+        for service, key, name, spend in zip(self._services, self._spend.keys, self._names, spent, strict=True):
+            if math.isnan(spend):
+                found += [standing[key]] if key in standing else []
+            elif spend <= service.hourly_budget:
+                since.pop(name, None)
+            elif seen.at - since.setdefault(name, seen.at) >= IDLE_FOR:
+                found.append(_alarm(key, spend, service.hourly_budget, since[name], seen.at))
+        return found
 
 
 class Overrun:
@@ -46,6 +50,8 @@ class Overrun:
 
     def __init__(self, services: Iterable[Service], tick: timedelta) -> None:
         self._services = [each for each in services if each.hourly_budget and each.budget_gone_within]
+        self._spend = Series(SeriesKey("spend", f"service/{each.name}") for each in self._services)
+        self._names = [f"gone/{key.entity}" for key in self._spend.keys]
         self.purses = Purses([each.name for each in self._services], tick)
         self._budgets = np.array([each.hourly_budget for each in self._services], np.float64)
         self._within = np.array([each.budget_gone_within / HOUR for each in self._services], np.float64)
@@ -54,12 +60,9 @@ class Overrun:
         """Return an alarm for every service whose budget goes so fast; ``since`` keeps when each began, by name."""
         if not self._services:
             return []
-        keys = [SeriesKey("spend", f"service/{each.name}") for each in self._services]
-        spend = np.array([np.nan if (value := seen.value(*key)) is None else value for key in keys], np.float64)
-        lasting, found = self.purses.update(seen.at, spend / self._budgets), []
-        grave = urgent(lasting, seen.at, self._within)
-        for place, key in enumerate(keys):
-            name = f"gone/{key.entity}"
+        lasting, found = self.purses.update(seen.at, self._spend.read(seen) / self._budgets), []
+        grave = urgent(lasting, seen.at, self._within).tolist()
+        for place, (key, name) in enumerate(zip(self._spend.keys, self._names, strict=True)):
             if not grave[place]:
                 since.pop(name, None)
                 continue

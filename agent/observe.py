@@ -1,10 +1,11 @@
 """Looking: one tick reads metrics and topology, and now and then the inference log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.judged import HOURS, QUALITY_WINDOW, STEPPED, Falls, QualityReading, fallen, stepped, wilson
 from agent.lateness import Lateness
@@ -60,6 +61,23 @@ class Observation:
             return None
         value = float(self.frame.values[place])
         return value if np.isfinite(value) else None
+
+
+class Series:
+    """The same readings tick after tick: where they lie is looked up once for as long as the set of series stays."""
+
+    def __init__(self, keys: Iterable[SeriesKey]) -> None:
+        self.keys = tuple(keys)
+        self._of: Mapping[SeriesKey, int] | None = None
+        self._places = np.empty(0, np.intp)
+
+    def read(self, seen: Observation) -> NDArray[np.float64]:
+        """Return a reading of each key; NaN for NO DATA."""
+        if seen.places is not self._of:
+            self._of = seen.places
+            self._places = np.array([seen.places.get(key, -1) for key in self.keys], np.intp)
+        values = np.append(seen.frame.values, np.nan)[self._places]  # -1: the last
+        return np.where(np.isfinite(values), values, np.nan)
 
 
 @dataclass(frozen=True, slots=True)

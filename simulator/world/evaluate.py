@@ -41,10 +41,11 @@ class _Segments:
         return len(self.starts) - 1
 
 
-@dataclass
 class _Source:
-    columns: Ints
-    starts: Ints
+    def __init__(self, segments: _Segments) -> None:
+        self.columns = np.array(segments.columns, dtype=np.intp)
+        self.starts = np.array(segments.starts, dtype=np.intp)
+        self.sizes = np.diff(self.starts, append=len(self.columns)).astype(np.float64)
 
 
 @dataclass
@@ -219,9 +220,12 @@ class _Totals:
         for seconds, source in program.sources.items():
             x = row[source.columns] if seconds == 0 else rates(program.store, source.columns, at, seconds)
             present = ~np.isnan(x)
-            counts = np.add.reduceat(present, source.starts, dtype=np.float64)
-            sums = np.add.reduceat(np.where(present, x, 0.0), source.starts)
-            sums[counts == 0] = np.nan
+            if present.all():  # as ever, but at the start of series
+                counts, sums = source.sizes, np.add.reduceat(x, source.starts)
+            else:
+                counts = np.add.reduceat(present, source.starts, dtype=np.float64)
+                sums = np.add.reduceat(np.where(present, x, 0.0), source.starts)
+                sums[counts == 0] = np.nan
             self._sums[seconds] = (sums, counts)
             self._raw[seconds] = x
         lefts, rights, starts = program.products
@@ -248,8 +252,10 @@ def rates(store: Store, columns: Ints, at: float, seconds: float) -> Floats:
     values = store.ring.ravel().take(places[:, None] * store.ring.shape[1] + columns)  # one gather: a tick's costliest
     rise = values[1:] - values[:-1]
     np.copyto(rise, values[1:], where=rise < 0)
-    known = ~np.isnan(rise)
-    span = np.diff(store.times[places]) @ known
+    steps, known = np.diff(store.times[places]), ~np.isnan(rise)
+    if known.all():  # as ever, but at the start of series
+        return np.asarray(rise.sum(axis=0) / steps.sum())
+    span = steps @ known
     rise[~known] = 0.0
     out: Floats = np.full(len(columns), np.nan)
     np.divide(rise.sum(axis=0), span, out=out, where=span > 0)
@@ -263,11 +269,7 @@ class Program:
         self.store = compiler.store
         self.keys = tuple(compiler.keys)
         self.plans = tuple(compiler.plans)
-        self.sources = {
-            seconds: _Source(np.array(s.columns, dtype=np.intp), np.array(s.starts, dtype=np.intp))
-            for seconds, s in compiler.sources.items()
-            if s.starts
-        }
+        self.sources = {seconds: _Source(segments) for seconds, segments in compiler.sources.items() if segments.starts}
         left, right, starts = compiler.products
         self.products = tuple(np.array(part, dtype=np.intp) for part in (left, right, starts))
 

@@ -49,11 +49,8 @@ class RowLog:
 
     def between(self, start: float, end: float) -> LoggedRows:
         """Return the rows with ``start <= at < end``."""
-        capacity = len(self._at)
-        held = min(self._written, capacity)
-        first = self._written - held
-        # Times rise along the ring from its oldest row: find both ends by bisection, without copying the ring.
-        low, high = (first + self._before(first, held, moment) for moment in (start, end))
+        oldest = max(self._written - len(self._at), 0)
+        low, high = (oldest + self._before(oldest, moment) for moment in (start, end))
         places = self._places(low, max(low, high))
         return LoggedRows(
             self._at[places].copy(),
@@ -70,13 +67,8 @@ class RowLog:
         first = low % size
         return slice(first, first + count) if first + count <= size else np.arange(low, high) % size
 
-    def _before(self, first: int, held: int, moment: float) -> int:
-        """Count held rows earlier than ``moment``."""
-        low, high = 0, held
-        while low < high:
-            middle = (low + high) // 2
-            if self._at[(first + middle) % len(self._at)] < moment:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    def _before(self, oldest: int, moment: float) -> int:
+        """Count held rows earlier than ``moment``: times rise from the oldest row to the ring's end, and then on."""
+        first = oldest % len(self._at)
+        held = self._at[first : self._written - oldest + first], self._at[:first]
+        return sum(int(np.searchsorted(part, moment)) for part in held)
