@@ -170,5 +170,8 @@ class Shown:
 
 def _answering(rows: InferenceWindow) -> str:
     """Return the version that answered nearly all of the newest rows; empty where there is none."""
-    names, counts = np.unique(rows.version[-ROWS:], return_counts=True)
+    newest = rows.version[-ROWS:]
+    if len(newest) and (newest == newest[-1]).all():  # as a rule: nothing to sort
+        return str(newest[-1])
+    names, counts = np.unique(newest, return_counts=True)
     return str(names[counts.argmax()]) if len(names) and counts.max() >= WHOLE * counts.sum() else ""

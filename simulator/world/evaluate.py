@@ -215,6 +215,7 @@ class _Totals:
     def __init__(self, program: "Program", place: int, at: float) -> None:
         self._sums: dict[float, tuple[Floats, Floats]] = {}
         self._raw: dict[float, Floats] = {}
+        self._extremes: dict[tuple[float, str], Floats] = {}  # of this reading, as they are first asked for
         self._program = program
         row = program.store.ring[place]
         for seconds, source in program.sources.items():
@@ -238,10 +239,10 @@ class _Totals:
             return sums[segments]
         if over == "avg":
             return sums[segments] / np.maximum(counts[segments], 1)
-        starts = self._program.sources[seconds].starts
-        way = np.fmax if over == "max" else np.fmin
-        extremes: Floats = way.reduceat(self._raw[seconds], starts)
-        return extremes[segments]
+        if (seconds, over) not in self._extremes:
+            way = np.fmax if over == "max" else np.fmin
+            self._extremes[seconds, over] = way.reduceat(self._raw[seconds], self._program.sources[seconds].starts)
+        return self._extremes[seconds, over][segments]
 
 
 def rates(store: Store, columns: Ints, at: float, seconds: float) -> Floats:
