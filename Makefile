@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(NEW_ENOUGH)' || { echo "prunella needs Python >= 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(TORCH_ARGS) "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,lab,prove]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[compiled,dev,lab,prove]'
 	@touch $(STAMP)
 
 run: setup ## watch Prunella heal an embedded fleet

@@ -90,8 +90,7 @@ class Changes:
         alarms = self._alarms(places, tick, values, said.statistic)
         self._came.put(idle, came)
         self._detector.put(idle, detector)
-        said.statistic[idle] = 0.0
-        return Step(said.statistic, alarms, refused)
+        return Step(np.where(fit, said.statistic, np.float32(0.0)), alarms, refused)
 
     def _alarms(
         self, places: Places, tick: Tick, values: NDArray[np.float64], scores: NDArray[np.float32]

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.budget import Budget
-from agent.eyes.changes import Changes
 from agent.eyes.climbs import climb
 from agent.eyes.clock import Instants, instants, say, time_field, unreadable
 from agent.eyes.engine import Alarm, Eyes
@@ -17,6 +16,9 @@ from agent.eyes.passing import Told, Watcher, by_rate, show
 from agent.eyes.together import MOST, parted, together
 from tools.errors import Malformed
 from tools.tables import Field, Kind, Numbers, Table
+
+if TYPE_CHECKING:
+    from agent.eyes.changes import Changes
 
 JOINT = "together"  # name of the series of all columns
 FEWEST = 100  # values before which nothing can be said
@@ -78,8 +80,12 @@ def watch(
     joint = by is None and 1 < len(names) <= MOST
     threshold = budget.threshold(_usual(at[order]), len(names) + joint)
 
-    def watcher(series: int) -> Eyes | Changes:
-        return Changes(by, series) if by else Eyes(series, threshold, series)
+    def watcher(series: int) -> "Eyes | Changes":
+        if by is None:
+            return Eyes(series, threshold, series)
+        from agent.eyes.changes import Changes  # it may compile: a second that nobody else is to wait for
+
+        return Changes(by, series)
 
     rows = _Rows(at, order, names)
     seen, refused = _watched(values, rows, watcher, progress, joint=joint)

@@ -30,7 +30,7 @@ def figures() -> Mapping[str, float]:
         "fleet_state_mb_200k": own["state_megabytes"],
         "fleet_growth_200k_over_50k": own["seconds"] / few["seconds"] / (SERIES / FEW),
     }
-    python = python_of("river", "river>=0.21,<1")
+    python = python_of("river", "river>=0.21,<1", "numba>=0.68")  # numba: for the columns beside it
     if python is not None:
         peer = alone([str(python), str(Path(__file__).parent / "peer_river.py"), PEER_SERIES, PEER_MANY, PEER_VALUES])
         ours = SERIES / own["processor_seconds"]

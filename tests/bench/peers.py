@@ -18,12 +18,12 @@ def python_of(peer: str, *requirements: str) -> Path | None:
     if given:
         return Path(given)
     folder = ROOT / "build" / "peers" / peer
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
+    python, ready, wanted = folder / "bin" / "python", folder / ".ready", "\n".join(requirements)
+    if not ready.exists() or ready.read_text() != wanted:
         venv.create(folder, with_pip=True, clear=True)
         done = subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=False)
         if done.returncode:
             sys.stderr.write(f"{peer}: cannot be installed here; its figures are left out\n")
             return None
-        (folder / ".ready").touch()
+        ready.write_text(wanted)
     return python

@@ -1,17 +1,18 @@
 """Change detectors of all series at once tell what a slow, literal one of each series alone tells."""
 
+import importlib.util
 import math
 from statistics import NormalDist
-from typing import Any
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from agent.eyes import adwin
-from agent.eyes.adwin_cuts import CLOCK, LEAST, LONGEST, NEWER, ROWS, borders, cuts
+from agent.eyes import compiled as compiling
+from agent.eyes.adwin_loops import CLOCK, LEAST, LONGEST, ROWS, cut, is_border, slot
 from agent.eyes.changes import Changes
 from agent.eyes.columns import Reals
 from agent.eyes.contract import Tick
@@ -133,57 +134,76 @@ def test_there_are_changes_to_tell() -> None:
     assert all(slowly(kind, stream(seed, 0.0)) for kind in SLOW for seed in (1, 2, 3))
 
 
+def cuts(count: int) -> tuple[list[int], list[int]]:
+    """Return the rows of the sums before the cuts of a window, and the values before them."""
+    rows, numbers = np.empty(ROWS, np.int64), np.empty((4, ROWS))
+    many = cut(count, rows, numbers)
+    return rows[:many].tolist(), numbers[0, :many].tolist()
+
+
 def test_no_border_that_is_alive_is_overwritten() -> None:
-    """Borders follow from the number of values alone; the means before them are found again where they were put."""
-    kept = dict[int, float]()
-    for count in range(CLOCK, 40_000, CLOCK):
-        table = cuts(count)
-        assert [kept[slot] for slot in table.slots.tolist()] == (count - table.newer[len(NEWER) :]).tolist()
-        kept[table.own] = count
+    """Borders follow from the number of values alone; the sums before them are found again where they were put."""
+    kept = dict[int, int]()
+    for count in range(1, 40_000):
+        if is_border(count):
+            kept[slot(count)] = count
+        if count % CLOCK == 0:
+            rows, older = cuts(count)
+            assert [kept[row] for row in rows] == older
 
 
 def test_there_is_a_place_for_every_border_of_the_longest_window() -> None:
     for count in (2**22 + CLOCK, 2**24 + 10 * CLOCK, LONGEST):
-        rows = [*cuts(count).slots.tolist(), cuts(count).own]
+        rows = [*cuts(count)[0], slot(count)]
         assert len(set(rows)) == len(rows)
         assert max(rows) < ROWS
 
 
-def test_cuts_are_at_the_borders() -> None:
-    for count in range(CLOCK, 4000, CLOCK):
-        table = cuts(count)
-        found = sorted((count - table.newer[table.share > 0]).tolist())
-        assert found == [border for border in borders(count) if border >= LEAST and count - border >= LEAST]
+def test_cuts_are_at_the_borders_of_buckets() -> None:
+    detector = Adwin()
+    for count in range(1, 3000):
+        detector.update(1.0)
+        if count % CLOCK == 0:
+            sizes = [2**k for k in range(len(detector.rows) - 1, -1, -1) for _ in detector.rows[k]]
+            borders = [int(border) for border in np.cumsum(sizes)]
+            assert cuts(count)[1][::-1] == [one for one in borders if LEAST <= one <= count - LEAST]
 
 
-def test_what_is_ruled_out_in_32_bits_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(5)
-    values = (rng.normal(0, 1, (960, 200)) * np.geomspace(0.01, 1e4, 200) + np.linspace(-1e3, 1e5, 200)).astype(
-        np.float32
-    )
-    values[400:, ::9] *= 1.05
-    ruled_out, near = list[float](), adwin._near
-
-    def counted(*given: Any) -> NDArray[np.bool_]:
-        found = near(*given)
-        ruled_out.append(1.0 - float(found.mean()))
-        return found
-
-    monkeypatch.setattr(adwin, "_near", counted)
-    screened = at_once("adwin", values)
-    monkeypatch.setattr(adwin, "_near", lambda *given: np.ones_like(near(*given)))
-    assert screened == at_once("adwin", values)
-    assert len(screened) > 20
-    assert np.mean(ruled_out) > 0.5
+def as_written() -> ModuleType:
+    """Return the loops as they are where nothing compiles them."""
+    spec = importlib.util.find_spec("agent.eyes.adwin_loops")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_parts_of_a_fleet_say_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = stream(8, 0.02)
-    values[:40, 2:] = np.nan  # so that a part has none that is due when another has
+@pytest.mark.parametrize("run", [1, 4, 512])
+def test_loops_say_the_same_compiled_or_not_whatever_the_length_of_a_run(
+    run: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = stream(8, 0.02) + np.linspace(-1e3, 1e5, 6, dtype=np.float32)
+    values[:40, 2:] = np.nan  # so that a run has none that is due when another has
     whole = at_once("adwin", values)
-    monkeypatch.setattr(adwin, "SIZE", 2)
+    monkeypatch.setattr(compiling, "numba", None)
+    loops = as_written()
+    assert not hasattr(loops.add, "py_func")
+    monkeypatch.setattr(loops, "RUN", run)
+    monkeypatch.setattr(adwin, "add", loops.add)
+    monkeypatch.setattr(adwin, "check", loops.check)
     assert whole
     assert at_once("adwin", values) == whole
+
+
+def test_what_can_be_kept_nowhere_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def njit(function: object, cache: bool = False, **_: object) -> object:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return "compiled", function
+
+    monkeypatch.setattr(compiling, "numba", SimpleNamespace(njit=njit))
+    assert compiling.compiled(cuts) == ("compiled", cuts)  # type: ignore[comparison-overlap]
 
 
 def test_the_longest_window_ends() -> None:
@@ -205,14 +225,6 @@ def test_values_as_large_as_can_be_are_no_error() -> None:
     rng = np.random.default_rng(6)
     assert not at_once("adwin", rng.normal(0, 4e17, (320, 3)).astype(np.float32))
     assert at_once("adwin", np.repeat(np.array([-4e18, 4e18], np.float32), 320)[:, None])
-
-
-def test_borders_are_those_of_the_buckets() -> None:
-    detector = Adwin()
-    for count in range(1, 400):
-        detector.update(1.0)
-        sizes = [2**k for k in range(len(detector.rows) - 1, -1, -1) for _ in detector.rows[k]]
-        assert borders(count) == np.cumsum(sizes)[:-1].tolist()
 
 
 def test_a_change_says_from_what_and_since_when() -> None:
