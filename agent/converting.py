@@ -1,11 +1,11 @@
 """Whether columns that come spoiled are only written otherwise, so that a version can read them exactly.
 
-Another unit and exchanged places lose nothing: whatever the version that serves was, one whose constants of those
-inputs are turned likewise answers as it did. That is known only where one reading explains all that is seen: the same
-in two looks, in nearly every row, and with nothing left that is not as it was right before.
+Another unit, exchanged places and classes renamed one to one lose nothing: whatever the version that serves was, one
+that reads those inputs likewise answers as it did. That is known only where one reading explains all that is seen: the
+same in two looks, in nearly every row, and with nothing left that is not as it was right before.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isclose
@@ -14,12 +14,13 @@ import numpy as np
 
 from agent.analysts.columns import ALIKE, Columns, Spoil, spoils
 from agent.casebook import Case
+from agent.classes import Rows, again, renamed
 from agent.observe import Scene
 from agent.shown import GROSS, LATELY, WHOLE, as_shown, write_spoils
 from agent.soundness import LEAST, MARGIN, champion_of, seen_spoiled
 from config.fleet import Service
 from playbooks.plan import Plan
-from tools.action import ConvertInputs
+from tools.action import Codes, ConvertInputs
 from tools.errors import ToolError
 from tools.records import InferenceWindow
 
@@ -27,7 +28,7 @@ BEFORE = timedelta(minutes=30)  # of rows right before, that those of now must l
 AGAIN = timedelta(minutes=3)  # of rows that come as they did before, from which on nothing is left to be converted
 TELLING = 0.2  # of the rows that look otherwise once a column is undone: with less, shares cannot be measured
 EXACT = frozenset(("unit_changed", "columns_swapped"))  # findings that lose nothing
-Reading = Mapping[str, tuple[str, float]]  # where an input is read from, and what that is divided by
+Reading = Mapping[str, tuple[str, float, Codes]]  # where an input is read from, divided by what, by which table
 Bindings = dict[str, str | tuple[str, ...]]
 
 
@@ -48,18 +49,23 @@ def bindings(service: Service, case: Case, scene: Scene, past: Sequence[Case]) -
         return {}
     try:
         seen = _rows(service, _began(case, remembered), scene)
-        found = gross(seen.accepted, seen.now)
+        champion = champion_of(service, scene)
+        made = _made(champion, past)
+        known = {} if made is None else made.tables
+        rows = Rows(seen.before, seen.now, champion, scene.senses.registry)
+        found = renamed(gross(seen.accepted, seen.now), rows, known)
         if why := unconvertible(seen, found, remembered):
             return {"unconvertible": why}
         reading = read_by(found)
         return {
             "inputs": tuple(reading),
-            "read_from": tuple(column for column, _ in reading.values()),
-            "divided_by": tuple(repr(times) for _, times in reading.values()),
+            "read_from": tuple(column for column, _, _ in reading.values()),
+            "divided_by": tuple(repr(times) for _, times, _ in reading.values()),
+            "codes": tuple(" ".join(f"{comes}:{means}" for comes, means in codes) for _, _, codes in reading.values()),
             "spoiled": write_spoils(found),
             "sound_from": seen.sound[0].isoformat(),
             "sound_until": seen.sound[1].isoformat(),
-            "unconverted": _unconverted(champion_of(service, scene), reading, past),
+            "unconverted": made.of if made is not None and undoes(reading, made) else "",
         }
     except ToolError as error:
         return {"unconvertible": f"rows cannot be read: {error}"}
@@ -99,19 +105,20 @@ def _objections(seen: _Seen, found: Sequence[Spoil], remembered: Sequence[Spoil]
     columns = [name for spoil in found for name in (spoil.column, spoil.other) if name]
     if not found or _said(found) != _said(remembered):
         yield "two looks at what comes do not say the same"
-    yield from (f"{spoil.text}: that loses something" for spoil in found if spoil.finding not in EXACT)
+    yield from (f"{spoil.text}: that loses something" for spoil in found if not _exact(spoil))
     if len(set(columns)) < len(columns):
         yield f"what comes as {', '.join(sorted(set(columns)))} can be read in more than one way"
     if min(len(seen.before.at), len(seen.now.at)) < LEAST or gross(seen.accepted, seen.before):
         yield f"{len(seen.before.at)} rows of before and {len(seen.now.at)} of now do not show what was sound"
         return
+    renames = {spoil.column for spoil in found if spoil.codes}  # how their rows are shared was looked at already
     for spoil in found:
-        if (share := share_of(spoil, seen.before, seen.now)) < WHOLE:
+        if spoil.column not in renames and (share := share_of(spoil, seen.before, seen.now)) < WHOLE:
             yield f"{spoil.text}, in {share:.0%} of the rows and not in nearly all"
     undone = as_shown(seen.now, [_inverse(spoil) for spoil in found], seen.now)
     if left := gross(seen.accepted, undone):
         yield f"undone, {left[0].text}"
-    yield from (f"undone, {name} is not what it was" for name in _elsewhere(seen.before, undone, columns))
+    yield from (f"undone, {name} is not what it was" for name in _elsewhere(seen.before, undone, {*columns} - renames))
 
 
 def _said(found: Sequence[Spoil]) -> set[tuple[str, str, float, str]]:
@@ -119,14 +126,19 @@ def _said(found: Sequence[Spoil]) -> set[tuple[str, str, float, str]]:
 
 
 def _inverse(spoil: Spoil) -> Spoil:
-    return replace(spoil, times=1 / spoil.times)
+    return replace(spoil, times=1 / spoil.times, codes=tuple((means, comes) for comes, means in spoil.codes))
 
 
-def _elsewhere(before: InferenceWindow, undone: InferenceWindow, names: Sequence[str]) -> Iterator[str]:
+def _exact(spoil: Spoil) -> bool:
+    """Whether nothing is lost by what was found."""
+    return spoil.finding in EXACT or bool(spoil.codes)
+
+
+def _elsewhere(before: InferenceWindow, undone: InferenceWindow, names: Collection[str]) -> Iterator[str]:
     """Yield columns that once undone do not lie where they lay right before."""
     then, now = Columns(before.names, before.features), Columns(undone.names, undone.features)
     gaps = (np.abs(now.quartiles - then.quartiles) / then.spread).max(axis=0)
-    return (name for name in names if not gaps[before.names.index(name)] < ALIKE)
+    return (name for name in sorted(names) if not gaps[before.names.index(name)] < ALIKE)
 
 
 def share_of(spoil: Spoil, before: InferenceWindow, now: InferenceWindow) -> float:
@@ -154,21 +166,21 @@ def read_by(found: Sequence[Spoil]) -> Reading:
     """Return how each spoiled input is to be read.
 
     >>> read_by((Spoil("unit_changed", "a", 1.0, "", 1000.0), Spoil("columns_swapped", "b", 1.0, "", other="c")))
-    {'a': ('a', 1000.0), 'b': ('c', 1.0), 'c': ('b', 1.0)}
+    {'a': ('a', 1000.0, ()), 'b': ('c', 1.0, ()), 'c': ('b', 1.0, ())}
     """
-    reading: dict[str, tuple[str, float]] = {}
+    reading: dict[str, tuple[str, float, Codes]] = {}
     for spoil in found:
-        reading[spoil.column] = (spoil.other or spoil.column, spoil.times)
+        reading[spoil.column] = (spoil.other or spoil.column, spoil.times, spoil.codes)
         if spoil.other:
-            reading[spoil.other] = (spoil.column, 1.0)
+            reading[spoil.other] = (spoil.column, 1.0, ())
     return reading
 
 
-def _unconverted(champion: str, reading: Reading, past: Sequence[Case]) -> str:
-    """Return the version that we converted into the one that serves, where what comes is again as it was for that."""
+def _made(champion: str, past: Sequence[Case]) -> ConvertInputs | None:
+    """Return the conversion that made the version which serves; None where it is none of ours."""
     plans = (plan for case in past for plan in case.plans)
     made = [each for plan in plans if (each := conversion_of(plan)) is not None and each.version == champion]
-    return made[-1].of if made and undoes(reading, made[-1]) else ""
+    return made[-1] if made else None
 
 
 def undoes(reading: Reading, made: ConvertInputs) -> bool:
@@ -177,9 +189,14 @@ def undoes(reading: Reading, made: ConvertInputs) -> bool:
     if set(first) != set(reading):
         return False
     return all(
-        reading[column][0] == name and isclose(times * reading[column][1], 1.0)
-        for name, (column, times) in first.items()
+        _undone(reading[column], (name, times, made.tables.get(name, ()))) for name, (column, times) in first.items()
     )
+
+
+def _undone(now: tuple[str, float, Codes], first: tuple[str, float, Codes]) -> bool:
+    """Whether a column is read from where it was read for, divided by the inverse, and by the inverse table."""
+    turned = {(means, comes) for comes, means in now[2]}
+    return now[0] == first[0] and isclose(now[1] * first[1], 1.0) and turned == set(first[2])
 
 
 def come_again(plan: Plan, scene: Scene) -> str:
@@ -193,10 +210,11 @@ def come_again(plan: Plan, scene: Scene) -> str:
         return ""
     try:
         accepted = scene.senses.log.reference(service.name)
-        found = gross(accepted, scene.senses.log.window(service.name, scene.now - AGAIN, scene.now))
+        rows = scene.senses.log.window(service.name, scene.now - AGAIN, scene.now)
     except ToolError:
         return ""
-    exact = {spoil.finding for spoil in found} <= EXACT
+    found = again(gross(accepted, rows), rows, made.tables)
+    exact = all(_exact(spoil) for spoil in found)
     return "; ".join(spoil.text for spoil in found) if exact and undoes(read_by(found), made) else ""
 
 
@@ -208,10 +226,12 @@ def conversion_of(plan: Plan) -> ConvertInputs | None:
 def in_words(made: ConvertInputs) -> str:
     """Return what a converted version reads otherwise, for whoever can mend the feed."""
     read = zip(made.inputs, made.read_from, made.divided_by, strict=True)
-    parts = [f"{name} {_how(name, column, times)}" for name, column, times in read]
+    parts = [f"{name} {_how(name, column, times, made.tables.get(name, ()))}" for name, column, times in read]
     return f"{', '.join(parts)}: {made.version} reads it so in place of {made.of}, until the feed goes back"
 
 
-def _how(name: str, column: str, times: float) -> str:
+def _how(name: str, column: str, times: float, codes: Codes) -> str:
+    if codes:
+        return "comes with " + ", ".join(f"{comes} for {means}" for comes, means in codes)
     factor = "" if times == 1.0 else f", times {times:g}"
     return f"comes as {column}{factor}" if column != name else f"comes{factor.removeprefix(',')}"

@@ -32,8 +32,9 @@ class _Accepted:
 def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWindow) -> InferenceWindow:
     """Return rows of before with the columns that are spoiled now spoiled likewise; ``now`` are rows of now.
 
-    Units, places and missing values are repeated exactly. Of a column that holds what it never did, the values of now
-    are put in: what they still say of their own rows is lost. ``Absent`` where there are no rows of now.
+    Units, places, missing values and classes known to be renamed are repeated exactly. Of a column that holds what it
+    never did, the values of now are put in: what they still say of their own rows is lost. ``Absent`` where there are
+    no rows of now.
     """
     if rows.names != now.names or not len(now.at):
         raise Absent(f"{rows.service}: no rows of now to spoil others by")
@@ -49,6 +50,9 @@ def as_shown(rows: InferenceWindow, spoiled: Sequence[Spoil], now: InferenceWind
             case "columns_swapped":
                 other = rows.names.index(spoil.other)
                 features[:, [place, other]] = features[:, [other, place]]
+            case "category_new" if spoil.codes:
+                for comes, means in spoil.codes:
+                    features[np.rint(rows.features[:, place]) == means, place] = comes
             case _:
                 features[:, place] = lately
     return replace(rows, features=features)
@@ -79,13 +83,14 @@ def write_spoils(spoiled: Sequence[Spoil]) -> str:
     >>> read_spoils(write_spoils((Spoil("unit_changed", "x", 1.0, "x is 1000 times", 1000.0),)))[0].times
     1000.0
     """
-    return json.dumps([[spoil.finding, spoil.column, spoil.times, spoil.other] for spoil in spoiled])
+    return json.dumps([[spoil.finding, spoil.column, spoil.times, spoil.other, spoil.codes] for spoil in spoiled])
 
 
 def read_spoils(text: str) -> tuple[Spoil, ...]:
     """Return the spoiled columns that a plan remembers."""
     return tuple(
-        Spoil(finding, column, 1.0, "", times, other) for finding, column, times, other in json.loads(text or "[]")
+        Spoil(finding, column, 1.0, "", times, other, tuple((comes, means) for comes, means in (codes or [[]])[0]))
+        for finding, column, times, other, *codes in json.loads(text or "[]")
     )
 
 

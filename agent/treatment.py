@@ -6,6 +6,7 @@ from agent.casebook import Case
 from agent.converting import come_again
 from agent.degrees import in_use
 from agent.desk import Desk, recall
+from agent.misread import read_as_meant
 from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
@@ -90,6 +91,7 @@ class Treatment(Round):
             within_budget(scene, service, case),
             rolled_out(scene, service, case),
             (engines := stepping(scene, case)),
+            (read := read_as_meant(plan, scene, began)),
         }
         held = well is not None and scene.now - well >= plan.verification.hold
         if well is not None and held and proofs == {"holds"}:
@@ -101,6 +103,8 @@ class Treatment(Round):
             desk.authority.forget(plan.id)
             self.outcome(case, "not_recovered", f"{plan.playbook} is done and stays, but an engine stands still")
             return {"go": "begin"}
+        if read == "broken":
+            return self._take_back(case, plan, "labels say that renamed classes are not read as they are meant")
         deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 

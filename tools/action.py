@@ -7,7 +7,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 
 from config.frozen import Frozen
 
@@ -83,11 +83,29 @@ class TrainModel(Frozen):
     without: tuple[str, ...] = Field(default=(), exclude_if=lambda columns: not columns)
 
 
+def _codes(value: object) -> object:
+    """Return a table of classes from its short form.
+
+    >>> _codes("24:0 25:1")
+    [['24', '0'], ['25', '1']]
+    """
+    return [pair.split(":") for pair in value.split()] if isinstance(value, str) else value
+
+
+def _none(tables: tuple["Codes", ...]) -> tuple["Codes", ...]:
+    return tables if any(tables) else ()
+
+
+Codes = Annotated[tuple[tuple[int, int], ...], BeforeValidator(_codes), Field(max_length=24)]  # (comes as, means)
+
+
 class ConvertInputs(Frozen):
     """Make a version out of another that reads some inputs as they come now; nothing is trained, and nothing serves it.
 
     Its answer to a row is that of version ``of`` to the same row with every input ``inputs[i]`` taken from the column
     ``read_from[i]`` and divided by ``divided_by[i]``. The columns are the same on both sides, so that none is lost.
+    Where ``codes[i]`` says what classes come as, the column holds classes, and is read one to one by that table; a code
+    that it does not name is read as it is.
     """
 
     verb: Literal["convert_inputs"] = "convert_inputs"
@@ -98,6 +116,8 @@ class ConvertInputs(Frozen):
     inputs: tuple[str, ...] = Field(min_length=1)
     read_from: tuple[str, ...]
     divided_by: tuple[float, ...]
+    # Left out of what is written where no class is renamed: plans of before this field keep their digest.
+    codes: Annotated[tuple[Codes, ...], AfterValidator(_none)] = Field(default=(), exclude_if=lambda tables: not tables)
 
     @model_validator(mode="after")
     def _fitting(self) -> "ConvertInputs":
@@ -107,7 +127,22 @@ class ConvertInputs(Frozen):
             raise ValueError("each input is named once, and read from one of them that no other is read from")
         if not all(isfinite(each) and each > 0 for each in self.divided_by):
             raise ValueError("divided_by are numbers above 0")
+        if self.codes and len(self.codes) != len(self.inputs):
+            raise ValueError("inputs and codes are not as many")
+        for place, table in enumerate(self.codes):
+            self._one_to_one(place, table)
         return self
+
+    def _one_to_one(self, place: int, table: Codes) -> None:
+        if any(len(set(side)) < len(table) for side in zip(*table, strict=True)):
+            raise ValueError("each code is named once, and means a class that no other means")
+        if table and (self.inputs[place] != self.read_from[place] or self.divided_by[place] != 1.0):
+            raise ValueError("a column of classes keeps its place, and is divided by nothing")
+
+    @property
+    def tables(self) -> dict[str, Codes]:
+        """What renamed classes come as and mean, by column."""
+        return {name: table for name, table in zip(self.inputs, self.codes, strict=False) if table}
 
 
 Action = Annotated[

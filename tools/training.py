@@ -10,7 +10,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -28,6 +28,7 @@ WEIGHT_DECAY = 1e-4
 CALIBRATION_BINS = 10
 AUC_SLACK = 0.01  # a candidate may rank this much worse than the incumbent
 CALIBRATION_LIMIT = 0.10  # and be this badly calibrated, or as badly as the incumbent is
+ROUNDING = 1e-6  # within which a number is a code: what was standardised and turned back is whole but for it
 _FIELDS = ("mean", "scale", "hidden", "hidden_bias", "out", "out_bias")
 
 
@@ -41,18 +42,29 @@ class TabularModel:
     hidden_bias: Floats  # (h,)
     out: Floats  # (h,)
     out_bias: Floats  # ()
+    codes: Floats = field(default_factory=lambda: np.zeros((0, 3)))  # (k, 3): column, code that comes, class it means
 
     def predict(self, features: Floats) -> Floats:
         """Return the probability of class 1 for each row of (n, d); NaN and infinities count as missing."""
-        rows = np.where(np.isfinite(features), features, self.mean)
+        rows = self._read(features)
+        rows = np.where(np.isfinite(rows), rows, self.mean)
         units = np.tanh((rows - self.mean) / self.scale @ self.hidden + self.hidden_bias)
         out: Floats = 0.5 * (1.0 + np.tanh(0.5 * (units @ self.out + self.out_bias)))
         return out
 
+    def _read(self, features: Floats) -> Floats:
+        """Return rows with classes in the place of the codes that they come as."""
+        if not len(self.codes):
+            return features
+        rows = np.array(features, dtype=np.float64)
+        for column, comes, means in self.codes:
+            rows[np.abs(features[:, int(column)] - comes) < ROUNDING, int(column)] = means
+        return rows
+
     def to_bytes(self) -> bytes:
         """Return the model as an npz archive."""
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: getattr(self, name) for name in _FIELDS})
+        np.savez(buffer, **{name: getattr(self, name) for name in self._kept})
         return buffer.getvalue()
 
     @classmethod
@@ -60,20 +72,27 @@ class TabularModel:
         """Read an npz archive; Malformed where it is not a model. Never unpickles."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                model = cls(*(np.asarray(archive[name], dtype=np.float64) for name in _FIELDS))
+                names = (*_FIELDS, "codes") if "codes" in archive else _FIELDS
+                model = cls(*(np.asarray(archive[name], dtype=np.float64) for name in names))
         except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise Malformed(f"not a tabular model: {error}") from error
         d, h = model.hidden.shape if model.hidden.ndim == 2 else (-1, -1)
         shapes = [getattr(model, name).shape for name in _FIELDS]
         if shapes != [(d,), (d,), (d, h), (h,), (h,), ()]:
             raise Malformed(f"not a tabular model: shapes {shapes}")
+        if model.codes.ndim != 2 or model.codes.shape[1] != 3 or not np.isin(model.codes[:, 0], np.arange(d)).all():
+            raise Malformed(f"not a tabular model: codes {model.codes.shape}")
         return model
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return (*_FIELDS, "codes") if len(self.codes) else _FIELDS
 
     @property
     def digest(self) -> str:
         """SHA-256 of the arrays, in hexadecimal."""
         total = hashlib.sha256()
-        for name in _FIELDS:
+        for name in self._kept:
             array = getattr(self, name)
             total.update(f"{name}{array.shape}".encode() + np.ascontiguousarray(array, dtype="<f8").tobytes())
         return total.hexdigest()
@@ -139,16 +158,49 @@ def fit_without(
     return replace(model, hidden=hidden)
 
 
-def converted(model: TabularModel, inputs: Sequence[int], read_from: Sequence[int], divided_by: Floats) -> TabularModel:
+def converted(
+    model: TabularModel,
+    inputs: Sequence[int],
+    read_from: Sequence[int],
+    divided_by: Floats,
+    codes: Sequence[Sequence[tuple[int, int]]] = (),
+) -> TabularModel:
     """Return the model that reads input ``inputs[i]`` from column ``read_from[i]``, divided by ``divided_by[i]``.
 
+    A column of classes is read by its table ``codes[i]``, of (code that comes, class that it means), where it has one.
     Nothing is learnt: its answers are those of ``model`` to the rows so undone, but for rounding.
     """
     mean, scale, hidden = model.mean.copy(), model.scale.copy(), model.hidden.copy()
     old, new = list(inputs), list(read_from)
     mean[new], scale[new] = model.mean[old] * divided_by, model.scale[old] * divided_by
     hidden[new] = model.hidden[old]
-    return replace(model, mean=mean, scale=scale, hidden=hidden)
+    return replace(
+        model, mean=mean, scale=scale, hidden=hidden, codes=_composed(model.codes, old, new, divided_by, codes)
+    )
+
+
+def _composed(
+    first: Floats,
+    inputs: Sequence[int],
+    read_from: Sequence[int],
+    divided_by: Floats,
+    codes: Sequence[Sequence[tuple[int, int]]],
+) -> Floats:
+    """Return the tables of a model whose inputs are read otherwise, and which may have read codes already: (k, 3).
+
+    What a new table makes of a code is read by the old one; the old one goes with its column, and with its unit.
+    """
+    moved = {old: (new, times) for old, new, times in zip(inputs, read_from, divided_by, strict=True)}
+    rows = {}
+    for column, comes, means in first:
+        new, times = moved.get(int(column), (int(column), 1.0))
+        rows[new, comes * times] = means * times
+    later = {
+        (column, float(comes)): rows.get((column, float(means)), float(means))
+        for column, table in zip(inputs, codes, strict=False)
+        for comes, means in table
+    }
+    return np.array([(*key, means) for key, means in (rows | later).items()], dtype=np.float64).reshape(-1, 3)
 
 
 def epochs_for(rows: int) -> int:

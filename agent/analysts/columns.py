@@ -33,6 +33,7 @@ class Spoil:
     text: str
     times: float = 1.0  # what it was is multiplied by this
     other: str = ""  # column that it changed places with
+    codes: tuple[tuple[int, int], ...] = ()  # (what a class comes as, the class), where they are renamed
     since: float = float("nan")  # POSIX seconds of the first row that shows it, as far back as was looked; NaN: unknown
 
 

@@ -22,8 +22,10 @@ Models = tuple[TabularModel, ...]
 
 
 def usual(scorer: Scorer) -> bool:
-    """Whether nothing is wrong with its rows, and one version answers all of them."""
-    return scorer.drift == PLAIN and list(scorer.weights.values()) == [100]
+    """Whether nothing is wrong with its rows, and one version answers all of them, reading codes as they come."""
+    if scorer.drift != PLAIN or list(scorer.weights.values()) != [100]:
+        return False
+    return not len(scorer.models[next(iter(scorer.weights))].codes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

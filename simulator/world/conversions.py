@@ -37,9 +37,13 @@ class Conversions:
         accepted = scorer.references[action.of]
         inputs, read_from = ([scorer.problem.names.index(name) for name in each] for each in _columns(action))
         times = np.array(action.divided_by)
-        model = converted(scorer.models[action.of], inputs, read_from, times)
+        model = converted(scorer.models[action.of], inputs, read_from, times, action.codes)
         shown: Floats = accepted.features.copy()
         shown[:, read_from] = accepted.features[:, inputs] * times
+        for name, table in action.tables.items():
+            place = scorer.problem.names.index(name)
+            for comes, means in table:
+                shown[np.rint(accepted.features[:, place]) == means, place] = comes
         text = f"{action.of} converted by prunella for {incident}: {', '.join(action.inputs)} as they come now"
         register(scorer, action.version, model, (shown, accepted.labels), self._clock.now(), text)
 

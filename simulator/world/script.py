@@ -18,6 +18,7 @@ Drift = Literal[
     "units",
     "unparsed",
     "categories",
+    "shuffle",
     "swap",
     "stale",
     "lag",

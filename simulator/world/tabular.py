@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 DATE_MEAN, DATE_SPREAD = 182.0, 105.0  # day of the year
 CATEGORIES = 6  # per categorical feature, coded 0..5
+SHUFFLED = np.array([3, 0, 4, 1, 5, 2])  # what each class comes as, where their order is not kept
 SHARPNESS = 8.0  # standard deviation of the true logit: the best accuracy is about 0.92
 ODDS = 10.0  # of the true logit, whose standard deviation is ``SHARPNESS``
 TURN = 1.8  # spreads above the middle at which an effect turns round: few rows are there until covariates shift
@@ -34,6 +35,7 @@ class Drift:
     unit_change: bool = False  # corruption: one numeric feature comes in a unit 1,000 times smaller
     prior: float = 0.0  # shift: the odds of a positive rise by up to e**10
     categories: bool = False  # corruption: the classes come under codes that nobody ever saw
+    shuffle: bool = False  # corruption: the same, and in another order
     swap: bool = False  # corruption: two numeric columns changed places
     stale: bool = False  # corruption: the chosen features stand still
     lag: bool = False  # corruption: the chosen features are those of other rows
@@ -132,8 +134,10 @@ class TabularProblem:
             shown[np.ix_(some(len(shown), drift.skew), self.chosen)] -= self._skewed
         if drift.unit_change:
             shown[:, self.chosen[0]] *= 1000.0
-        if drift.categories:
-            shown[:, self.numeric + 1 :] += 4 * CATEGORIES
+        if drift.categories or drift.shuffle:
+            order = SHUFFLED if drift.shuffle else np.arange(CATEGORIES)
+            codes = np.rint(shown[:, self.numeric + 1 :]).astype(np.intp)
+            shown[:, self.numeric + 1 :] = order[codes] + 4 * CATEGORIES
         if drift.swap:
             shown[:, [0, 1]] = shown[:, [1, 0]]
         if drift.stale:

@@ -135,7 +135,7 @@ class Records:
             raise Absent("no labelled rows")
         low, gain, high = self.gain
         self.compared.append(first)
-        accuracy = {first: self.would, second: 0.6}
+        accuracy = {second: 0.6, first: self.would}
         return Comparison(
             model=service,
             rows=count,

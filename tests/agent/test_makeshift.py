@@ -103,10 +103,11 @@ class Guarded:
 
     scenario: Scenario
     journal: MemoryJournal = field(default_factory=MemoryJournal)
+    seed: int = 4
 
     def __post_init__(self) -> None:
         script = self.scenario.model_copy(update={"target": ("fraud",), "onset": (3600.0, 3600.0)})
-        self.world = World(demo_fleet(), seed=4, start=MONDAY, scenario=script)
+        self.world = World(demo_fleet(), seed=self.seed, start=MONDAY, scenario=script)
         self.door = Doorkeeper(self.world)
         self.hire()
 
@@ -129,9 +130,16 @@ class Guarded:
         return self.world.body.quality.alias("fraud", "champion")
 
 
+def shuffled() -> Scenario:
+    """Classes come under codes in another order: which class one means cannot be told before labels."""
+    scenario = load_scenarios()["new_category"]
+    (mutation,) = scenario.mutations
+    return scenario.model_copy(update={"mutations": (mutation.model_copy(update={"what": "shuffle"}),)})
+
+
 @pytest.mark.slow
 def test_a_person_is_told_users_are_spared_and_the_whole_version_comes_back_with_its_columns() -> None:
-    guarded = Guarded(load_scenarios()["new_category"]).live(60 + 16)
+    guarded = Guarded(shuffled()).live(60 + 16)
     told = [e for e in guarded.journal.entries(kinds=("OUTCOME",)) if e.body["verdict"] == "escalated"]
     assert len(told) == 1  # before anything is done
     assert not guarded.door.effects or guarded.door.effects[0].at >= told[0].at
@@ -172,7 +180,7 @@ def test_what_would_not_be_better_never_serves() -> None:
 
 @pytest.mark.slow
 def test_what_somebody_else_promotes_meanwhile_stays() -> None:
-    guarded = Guarded(load_scenarios()["new_category"]).live(60 + 40)
+    guarded = Guarded(shuffled()).live(60 + 40)
     assert guarded.champion.startswith("m-")
     guarded.world.body.quality.set_alias("fraud", "champion", "1")
     guarded.world.mend([0])

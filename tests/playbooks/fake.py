@@ -283,6 +283,7 @@ BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
         "inputs": ("n0", "n1", "n2"),
         "read_from": ("n0", "n2", "n1"),
         "divided_by": ("1000.0", "1.0", "1.0"),
+        "codes": ("", "", ""),
         "spoiled": "[]",
         "sound_from": "2026-01-05T07:45:00Z",
         "sound_until": "2026-01-05T08:15:00Z",

@@ -1,6 +1,7 @@
 """A trained model repeats itself, survives the round trip, and passes the gate only when it really is better."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -168,6 +169,33 @@ def test_a_converted_model_answers_rows_that_come_otherwise_as_it_did(model: Tab
     assert not np.allclose(model.predict(shown), model.predict(x), atol=0.1)
     back = converted(again, (0, 1, 2), (0, 2, 1), np.array([0.001, 1.0, 1.0]))
     assert np.allclose(back.predict(x), model.predict(x), rtol=0, atol=1e-12)
+
+
+def test_a_converted_model_reads_renamed_classes_as_what_they_are(model: TabularModel) -> None:
+    x, _ = rows(6)
+    x[:, 2] = np.arange(len(x)) % 3
+    shown = x.copy()
+    shown[:, 2] = np.array([8.0, 7.0, 2.0])[x[:, 2].astype(int)] * (1 + 1e-15)
+    shown[::7, 2] = x[::7, 2] = np.nan
+    again = converted(model, (2,), (2,), np.ones(1), (((8, 0), (7, 1)),))
+    assert np.allclose(again.predict(shown), model.predict(x), rtol=0, atol=1e-12)
+    assert np.allclose(again.predict(x), model.predict(x), rtol=0, atol=1e-12)  # what it does not name is as it is
+    kept = TabularModel.from_bytes(again.to_bytes())
+    assert (kept.digest, kept.codes.tolist()) == (again.digest, [[2, 8, 0], [2, 7, 1]])
+    assert again.digest != model.digest
+    # Once more, another unit and another place: the tables go with their columns.
+    twice = converted(again, (2,), (2,), np.ones(1), (((18, 8), (17, 7)),))
+    moved = converted(twice, (0, 2), (2, 0), np.array([1.0, 2.0]))
+    last = shown.copy()
+    last[:, 2] = x[:, 0]
+    last[:, 0] = np.where(shown[:, 2] > 3, shown[:, 2] + 10, shown[:, 2]) * 2
+    assert np.allclose(moved.predict(last), model.predict(x), rtol=0, atol=1e-9)
+
+
+def test_a_model_whose_codes_are_of_no_column_is_none(model: TabularModel) -> None:
+    for wrong in (np.array([[9.0, 1, 2]]), np.zeros((1, 2)), np.zeros(3)):
+        with pytest.raises(Malformed, match="codes"):
+            TabularModel.from_bytes(replace(model, codes=wrong).to_bytes())
 
 
 def test_auc_counts_the_pairs_in_order(model: TabularModel) -> None:

@@ -66,6 +66,21 @@ def test_a_converted_version_was_accepted_on_rows_as_they_come_now(world: World)
     assert np.allclose(shown.scores, first.scores, rtol=0, atol=1e-12)
 
 
+def test_of_renamed_classes_the_accepted_rows_come_as_they_do_now(world: World) -> None:
+    world.advance(30.0)
+    first, table = world.log.reference("fraud"), tuple((30 - code, code) for code in range(6))
+    action = convert(column="c0").model_copy(update={"divided_by": (1.0,), "codes": (table,)})
+    assert world.actuator.apply(action, op()).state == "done"
+    world.actuator.apply(SetAlias(service="fraud", model="fraud", version="p-1"), op("serve"))
+    shown, place = world.log.reference("fraud"), first.names.index("c0")
+    assert np.allclose(shown.features[:, place], 30 - first.features[:, place])
+    assert np.allclose(shown.scores, first.scores, rtol=0, atol=1e-12)
+    world.advance(30.0)  # scored with the others or alone, it reads what it does not name as it is
+    assert set(world.log.window("fraud", world.clock.now() - timedelta(seconds=30), world.clock.now()).version) >= {
+        "p-1"
+    }
+
+
 def test_an_operation_is_done_once_and_answered_with_its_first_receipt(world: World) -> None:
     victim = world.cluster.topology().of("chat")[0].name
     action = EvictReplica(service="chat", replica=victim)

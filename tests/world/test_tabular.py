@@ -83,6 +83,13 @@ def test_each_corruption_is_what_it_says() -> None:
     changed = flipped != plain
     assert changed.any(axis=0).tolist() == [name == "date" for name in MADE.names]
     assert 0.3 < changed[:, MADE.names.index("date")].mean() < 0.42
+    kinds = [name.startswith("c") for name in MADE.names]
+    renamed, mixed = (sample(4, 2000, each)[0] for each in (Drift(categories=True), Drift(shuffle=True)))
+    np.testing.assert_allclose(renamed, plain + 24 * np.array(kinds))
+    assert (mixed != plain).any(axis=0).tolist() == kinds
+    assert {tuple(pair) for pair in np.rint(np.stack((plain, mixed))[:, :, -1].T).tolist()} == {
+        (0, 27), (1, 24), (2, 28), (3, 25), (4, 29), (5, 26),
+    }  # fmt: skip
     nulls = np.isnan(sample(4, 2000, Drift(nulls=0.25))[0])
     assert nulls[:, MADE.chosen].mean() == pytest.approx(0.25, abs=0.03)
     assert not np.delete(nulls, MADE.chosen, axis=1).any()
