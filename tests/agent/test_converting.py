@@ -19,7 +19,7 @@ from tests.agent.handmade import FLEET, START, Records, case_of, guess, plan, sc
 from tests.agent.test_makeshift import Guarded
 from tests.agent.test_spoiled import NAMES, codes, drawn, nulls, places, units, window
 from tools.action import ConvertInputs
-from tools.records import InferenceWindow
+from tools.records import Comparison, InferenceWindow
 
 SCORE = next(service for service in FLEET.services if service.name == "score")
 LATER = START + timedelta(minutes=12)
@@ -312,23 +312,47 @@ MEANT = ConvertInputs(
 )
 
 
+class Asked(Records):
+    """The model says yes to class 1 with 0.9, and no to class 0."""
+
+    def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
+        yes = np.where(rows.features[:, 3] == 1.0, 0.9, 0.1)
+        loss = -np.log(np.where(rows.labels >= 0.5, yes, 1 - yes)).mean()
+        return super().compare_on(first, second, rows).model_copy(update={"log_loss": {first: float(loss)}})
+
+
 @pytest.mark.parametrize(
-    ("right", "labelled", "word"),
-    [(9, 600, "holds"), (8, 600, "broken"), (8, 300, "no_data"), (9, 0, "no_data")],
+    ("right", "labelled", "told", "minutes", "word"),
+    [
+        (9, 600, 1.0, 10, "holds"),  # labels go with the classes
+        (9, 600, 0.0, 10, "broken"),  # and against them
+        (9, 600, 0.5, 10, "no_data"),  # they do not say
+        (9, 600, 0.5, 45, "holds"),  # nor do more of them
+        (8, 600, 1.0, 10, "broken"),
+        (8, 300, 1.0, 10, "no_data"),
+        (9, 0, 1.0, 10, "no_data"),
+    ],
 )
-def test_labels_say_whether_renamed_classes_are_read_as_meant(right: int, labelled: int, word: str) -> None:
-    """Nine of ten answers were right before; of the last ten minutes, ``right`` of ten are."""
-    records, count = logged(codes), 72 * 60
-    assert records.rows is not None
-    now, place = np.arange(count) >= count - 600, np.arange(count)
-    labels = np.where(place < count - 600 + labelled, records.rows.labels, np.nan)
-    wrong = place % 10 >= np.where(now, right, 9)
-    scores = np.where(wrong, 1 - records.rows.labels, records.rows.labels)
-    records.rows = replace(records.rows, labels=labels, scores=scores, version=np.where(now, "p-1", "v2"), names=NAMES)
+def test_labels_say_whether_renamed_classes_are_read_as_meant(
+    right: int, labelled: int, told: float, minutes: int, word: str
+) -> None:
+    """Nine of ten answers were right before; of the last 600, ``right`` of ten are.
+
+    In so many of the rows ``told`` the label is 1 where the class is.
+    """
+    records, count, place = Asked(), 72 * 60, np.arange(72 * 60)
+    rows, now = logged(codes).rows, place >= count - 600
+    assert rows is not None
+    rows.features[:, 3] = 20 + place % 2
+    truth = np.where(place // 2 % 20 < 20 * told, place % 2, 1 - place % 2).astype(np.float64)
+    labels = np.where(place < count - 600 + labelled, truth, np.nan)
+    wrong = place // 3 % 10 >= np.where(now, right, 9)
+    version = np.where(now, "p-1", "v2")
+    records.rows = replace(rows, labels=labels, scores=np.where(wrong, 1 - truth, truth), version=version)
+    records.gain = (0.0, 0.0, 0.0)
     made = plan(MEANT, service="score")
     step = made.steps[0].model_copy(update={"guards": (AS_BEFORE,)})
-    shown = replace(scene(seen(0, {}), records=records), now=LATER)
-    since = LATER - timedelta(minutes=10)
+    shown, since = replace(scene(seen(0, {}), records=records), now=LATER), LATER - timedelta(minutes=minutes)
     assert read_as_meant(made.model_copy(update={"steps": (step,)}), shown, since) == word
     plain = step.model_copy(update={"action": MEANT.model_copy(update={"codes": ()})})
     assert read_as_meant(made.model_copy(update={"steps": (plain,)}), shown, since) == "holds"
