@@ -24,6 +24,7 @@ from tools.errors import ToolError
 from tools.ports import Registry
 from tools.records import InferenceWindow
 
+MISREAD = "labels say that renamed classes are not all read as they are meant"
 LEAST = 400  # labelled answers to judge by, of each version
 SPAN = timedelta(minutes=30)  # of labelled answers, after which what they do not tell apart hardly matters
 SURELY = 3.29  # standard errors: by chance once in two thousand
@@ -83,8 +84,8 @@ def _loss(version: str, rows: InferenceWindow, registry: Registry) -> float:
 
 
 def _some(rows: InferenceWindow, some: NDArray[np.bool_]) -> InferenceWindow:
-    arrays = (rows.at, rows.features, rows.scores, rows.labels, rows.version)
-    return InferenceWindow(rows.service, rows.names, *(each[some] for each in arrays))
+    at, features, scores = rows.at[some], rows.features[some], rows.scores[some]
+    return InferenceWindow(rows.service, rows.names, at, features, scores, rows.labels[some], rows.version[some])
 
 
 def _answered(rows: InferenceWindow, version: str) -> InferenceWindow:

@@ -6,7 +6,7 @@ from agent.casebook import Case
 from agent.converting import come_again
 from agent.degrees import in_use
 from agent.desk import Desk, recall
-from agent.misread import read_as_meant
+from agent.misread import MISREAD, read_as_meant
 from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
@@ -103,8 +103,9 @@ class Treatment(Round):
             desk.authority.forget(plan.id)
             self.outcome(case, "not_recovered", f"{plan.playbook} is done and stays, but an engine stands still")
             return {"go": "begin"}
-        if read == "broken":
-            return self._take_back(case, plan, "labels say that renamed classes are not read as they are meant")
+        if read == "broken":  # and still better than what was before: to undo it would harm
+            desk.authority.forget(plan.id)
+            return self.end(case, "escalated", f"{plan.playbook} is done and stays, but {MISREAD}")
         deadline = plan.verification.deadline + labels_wait(scene.observation, service)
         return {"go": "wait_verify"} if scene.now - began <= deadline else self._take_back(case, plan)
 
