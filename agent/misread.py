@@ -52,6 +52,8 @@ def read_as_meant(plan: Plan, scene: Scene, since: datetime) -> State:
         gains = sorted(exchanges(made, now, registry))
     except ToolError:
         return "no_data"
+    if not gains:
+        return "holds"  # one class alone: there is none that it may have been exchanged with
     if gains[-1] > ODDS + log(len(gains)):
         return "broken"
     clear = gains[-1] < -ODDS or now.at[-1] >= (since + SPAN).timestamp()

@@ -358,6 +358,10 @@ def test_labels_say_whether_renamed_classes_are_read_as_meant(
     assert read_as_meant(made.model_copy(update={"steps": (plain,)}), shown, since) == "holds"
     silent = replace(scene(seen(0, {}), records=Records()), now=LATER)
     assert read_as_meant(made.model_copy(update={"steps": (step,)}), silent, since) == "no_data"
+    one = step.model_copy(update={"action": MEANT.model_copy(update={"codes": (((21, 1),),)})})
+    rightly = {9: "holds", 8: "broken"}[right] if labelled > 400 else "no_data"
+    # Nothing to exchange it with.
+    assert read_as_meant(made.model_copy(update={"steps": (one,)}), shown, since) == rightly
 
 
 # -- going back ----------------------------------------------------------------------------------------------------
