@@ -40,12 +40,11 @@ class Looks:
 def looks(column: Table, beside: Table, turn: Table) -> Looks:
     """Return what classes look like; ``beside``: other columns (n, k), ``turn``: (k, d), what makes them vary by 1."""
     known = np.isfinite(column)
-    if not turn.size:
-        beside, turn = np.zeros((len(column), 1)), np.zeros((1, 0))
     codes, place = np.unique(np.round(column[known], EXACT), return_inverse=True)
     counts = np.bincount(place, minlength=len(codes)).astype(np.float64)
     rows = centred(beside[known]) @ turn
-    sums = np.stack([np.bincount(place, weights=each, minlength=len(codes)) for each in rows.T], axis=1)
+    sums = np.zeros((len(codes), rows.shape[1]))  # of no column, where no other one varies
+    np.add.at(sums, place, rows)
     return Looks(codes, counts, sums / counts[:, None])
 
 

@@ -114,6 +114,17 @@ def test_a_column_that_means_another_thing_now_is_no_renaming() -> None:
     assert found.unlike(KEPT) == "other columns do not lie in their rows as in those of the classes that went"
 
 
+@pytest.mark.parametrize("beside", [0, 1], ids=["no other column", "one that never varies"])
+@pytest.mark.parametrize("rows", [0, 1, 1280])
+def test_without_another_column_that_tells_shares_alone_do(beside: int, rows: int) -> None:
+    old, classes = drawn(1, 3840)[0], drawn(2, 1280)[0][:rows]
+    turn = turning(np.zeros((3840, beside)))
+    found = Renaming(looks(old, np.zeros((3840, beside)), turn), looks(24 + classes, np.zeros((rows, beside)), turn))
+    assert bool(found.impossible) == (rows < 1280)
+    assert rows < 1280 or found.codes == means(KEPT)
+    assert rows < 1280 or not found.unlike(found.best)
+
+
 # -- of the columns of a service -----------------------------------------------------------------------------------
 def seen(seed: int, count: int, comes: Table, shares: Table = SHARES) -> InferenceWindow:
     classes, beside = drawn(seed, count, shares)
