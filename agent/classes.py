@@ -42,10 +42,10 @@ class Rows:
         """
         rows, place = self.before, self.before.names.index(column)
         some = (np.rint(rows.features[:, place]) == one) & (rows.version == self.version) & np.isfinite(rows.scores)
-        features, scores = rows.features[some], rows.scores[some]
+        asked = rows.where(some)
+        features = asked.features.copy()
         features[:, place] = other
-        said = (scores >= 0.5).astype(np.float64)
-        asked = InferenceWindow(rows.service, rows.names, rows.at[some], features, scores, said, rows.version[some])
+        asked = replace(asked, features=features, labels=(asked.scores >= 0.5).astype(np.float64))
         try:
             return 1.0 - self.registry.compare_on(self.version, self.version, asked).accuracy[self.version]
         except ToolError:

@@ -74,9 +74,9 @@ def exchanges(made: ConvertInputs, rows: InferenceWindow, registry: Registry) ->
             some = (column == one) | (column == other)
             if some.sum() < 2:
                 continue
-            features = meant.features[some].copy()
+            read_so = meant.where(some)
+            features = read_so.features.copy()
             features[:, place] = one + other - column[some]
-            read_so = _some(meant, some)
             loss = (_loss(made.of, each, registry) for each in (read_so, replace(read_so, features=features)))
             yield float(some.sum()) * (next(loss) - next(loss))
 
@@ -85,14 +85,9 @@ def _loss(version: str, rows: InferenceWindow, registry: Registry) -> float:
     return registry.compare_on(version, version, rows).log_loss[version]
 
 
-def _some(rows: InferenceWindow, some: NDArray[np.bool_]) -> InferenceWindow:
-    at, features, scores = rows.at[some], rows.features[some], rows.scores[some]
-    return InferenceWindow(rows.service, rows.names, at, features, scores, rows.labels[some], rows.version[some])
-
-
 def _answered(rows: InferenceWindow, version: str) -> InferenceWindow:
     """Return the labelled rows that a version answered."""
-    return _some(rows, np.isfinite(rows.labels) & (rows.version == version))
+    return rows.where(np.isfinite(rows.labels) & (rows.version == version))
 
 
 def _right(rows: InferenceWindow) -> NDArray[np.bool_]:

@@ -26,6 +26,11 @@ class InferenceWindow:
     labels: NDArray[np.float64]
     version: NDArray[np.str_]
 
+    def where(self, some: NDArray[np.bool_]) -> "InferenceWindow":
+        """Return some of the rows."""
+        rows = (each[some] for each in (self.at, self.features, self.scores, self.labels, self.version))
+        return InferenceWindow(self.service, self.names, *rows)
+
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:

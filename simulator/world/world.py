@@ -109,11 +109,6 @@ class World:
         """Let a person repair what these mutations of the scenario did; nobody else can."""
         self._stage.mend(numbers)
 
-    @property
-    def base_error(self) -> Floats:
-        """Share of answers that fail though nothing is wrong, by service."""
-        return self._base_error
-
     def utilisation(self) -> float:
         """Return the mean utilisation of the GPUs that replicas hold, 0..100; NaN where there are none."""
         held = [gpu for gpu, pod in enumerate(self._body.pods.owner) if pod is not None]
