@@ -28,8 +28,8 @@ class InferenceWindow:
 
     def where(self, some: NDArray[np.bool_]) -> "InferenceWindow":
         """Return some of the rows."""
-        rows = (each[some] for each in (self.at, self.features, self.scores, self.labels, self.version))
-        return InferenceWindow(self.service, self.names, *rows)
+        at, features, scores = self.at[some], self.features[some], self.scores[some]
+        return InferenceWindow(self.service, self.names, at, features, scores, self.labels[some], self.version[some])
 
 
 @dataclass(frozen=True, slots=True)
