@@ -1,10 +1,8 @@
 """Bindings: what a playbook needs to know of the world, for one hypothesis. Where it is not known, it is left out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import numpy as np
 
 from agent import converting
 from agent.capacity import fewer, more
@@ -12,11 +10,10 @@ from agent.case import Hypothesis
 from agent.casebook import Case
 from agent.hardware import MACHINE
 from agent.headroom import staged
+from agent.lessons import lessons
 from agent.moving import spared
-from agent.observe import Scene, accuracy
+from agent.observe import Scene
 from config.fleet import Service, ServiceKind
-from playbooks.plan import Plan
-from tools.action import TrainModel
 from tools.errors import ToolError
 
 Bindings = dict[str, str | tuple[str, ...]]
@@ -24,13 +21,6 @@ MOST_MOVED = 8  # replicas off one node in one plan
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
 WIDER, AGAIN = "scale_out", timedelta(hours=1)  # what a load that outgrows a service twice in so long asks for
 STEPS_IN = 4  # replicas given back in one plan
-HELD_OUT = 0.25  # newest share of the labelled rows that no training sees
-LEAST_ROWS = 1000  # labelled, to train on
-LEAST_ALIKE = (
-    600  # the same, where accuracy fell in one step and features lie where they lay: nothing new is to be seen
-)
-HORIZON = timedelta(hours=12)  # for which rows of an earlier change may still be learnt from
-FELL = 0.1  # of accuracy lost at once: the world changed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +146,13 @@ def _model(subject: Subject, scene: Scene, case: Case, past: Sequence[Case]) -> 
     champion = state.aliases.get("champion", "")
     versions = [version.version for version in state.versions]
     place = versions.index(champion) if champion in versions else 0
-    least = LEAST_ALIKE if _is_step(service.name, scene, case) else LEAST_ROWS
-    window = dict(_training(service.name, scene, _since(service.name, champion, scene, case, past), least))
+    window = lessons(service.name, champion, scene, case, past)
     return {
         "model": service.model,
         "champion": champion,
         "good_version": versions[place - 1] if place > 0 else "",
         "candidate": _fresh_name(case, versions),
-        **window,
+        **({"train_start": window[0].isoformat(), "train_end": window[1].isoformat()} if window else {}),
     }
 
 
@@ -172,48 +161,3 @@ def _fresh_name(case: Case, taken: list[str]) -> str:
     base = f"p-{case.incident.id.removeprefix('inc-')}"
     numbered = [base, *(f"{base}-{number}" for number in range(2, 10))]
     return next((name for name in numbered if name not in taken), "")
-
-
-def _since(service: str, champion: str, scene: Scene, case: Case, past: Sequence[Case]) -> datetime:
-    """Return from when on rows show the world as it is: the onset, or that of the change that the champion learnt.
-
-    A champion that we trained in a hurry learnt from few rows. Where it has faded since, and not fallen, the world has
-    not changed again: all the rows that came meanwhile belong to it too.
-    """
-    onset = min(anomaly.onset_at for anomaly in case.incident.anomalies)
-    trainings = [action for each in past for plan in each.plans for action in _trainings(plan)]
-    learnt = [action.start_at for action in trainings if action.version == champion]
-    if not learnt or onset - learnt[-1] > HORIZON:
-        return onset
-    log = scene.senses.log
-    then = accuracy(log, service, learnt[-1], onset, champion)
-    lately = accuracy(log, service, onset, scene.now, champion)
-    fell = then is not None and lately is not None and then.accuracy - lately.accuracy > FELL
-    return onset if fell else min(learnt[-1], onset)
-
-
-def _trainings(plan: Plan) -> Iterator[TrainModel]:
-    return (step.action for step in plan.steps if isinstance(step.action, TrainModel))
-
-
-def _is_step(service: str, scene: Scene, case: Case) -> bool:
-    """Whether a model fell in one step while each of its features lies where it lay.
-
-    Moved features show it rows that it never saw: few of them do not suffice. Not looked at is not unmoved.
-    """
-    reading, found = scene.observation.quality.get(service), {e.finding: e.weight for e in case.evidence}
-    return reading is not None and reading.stepped_at is not None and found.get("inputs_moved", 0.0) < 0
-
-
-def _training(service: str, scene: Scene, onset: datetime, least: int) -> Iterator[tuple[str, str]]:
-    """Yield the window to train on: from the onset on, less the newest labelled rows, which will judge the result."""
-    try:
-        rows = scene.senses.log.window(service, onset, scene.now)
-    except ToolError:
-        return
-    labelled = rows.at[np.isfinite(rows.labels)]
-    if len(labelled) * (1 - HELD_OUT) < least:
-        return
-    cut = float(labelled[int(len(labelled) * (1 - HELD_OUT))])
-    yield "train_start", onset.isoformat()
-    yield "train_end", onset.fromtimestamp(cut, tz=onset.tzinfo).isoformat()

@@ -1,26 +1,41 @@
-"""Remedies by degrees: what was added and is in use stays, though it was not enough; and more of it may follow."""
+"""Remedies by degrees: what helped stays, though it was not enough; and more of it may follow."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agent.capacity import enough, ready_of, use_of
 from agent.observe import Scene
 from playbooks.plan import Plan
-from tools.action import SetReplicas
+from tools.action import SetReplicas, TrainModel
 from tools.journal import Entry
 
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
 
 
 def has_degrees(plan: Plan) -> bool:
-    """Whether there can be more of what a plan does: replicas, and nothing else."""
-    return _replicas(plan) is not None
+    """Whether there can be more of what a plan does: replicas and nothing else, or rows to learn from."""
+    return _replicas(plan) is not None or training_of(plan) is not None
 
 
 def goes_further(made: Plan, tried: Sequence[Plan]) -> bool:
-    """Whether a plan sets more replicas than any of the same playbook that was tried: a larger dose is another cure."""
+    """Whether a plan does more than any of the same playbook that was tried: a larger dose is another cure.
+
+    More replicas, or a training on rows that are newer by half of the time that the one before learnt from.
+    """
+    if (lesson := training_of(made)) is not None:
+        return all((known := training_of(plan)) is not None and more_to_learn(known, lesson.end_at) for plan in tried)
     here = _replicas(made)
     return here is not None and all((count := _replicas(plan)) is not None and here > count for plan in tried)
+
+
+def training_of(plan: Plan) -> TrainModel | None:
+    """Return the training of a plan; None where it trains nothing."""
+    return next((step.action for step in plan.steps if isinstance(step.action, TrainModel)), None)
+
+
+def more_to_learn(known: TrainModel, until: datetime) -> bool:
+    """Whether rows until an instant are newer than those of a training by half of the time that it learnt from."""
+    return until >= known.end_at + (known.end_at - known.start_at) / 2
 
 
 def in_use(plan: Plan, entries: Sequence[Entry], scene: Scene) -> str:

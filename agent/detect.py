@@ -252,7 +252,7 @@ class Watch:
             onset = self._idle.setdefault(f"{key}", reading.at)
             rule = Rule(key, target, -1.0, 0.0, "quality")
             faded = onset - max(FADED, reading.late)
-            began = reading.promoted_at or reading.served_at or min(faded, reading.stepped_at or faded)
+            began = reading.promoted_at or reading.served_at or reading.stepped_at or reading.fell_at or faded
             found.append(_anomaly(rule, reading.accuracy, began, seen.at))
         return found
 

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
+from agent.degrees import training_of
 from agent.judged import wilson
+from agent.lessons import JUDGES
 from agent.observe import Scene
 from agent.shown import LATELY, as_shown, read_spoils
 from agent.unchanged import answers_as_before, converted_exactly
@@ -17,11 +20,13 @@ from policies.decision import Reason
 from tools.action import Action, TrainModel
 from tools.errors import ToolError
 from tools.records import InferenceWindow
+from tools.signal import USUAL_WINDOW
 
 LOOKS = 4  # in a row in which every objective holds: what was planned before is not needed any more
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
+SCRAPED = timedelta(seconds=15)  # how old the newest sample may be
 WORTH = 0.05  # of all answers, that a version without columns must gain to be put in the place of the whole one
 LIKELY = 1.0  # 84 %, on one side
 SURE = 1.645  # 95 %, on one side
@@ -90,9 +95,24 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         return GuardVerdict(verdict="inconclusive", text=str(error))
     gain = f"log-loss difference {found.gain:.3f} ({found.gain_low:.3f} to {found.gain_high:.3f})"
     text = f"{first} against {second} on {found.rows} rows: {gain}"
+    if found.rows < JUDGES:
+        return GuardVerdict(verdict="inconclusive", text=f"{text}; {JUDGES} are wanted")
     if found.gain_high < 0:
-        return GuardVerdict(verdict="holds", text=text)
+        return _enough(plan, scene, (found.accuracy[first], found.rows), text)
     return GuardVerdict(verdict="broken" if found.gain_low > 0 else "inconclusive", text=text)
+
+
+def _enough(plan: Plan, scene: Scene, right: tuple[float, int], text: str) -> GuardVerdict:
+    """Let a better version go on; but a first training that may still break the promise is made again, of newer rows.
+
+    A world that goes on changing while labels are late leaves what learnt of it behind. A second one may be all that
+    can be had: better is enough then. ``right``: the share of right answers, of so many.
+    """
+    targets = [each.target for each in scene.fleet.service(plan.service).objectives if each.signal == "accuracy"]
+    share, rows = right
+    if plan.attempt > 1 or training_of(plan) is None or all(wilson(share, rows, LIKELY)[0] >= each for each in targets):
+        return GuardVerdict(verdict="holds", text=text)
+    return GuardVerdict(verdict="broken", text=f"{text}; right on {share:.1%}, which may not do: newer rows are coming")
 
 
 def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
@@ -139,7 +159,8 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
         shares.append((int(known.sum()), float(right.mean()) if known.any() else float("nan")))
     (count, share), (_, other) = shares
-    if not (rows.version == guard.args["version"]).any():
+    sure = _sure(guard, plan, scene, rows) if guard.args.keys() >= {"since", "share", "next"} else ""
+    if not sure and not (rows.version == guard.args["version"]).any():
         return GuardVerdict(verdict="inconclusive", text=f"{guard.args['version']} answered nothing yet")
     odd = int(((rows.version == guard.args["version"]) & ~np.isfinite(rows.scores)).sum())
     if odd:
@@ -147,7 +168,6 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     if count >= 30 and np.isfinite(other) and share < other - SLACK:
         return GuardVerdict(verdict="broken", text=f"accuracy {share:.1%} on {count} rows, beside {other:.1%}")
     text = f"{count} labelled answers, accuracy {share:.1%}, beside {other:.1%}"
-    sure = _sure(guard, plan, scene, rows) if guard.args.keys() >= {"since", "share", "next"} else ""
     return GuardVerdict(verdict="holds", text=f"{text}; {sure}" if sure else text, sure=bool(sure))
 
 
@@ -155,16 +175,15 @@ def _sure(guard: Guard, plan: Plan, scene: Scene, rows: InferenceWindow) -> str:
     """Return why nothing is to be waited for before the next step; empty where there is something.
 
     The candidate is right more often (``wager``: whenever one looks, wrong by ``ERROR``), and at most ``RISKED`` of all
-    requests go unanswered at its next share, at 95 %: by how many it answered of those that it was to have since.
+    requests go unanswered at its next share, by ``_answered``.
     """
     service, args = scene.fleet.service(plan.service), guard.args
     serves = any(objective.signal != "accuracy" for objective in service.objectives)
     if serves and standing(scene.observation, service, quality=False) != "holds":
         return ""
-    since = datetime.fromisoformat(args["since"]).timestamp()
-    mine, there = rows.version[rows.at >= since] == args["version"], int((rows.at >= since).sum())
-    share, coming = (float(args[name]) / 100 for name in ("share", "next"))
-    answered = wilson(float(mine.mean()), there, SURE)[0] / share if there else 0.0
+    since, share, coming = datetime.fromisoformat(args["since"]), float(args["share"]) / 100, float(args["next"]) / 100
+    mine = rows.version[rows.at >= since.timestamp()] == args["version"]
+    answered = _answered(mine, share, _failed(scene, plan.service, since))
     if coming * max(0.0, 1 - answered) > RISKED:
         return ""
     better, worse = _decided(plan, scene, args["version"], args["than"])
@@ -175,6 +194,37 @@ def _sure(guard: Guard, plan: Plan, scene: Scene, rows: InferenceWindow) -> str:
         f"right {better} times where {args['than']} is wrong, {worse} the other way round: odds {odds:.3g}; answers at "
         f"least {min(answered, 1.0):.0%} of its share"
     )
+
+
+def _answered(mine: NDArray[np.bool_], share: float, failed: float | None) -> float:
+    """Return which part of its share a version answers at least, from 0 to 1, at 95 %.
+
+    ``mine``: which of the logged answers since the step are its own; ``failed``: the part of all requests since then
+    that failed. The log is a sample, and of a small share it says little for minutes; of requests that fail every one
+    is counted, and all could be its own. That counts only while the log does not say that answers are missing.
+
+    >>> few = np.arange(64) % 20 == 0  # of a twentieth
+    >>> [round(_answered(few, 0.05, failed), 2) for failed in (None, 0.001, 0.03)]
+    [0.57, 0.98, 0.57]
+    >>> round(_answered(few & False, 0.05, 0.001), 2)
+    0.0
+    """
+    if not mine.any():
+        return 0.0
+    low, high = wilson(float(mine.mean()), len(mine), SURE)
+    counted = 1 - failed / share if failed is not None and high >= share else 0.0
+    return min(1.0, max(low / share, counted))
+
+
+def _failed(scene: Scene, service: str, since: datetime) -> float | None:
+    """Return which part of all requests since an instant failed, at most; None where it is not known.
+
+    Rates look back over ``USUAL_WINDOW``: all that failed in it is taken for failed since then.
+    """
+    ratio, elapsed = scene.observation.value("error_ratio", f"service/{service}"), scene.now - since - SCRAPED
+    if ratio is None or elapsed <= timedelta(0):
+        return None
+    return ratio * max(1.0, USUAL_WINDOW / elapsed.total_seconds())
 
 
 def _decided(plan: Plan, scene: Scene, first: str, second: str) -> tuple[int, int]:
@@ -192,7 +242,7 @@ def wager(better: int, worse: int) -> float:
     The chance that it ever exceeds x is at most 1 / x where the first is not better (Ville), however often one looks.
 
     >>> round(wager(20, 5), 1), wager(5, 5) < 1
-    (30.7, True)
+    (48.5, True)
     """
     stakes = np.linspace(0.505, 0.995, 50)  # shares of the decided rows that the first may win, each as likely
     gains = better * np.log(2 * stakes) + worse * np.log(2 * (1 - stakes))

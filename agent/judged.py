@@ -14,6 +14,8 @@ STEPPED = timedelta(hours=2)  # of labelled answers in which a step down is look
 LITTLE = 0.7  # standard errors between the halves after a step, from which on the fall goes on
 SURELY = 10.0  # nats by which a step must fit better than none: chance gives some, at the best of so many places
 LEAST_BESIDE = 200  # labelled answers on either side of a step
+FELL = 18.0  # nats: of answers as right as ever, a stretch so bad comes once in e**18, half a year of 256 a minute
+BELOW = 3.0  # nats by which that stretch must fit a broken promise better than one that is just kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class QualityReading:
     promoted_at: datetime | None = None  # of the version that it speaks of, which gave none of those answers itself
     served_at: datetime | None = None  # since when rows are served as these were made to be: labelled ones of before
     stepped_at: datetime | None = None  # of the first answer after a fall in one step, where it was one
+    fell_at: datetime | None = None  # the first answer of the newest ones that are bad, where they alone are spoken of
     fell_from: float | None = None  # accuracy of the hours before, where it surely was more than a trifle better
 
     @property
@@ -57,6 +60,30 @@ def fallen(reading: QualityReading, right: NDArray[np.bool_]) -> QualityReading:
     low = wilson(usual, len(right))[0]
     fell = low > reading.high and usual - reading.accuracy > TRIFLE
     return replace(reading, fell_from=usual) if fell else reading
+
+
+def badly(right: NDArray[np.bool_], usual: float, target: float) -> int:
+    """Return how many of the newest answers surely are worse than usual and likely below target; 0: none are.
+
+    A quarter of an hour dilutes what fell a minute ago. So every stretch that ends with the newest answer is asked for
+    its likelihood ratio, and the likeliest one is taken (CUSUM's, with the share after the change unknown). While the
+    newest answers keep the promise, none is.
+
+    >>> right = np.arange(1920) % 10 > 0
+    >>> right[1620:] = np.arange(300) % 10 > 3
+    >>> badly(right, 0.9, 0.78), badly(right[:1620], 0.9, 0.78), badly(right, 0.62, 0.78)
+    (300, 0, 0)
+    """
+    count = np.arange(1.0, len(right) + 1)
+    wins = np.cumsum(right[::-1], dtype=np.float64)
+    if len(right) < LEAST_BESIDE or not wins[LEAST_BESIDE - 1] < target * LEAST_BESIDE:
+        return 0
+    share = wins / count
+    low = (share < min(target, usual - TRIFLE)) & (count >= LEAST_BESIDE)
+    best = _likely(wins, count)
+    below = best - _at(target, wins, count)
+    found = low & (best - _at(usual, wins, count) >= FELL) & (below >= BELOW)
+    return int(np.argmax(np.where(found, below, -np.inf))) + 1 if found.any() else 0
 
 
 class Falls:
@@ -127,6 +154,12 @@ def _likely(wins: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np
     """Return the log-likelihood of so many right answers of so many, at their own share."""
     share = np.clip(wins / count, 1e-9, 1 - 1e-9)
     return np.asarray(wins * np.log(share) + (count - wins) * np.log(1 - share))
+
+
+def _at(share: float, wins: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log-likelihood of so many right answers of so many, at a share that is given."""
+    safe = min(max(share, 1e-9), 1 - 1e-9)
+    return np.asarray(wins * np.log(safe) + (count - wins) * np.log(1 - safe))
 
 
 def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -29,6 +29,11 @@ class Lateness:
         """How far back to look now."""
         return WIDER[self._step % len(WIDER)] if self._delay is None else max(LEAST, ROOM * self._delay)
 
+    def since(self, now: datetime, window: timedelta) -> datetime:
+        """Return from when on to look first: no further back than the window before the newest label that is known."""
+        back = now - self.reach
+        return back if self._newest is None or self._delay is None else max(back, self._newest - window)
+
     def take(self, now: datetime, newest: datetime | None) -> bool:
         """Note the newest labelled answer that a look found, None for none; whether it says how things are now."""
         if newest is not None and (self._newest is None or newest > self._newest):

@@ -45,5 +45,5 @@ def load_ahead(busy: NDArray[np.float64], at: NDArray[np.float64], ahead: float)
     free = max(count - 2, 3)
     noise = float(np.sqrt(rest @ rest / free) * np.sqrt(free / (free - 2)))
     sure = slope - SURE * noise / np.sqrt(spread) if spread else 0.0
-    grown = max(mean + slope * float(middle[-1]) + max(sure, 0.0) * ahead, mean)
+    grown = max(mean + float(slope * middle[-1]) + float(max(sure, 0.0)) * ahead, mean)
     return Load(mean, grown, grown + USUAL * noise, max(grown + PEAK * noise, float(busy.max())))

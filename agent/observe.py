@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.judged import HOURS, QUALITY_WINDOW, STEPPED, Falls, QualityReading, fallen, stepped, wilson
-from agent.lateness import Lateness
+from agent.judged import Falls, QualityReading
+from agent.labelled import Labelled
 from agent.remarks import Remark
 from agent.rollouts import Rollouts, stuck_rollouts
 from agent.shown import Shown, Spoiled
@@ -21,8 +21,6 @@ from tools.errors import ToolError
 from tools.ports import Cluster, InferenceLog, Metrics, Registry, Serving
 from tools.signal import Frame, SeriesKey
 from tools.topology import Topology
-
-LUCK = 1e-6  # chance below which an observation is no luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class Observer:
         self._places: dict[SeriesKey, int] = {}
         self._quality: Mapping[str, QualityReading] = {}
         self._looked_at: datetime | None = None
-        self._late = {service.name: Lateness() for service in fleet.services}
+        self._labelled = Labelled(senses.log)
         self._shown = Shown(senses.log, tuple(s.name for s in fleet.services if s.model), cadence.logs)
         self._falls = Falls()
         self._tried = Tried(senses.registry)
@@ -142,76 +140,7 @@ class Observer:
 
     def _judge_all(self, services: Sequence[Service], others: Mapping[str, QualityReading], now: datetime) -> None:
         """Judge some services anew, and note whose accuracy is falling."""
-        found = {name: reading for service in services for name, reading in self._judge(service, now)}
-        self._falls.note({service.name: found.get(service.name) for service in services}, now)
+        judged = {service.name: self._labelled.judge(service, now) for service in services}
+        found = {name: reading for name, reading in judged.items() if reading is not None}
+        self._falls.note(judged, now)
         self._quality = self._tried.instead(self._fleet.services, {**others, **found}, now)
-
-    def _judge(self, service: Service, now: datetime) -> list[tuple[str, QualityReading]]:
-        if not any(objective.signal == "accuracy" for objective in service.objectives):
-            return []
-        late = self._late[service.name]
-        reading = accuracy(self._senses.log, service.name, now - late.reach, now)
-        stands = late.take(now, reading.newest_at if reading else None)
-        if reading is None or not stands:
-            return []
-        return [(service.name, _stepped(self._senses.log, service, _unsure(self._senses.log, service, reading)))]
-
-
-def accuracy(
-    log: InferenceLog, service: str, since: datetime, now: datetime, version: str = ""
-) -> QualityReading | None:
-    """Return accuracy on the newest ``QUALITY_WINDOW`` of labelled answers since then, optionally of one version."""
-    try:
-        rows = log.window(service, since, now, labelled=True)
-    except ToolError:
-        return None
-    known = np.isfinite(rows.labels)
-    if version:
-        known &= rows.version == version
-    if not known.any():
-        return None
-    newest = float(rows.at[known].max())
-    known &= rows.at > newest - QUALITY_WINDOW.total_seconds()
-    right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
-    count, share = int(known.sum()), float(right.mean())
-    low, high = wilson(share, count)
-    echo = share == 1.0 and _too_good(log, service, count)
-    return QualityReading(now, count, share, low, high, echo, datetime.fromtimestamp(newest, now.tzinfo))
-
-
-def _unsure(log: InferenceLog, service: Service, reading: QualityReading) -> QualityReading:
-    """Look at the hours before where accuracy is below its target, and not surely: did it fall?"""
-    target = next(objective.target for objective in service.objectives if objective.signal == "accuracy")
-    if not reading.accuracy < target <= reading.high or reading.newest_at is None:
-        return reading
-    try:
-        rows = log.window(service.name, reading.newest_at - HOURS[0], reading.newest_at - HOURS[1], labelled=True)
-    except ToolError:
-        return reading
-    known = np.isfinite(rows.labels)
-    return fallen(reading, ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known])
-
-
-def _stepped(log: InferenceLog, service: Service, reading: QualityReading) -> QualityReading:
-    """Look since when accuracy is down where it is, and whether it came down in one step."""
-    target = next(objective.target for objective in service.objectives if objective.signal == "accuracy")
-    if not reading.misses(target) or reading.newest_at is None:
-        return reading
-    try:
-        rows = log.window(service.name, reading.newest_at - STEPPED, reading.at, labelled=True)
-    except ToolError:
-        return reading
-    known = np.isfinite(rows.labels)
-    at = stepped(rows.at[known], ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known])
-    return reading if at is None else replace(reading, stepped_at=datetime.fromtimestamp(at, reading.at.tzinfo))
-
-
-def _too_good(log: InferenceLog, service: str, count: int) -> bool:
-    """Whether so many right answers without a wrong one are no luck, by how well the model did when it was accepted."""
-    try:
-        rows = log.reference(service)
-    except ToolError:
-        return False
-    known = np.isfinite(rows.labels)
-    right = ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known]
-    return len(right) > 0 and float(right.mean()) ** count < LUCK

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agent.case import Hypothesis
 from agent.casebook import Case
-from agent.degrees import goes_further, has_degrees
+from agent.degrees import goes_further, has_degrees, training_of
 from playbooks.bind import Bindings, bind
 from playbooks.plan import Plan, Playbook
 from tools.action import Action, SetSchedulable
@@ -73,7 +73,8 @@ def _tried(
         return Proposal(None, tuple(f"{playbook.id}: {text}" for _, text in lacks), worth_waiting=patient)
     found = _bound(case, playbook, hypothesis, facts, when)
     if before and found.plan is not None and not goes_further(found.plan, before):
-        return Proposal(None, (f"{playbook.id} was tried, and it cannot go further",))
+        said = f"{playbook.id} was tried, and it cannot go further"
+        return Proposal(None, (said,), worth_waiting=training_of(found.plan) is not None)  # newer rows come with time
     return found
 
 

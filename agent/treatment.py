@@ -10,7 +10,16 @@ from agent.misread import MISREAD, read_as_meant
 from agent.observe import Observation
 from agent.progress import begun, plan_of, unspent
 from agent.round import Round, State
-from agent.verify import labelled_well, rolled_out, standing, stepping, stood_since, well_since, within_budget
+from agent.verify import (
+    labelled_well,
+    outgrown,
+    rolled_out,
+    standing,
+    stepping,
+    stood_since,
+    well_since,
+    within_budget,
+)
 from config.fleet import Service
 from playbooks.plan import Execution, Plan
 from policies.approvals import fold
@@ -19,6 +28,7 @@ from tools.errors import Ambiguous, Refused, ToolError, Transient
 
 LATE_LABELS = timedelta(minutes=30)  # more time for the proof, where answers are judged by labels, at least
 FED_AGAIN = "what is read comes as it did before"
+TOO_LITTLE = "labels say that what was learnt is not enough, and there is more to learn from"
 ENOUGH = timedelta(minutes=10)  # after the first label is in, for enough of them
 
 
@@ -87,7 +97,7 @@ class Treatment(Round):
         began = desk.since(case.incident.id, "VERIFYING") or scene.now
         well = well_since(scene, service, began)
         proofs = {
-            labelled_well(scene, service, began),
+            (labels := labelled_well(scene, service, began, plan)),
             within_budget(scene, service, case),
             rolled_out(scene, service, case),
             (engines := stepping(scene, case)),
@@ -102,6 +112,10 @@ class Treatment(Round):
         if engines == "broken" and (held or stood_since(case, began)):  # another fault, for which this is not undone
             desk.authority.forget(plan.id)
             self.outcome(case, "not_recovered", f"{plan.playbook} is done and stays, but an engine stands still")
+            return {"go": "begin"}
+        if labels == "broken" and outgrown(plan, scene):
+            desk.authority.forget(plan.id)
+            self.outcome(case, "not_recovered", f"{plan.playbook} is done and stays, but {TOO_LITTLE}")
             return {"go": "begin"}
         if read == "broken":  # and still better than what was before: to undo it would harm
             desk.authority.forget(plan.id)

@@ -7,10 +7,16 @@ from typing import Literal
 
 from agent.case import Measured
 from agent.casebook import Case
-from agent.observe import Observation, Scene, accuracy
+from agent.degrees import more_to_learn, training_of
+from agent.judged import QUALITY_WINDOW, wilson
+from agent.labelled import accuracy
+from agent.lessons import JUDGES
+from agent.observe import Observation, Scene
 from agent.rollouts import ROLLOUT
 from agent.working import has_work
 from config.fleet import Objective, Service
+from playbooks.plan import Plan
+from tools.errors import ToolError
 
 State = Literal["holds", "broken", "no_data"]
 MISSED = 3  # usual gaps between two looks, above which nobody looked
@@ -96,15 +102,50 @@ def stood_since(case: Case, since: datetime) -> bool:
     return any(each.detector == "stuck" and each.onset_at > since for each in case.incident.anomalies)
 
 
-def labelled_well(scene: Scene, service: Service, since: datetime) -> State:
-    """Return whether accuracy is back, judged on answers given after ``since`` whose labels are known."""
+def labelled_well(scene: Scene, service: Service, since: datetime, plan: Plan | None = None) -> State:
+    """Return whether accuracy surely is back, judged on answers given after ``since`` whose labels are known.
+
+    What lives near its promise never surely keeps it: of a whole quarter of an hour the likelier is taken. Whether what
+    ``plan`` trained surely fails is known earlier.
+    """
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)
     if target is None:
         return "holds"
+    if plan is not None and _would_fail(plan, scene, service, target):
+        return "broken"
     reading = accuracy(scene.senses.log, service.name, since, scene.now)
     if reading is None or reading.rows < LEAST_LABELS:
         return "no_data"
-    return "holds" if reading.accuracy >= target else "broken"
+    if reading.newest_at is not None and reading.newest_at - since >= QUALITY_WINDOW:
+        return "holds" if reading.accuracy >= target else "broken"
+    return "holds" if reading.low >= target else "no_data"
+
+
+def _would_fail(plan: Plan, scene: Scene, service: Service, target: float) -> bool:
+    """Whether a trained version surely breaks the promise on the newest labelled answers, whoever gave them.
+
+    Labels of its own come much later. It learnt from too few rows then, or of a world that went on changing.
+    """
+    lesson, newest = training_of(plan), _newest_label(scene, service)
+    if lesson is None or newest is None:
+        return False
+    start = max(lesson.end_at, newest - QUALITY_WINDOW)
+    try:
+        found = scene.senses.registry.compare(service.name, lesson.version, lesson.version, start, scene.now)
+    except ToolError:
+        return False
+    return found.rows >= JUDGES and wilson(found.accuracy[lesson.version], found.rows)[1] < target
+
+
+def outgrown(plan: Plan, scene: Scene) -> bool:
+    """Whether a plan trained a version, and there is more to learn from by now."""
+    lesson, newest = training_of(plan), _newest_label(scene, scene.fleet.service(plan.service))
+    return lesson is not None and newest is not None and more_to_learn(lesson, newest)
+
+
+def _newest_label(scene: Scene, service: Service) -> datetime | None:
+    reading = scene.observation.quality.get(service.name)
+    return None if reading is None else reading.newest_at
 
 
 def measured(case: Case, scene: Scene, service: Service, since: datetime | None) -> tuple[Measured, ...]:

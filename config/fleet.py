@@ -149,7 +149,7 @@ class Cadence(Frozen):
 
     tick: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0), description="between two observations")
     quality: Duration = Field(
-        default=timedelta(minutes=5), gt=timedelta(0), description="between two looks at inference logs"
+        default=timedelta(minutes=2), gt=timedelta(0), description="between two looks at inference logs"
     )
     logs: Duration = Field(
         default=timedelta(minutes=10),

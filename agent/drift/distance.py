@@ -81,7 +81,7 @@ def psi(reference: Counts, current: Counts) -> Floats:
     """Return the population stability index of folded counts; empty bins of both sides are left out.
 
     >>> round(float(psi(np.array([[50, 50]]), np.array([[90, 10]]))[0]), 2)
-    0.86
+    0.85
     """
     used = (reference + current) > 0
     kinds = used.sum(axis=1, keepdims=True)

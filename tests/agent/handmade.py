@@ -106,6 +106,7 @@ class Records:
         self.versions: tuple[str, ...] = ()
         self.gain: tuple[float, float, float] | None = None
         self.only: dict[str, int] = {}  # rows that one version alone is right on
+        self.count = 500  # rows that two versions are compared on
         self.would = 0.9  # accuracy of whatever the champion is compared with
         self.loss = 0.3  # its log loss
         self.compared: list[str] = []
@@ -124,7 +125,7 @@ class Records:
         if self.gain is None:
             raise Absent("no labelled rows")
         self.asked.append((start, end))
-        return self._compared(service, first, second, 500)
+        return self._compared(service, first, second, self.count)
 
     def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
         self.handed.append(rows)

@@ -1,5 +1,6 @@
 """What was added and is in use stays, and more of it may follow; what nobody uses is taken back."""
 
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,9 +11,9 @@ from agent.desk import Desk
 from agent.treatment import Treatment
 from playbooks.plan import Execution, Plan
 from policies.authority import Authority
-from tests.agent.handmade import TALK, TALKING, case_of, guess, plan, scene, seen, topology
+from tests.agent.handmade import START, TALK, TALKING, case_of, guess, plan, scene, seen, topology
 from tests.agent.test_plan import plans
-from tools.action import SetReplicas
+from tools.action import SetReplicas, TrainModel
 from tools.memory_journal import MemoryJournal
 
 
@@ -58,6 +59,25 @@ def test_a_larger_dose_is_another_cure_and_the_same_one_is_not() -> None:
     assert not goes_further(wider(5), [wider(4), wider(5)])
     assert not goes_further(plan(), [plan()])
     assert not has_degrees(plan())
+
+
+def taught(start: int, end: int) -> Plan:
+    lesson = TrainModel(
+        service="score", model="score", version="new", start_at=minutes(start), end_at=minutes(end), max_seconds=600.0
+    )
+    return plan(lesson, service="score", playbook="retrain")
+
+
+def minutes(count: int) -> datetime:
+    return START + timedelta(minutes=count)
+
+
+def test_newer_rows_are_another_lesson_and_the_same_ones_are_not() -> None:
+    assert has_degrees(taught(0, 10))
+    assert goes_further(taught(0, 15), [taught(0, 10)])
+    assert not goes_further(taught(0, 14), [taught(0, 10)])
+    assert not goes_further(taught(0, 15), [taught(0, 10), taught(0, 14)])
+    assert not goes_further(taught(0, 15), [wider(4)])
 
 
 def test_more_replicas_are_tried_where_fewer_were_not_enough() -> None:

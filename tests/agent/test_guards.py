@@ -10,7 +10,7 @@ from agent.guards import checker, still_needed, wager
 from playbooks.plan import Guard
 from policies.authority import Grant
 from policies.decision import Decision, Reason, Verdict
-from tests.agent.handmade import START, TALK, Records, plan, rows, scene, seen
+from tests.agent.handmade import START, TALK, TICK, Records, plan, rows, scene, seen
 from tools.action import TrainModel
 from tools.records import InferenceWindow
 
@@ -55,6 +55,24 @@ def test_a_candidate_is_judged_on_rows_that_its_training_did_not_see() -> None:
     assert records.asked == [(end, shown.now)]
 
 
+@pytest.mark.parametrize(
+    ("would", "attempt", "count", "word"),
+    [
+        (0.9, 1, 500, "holds"),
+        (0.8, 1, 500, "broken"),  # of the promised 80 % it may be short: rows that are newer come in by the minute
+        (0.8, 2, 500, "holds"),  # more cannot be had
+        (0.9, 1, 150, "inconclusive"),  # too few to judge by, so far
+    ],
+)
+def test_a_first_training_that_may_not_do_is_made_again(would: float, attempt: int, count: int, word: str) -> None:
+    records = Records()
+    records.gain, records.would, records.count = (-0.2, -0.1, -0.05), would, count
+    train = TrainModel(service="score", model="score", version="new", start_at=START, end_at=START + TICK)
+    made = plan(train, service="score", attempt=attempt)
+    shown = scene(seen(LATER, {}), records=records)
+    assert checker(lambda: shown)(Guard(kind="better_model", args=VERSIONS), made).verdict == word
+
+
 def live(right: float, count: int = 100) -> Records:
     """Rows of both versions, the new one this often right."""
     old, new, records = rows(300, right=0.9), rows(count, right=right, version="new"), Records()
@@ -97,6 +115,32 @@ def test_nothing_is_waited_for_where_a_candidate_surely_is_better_and_answers(
     assert (found.verdict, found.sure) == ("holds", sure)
     del args["since"]  # after the hold nobody need be sure
     assert not checker(lambda: shown)(Guard(kind="live_split", args=args), plan()).sure
+
+
+@pytest.mark.parametrize(
+    ("answered", "errors", "sure"),
+    [
+        (3, 0.0004, True),  # a twentieth, of which a sample says little: but next to no request fails at all
+        (3, 0.02, False),  # all that fail may be its own
+        (3, float("nan"), False),  # nobody counts them
+        (0, 0.0004, False),  # it is said to answer, and does not
+    ],
+)
+def test_requests_that_fail_are_counted_where_a_sample_is_too_small(answered: int, errors: float, sure: bool) -> None:
+    records, old = Records(), rows(60)
+    version = np.where(np.arange(60) < answered, "new", "v2")
+    records.rows = InferenceWindow("score", old.names, old.at, old.features, old.scores, old.labels * np.nan, version)
+    records.gain, records.only = (-0.2, -0.1, -0.05), {"new": 40, "v2": 5}
+    args = {
+        **VERSIONS,
+        "share": "5",
+        "next": "100",
+        "since": datetime.fromtimestamp(old.at[0], START.tzinfo).isoformat(),
+    }
+    shown = scene(seen(LATER, {("error_ratio", "service/score"): errors}), records=records)
+    assert checker(lambda: shown)(Guard(kind="live_split", args=args), plan(service="score")).sure is sure
+    args |= {"share": "1", "next": "5"}  # so few that nobody need have seen an answer yet
+    assert checker(lambda: shown)(Guard(kind="live_split", args=args), plan(service="score")).sure
 
 
 @pytest.mark.parametrize("share", [0.5, 0.4])

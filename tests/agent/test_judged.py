@@ -8,7 +8,7 @@ import pytest
 
 from agent.analysts import quality
 from agent.detect import Watch
-from agent.judged import QualityReading, fallen
+from agent.judged import QualityReading, badly, fallen
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, START, TICK, Records, anomaly, incident, scene, seen
 from tests.agent.test_observe import Port, observer
@@ -61,3 +61,25 @@ def test_the_diagnosis_says_what_it_was_before() -> None:
         assert (said.weight > 0) is down
         assert ("hours before it was 90.0%" in said.text) is down
     assert SMALL.late == timedelta(0)
+
+
+@pytest.mark.parametrize(("lately", "alarmed"), [(0.55, True), (0.9, False), (0.79, False)])
+def test_a_fall_of_two_minutes_is_told_though_a_quarter_of_an_hour_is_not_down(lately: float, alarmed: bool) -> None:
+    port = Port()
+    at = START.timestamp() - np.linspace(9 * 3600, 1, 9 * 60 * 128)
+    share = np.where(at > START.timestamp() - 150, lately, 0.9)
+    right = (np.arange(len(at)) * 0.6180339887 % 1.0) < share
+    labels = (np.arange(len(at)) % 2).astype(np.float64)
+    scores = np.where(right, labels, 1 - labels).astype(np.float64) * 0.8 + 0.1
+    port.rows = InferenceWindow("score", ("x",), at, np.zeros((len(at), 1)), scores, labels, np.full(len(at), "v2"))
+    reading = observer(port).look().quality["score"]
+    assert reading.misses(0.8) is alarmed
+    assert (reading.rows < 400) is alarmed  # the stretch that is bad, and nothing of what was well before
+
+
+def test_answers_as_right_as_ever_do_not_fall_by_chance() -> None:
+    rng = np.random.default_rng(5)
+    for usual, target in ((0.9, 0.78), (0.8, 0.78), (0.78, 0.78)):
+        right = rng.random(200_000) < usual
+        looks = range(1920, len(right), 256)
+        assert not any(badly(right[end - 1920 : end], usual, target) for end in looks)

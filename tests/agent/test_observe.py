@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.observe import Observer, Senses, accuracy
+from agent.labelled import accuracy
+from agent.observe import Observer, Senses
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, START, TICK, Records, rows, topology
 from tools.errors import Absent, Transient

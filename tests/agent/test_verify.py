@@ -1,5 +1,6 @@
 """Proof needs whole data, and eyes that were open."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,16 @@ import pytest
 from agent.judged import QualityReading, wilson
 from agent.observe import Scene
 from agent.treatment import labels_wait
-from agent.verify import LEAST_LABELS, labelled_well, measured, standing, stepping, well_since, within_budget
+from agent.verify import (
+    LEAST_LABELS,
+    labelled_well,
+    measured,
+    outgrown,
+    standing,
+    stepping,
+    well_since,
+    within_budget,
+)
 from tests.agent.handmade import (
     FLEET,
     START,
@@ -18,11 +28,13 @@ from tests.agent.handmade import (
     anomaly,
     case_of,
     incident,
+    plan,
     rows,
     scene,
     seen,
     topology,
 )
+from tools.action import TrainModel
 
 SERVICE, SCORE = FLEET.service("talk"), FLEET.service("score")
 GOOD, BAD, NONE = 0.01, 0.5, float("nan")
@@ -88,6 +100,44 @@ def test_accuracy_is_proven_by_labels_of_answers_given_since(right: float, count
     assert labelled_well(scene(seen(62, {}), records=records), SCORE, START) == word
     assert labelled_well(scene(seen(62, {}), records=records), SCORE, START + timedelta(minutes=40)) == "no_data"
     assert labelled_well(scene(seen(62, {})), SERVICE, START) == "holds"  # nothing was promised about accuracy
+
+
+@pytest.mark.parametrize(
+    ("right", "minutes", "word"),
+    [(0.82, 5, "no_data"), (0.82, 20, "holds"), (0.78, 5, "no_data"), (0.78, 20, "broken"), (0.9, 5, "holds")],
+)
+def test_accuracy_near_its_promise_takes_a_quarter_of_an_hour_to_prove(right: float, minutes: int, word: str) -> None:
+    records = Records()
+    records.rows = rows(1200, right=right)  # 40 a minute until START + 30 min, of a promised 80 %
+    since = START + timedelta(minutes=30 - minutes)
+    assert labelled_well(scene(seen(62, {}), records=records), SCORE, since) == word
+
+
+LESSON = TrainModel(service="score", model="score", version="new", start_at=START, end_at=START + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    ("would", "count", "word"), [(0.7, 500, "broken"), (0.79, 500, "no_data"), (0.7, 199, "no_data")]
+)
+def test_what_was_trained_is_known_to_fail_before_labels_of_its_own(would: float, count: int, word: str) -> None:
+    records, newest = Records(), START + timedelta(minutes=14)
+    records.gain, records.would, records.count = (-0.2, -0.1, -0.05), would, count
+    reading = QualityReading(START, 900, 0.7, 0.67, 0.73, newest_at=newest)
+    shown = scene(replace(seen(62, {}), quality={"score": reading}), records=records)
+    made = plan(LESSON, service="score")
+    assert labelled_well(shown, SCORE, shown.now, made) == word
+    assert labelled_well(shown, SCORE, shown.now, plan(service="score")) == "no_data"  # it trained nothing
+    if count >= 200:
+        assert records.asked[0] == (LESSON.end_at, shown.now)  # on rows that it did not learn from
+
+
+@pytest.mark.parametrize(("minutes", "more"), [(14, False), (15, True)])
+def test_there_is_more_to_learn_from_by_half_as_much_again(minutes: int, more: bool) -> None:
+    reading = QualityReading(START, 900, 0.7, 0.67, 0.73, newest_at=START + timedelta(minutes=minutes))
+    shown = scene(replace(seen(62, {}), quality={"score": reading}))
+    assert outgrown(plan(LESSON, service="score"), shown) is more
+    assert not outgrown(plan(service="score"), shown)
+    assert not outgrown(plan(LESSON, service="score"), scene(seen(62, {})))
 
 
 def test_a_case_about_money_is_over_within_the_budget() -> None:

@@ -63,7 +63,7 @@ def test_training_is_waited_for_without_asking_again() -> None:
     execution = stage.executor().advance(plan)
     assert (execution.state, execution.steps[0].state) == ("holding", "running")
     assert stage.finish(plan).state == "done"
-    assert [verb for _, verb in stage.world.effects] == ["train_model", *["set_split"] * 5, "set_alias"]
+    assert [verb for _, verb in stage.world.effects] == ["train_model", *["set_split"] * 4, "set_alias"]
 
 
 def test_a_broken_guard_undoes_in_reverse_order() -> None:
@@ -406,8 +406,8 @@ def test_a_hold_is_cut_short_where_every_guard_is_sure_and_turned_round_where_on
         began = stage.clock.at
         state = stage.finish(plan_of("retrain")).state
         took[word] = ((stage.clock.at - began).total_seconds() / 60, state)
-    assert took["holds"] == (22.0, "done")  # 2 for the training, then 2, 3 and three times 5 minutes
-    assert took["sure"] == (9.0, "done")  # half a minute each, but for the last, which nothing depends on
+    assert took["holds"] == (17.0, "done")  # 2 for the training, then 2, 3 and twice 5 minutes
+    assert took["sure"] == (8.5, "done")  # half a minute each, but for the last, which nothing depends on
     assert took["broken"] == (2.5, "undone")
 
 
