@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.degrees import training_of
-from agent.judged import wilson
+from agent.judged import LIKELY, wilson
 from agent.lessons import JUDGES
 from agent.observe import Scene
 from agent.shown import LATELY, as_shown, read_spoils
@@ -27,8 +27,8 @@ SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
 SCRAPED = timedelta(seconds=15)  # how old the newest sample may be
+AGAIN = 2  # trainings of which more than "better" is wanted
 WORTH = 0.05  # of all answers, that a version without columns must gain to be put in the place of the whole one
-LIKELY = 1.0  # 84 %, on one side
 SURE = 1.645  # 95 %, on one side
 
 
@@ -103,14 +103,14 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
 
 
 def _enough(plan: Plan, scene: Scene, right: tuple[float, int], text: str) -> GuardVerdict:
-    """Let a better version go on; but a first training that may still break the promise is made again, of newer rows.
+    """Let a better version go on; but a training that may still break the promise is made again, of newer rows.
 
-    A world that goes on changing while labels are late leaves what learnt of it behind. A second one may be all that
-    can be had: better is enough then. ``right``: the share of right answers, of so many.
+    A world that goes on changing while labels are late leaves what learnt of it behind. A third training may be all
+    that can be had: better is enough then. ``right``: the share of right answers, of so many.
     """
     targets = [each.target for each in scene.fleet.service(plan.service).objectives if each.signal == "accuracy"]
     share, rows = right
-    if plan.attempt > 1 or training_of(plan) is None or all(wilson(share, rows, LIKELY)[0] >= each for each in targets):
+    if all(wilson(share, rows, LIKELY)[0] >= each for each in targets) or plan.attempt > AGAIN or not training_of(plan):
         return GuardVerdict(verdict="holds", text=text)
     return GuardVerdict(verdict="broken", text=f"{text}; right on {share:.1%}, which may not do: newer rows are coming")
 

@@ -13,6 +13,7 @@ TRIFLE, LEAST = 0.05, 1000  # of accuracy; labelled answers of those hours
 STEPPED = timedelta(hours=2)  # of labelled answers in which a step down is looked for
 LITTLE = 0.7  # standard errors between the halves after a step, from which on the fall goes on
 SURELY = 10.0  # nats by which a step must fit better than none: chance gives some, at the best of so many places
+LIKELY = 1.0  # standard errors: 84 %, on one side
 LEAST_BESIDE = 200  # labelled answers on either side of a step
 FELL = 18.0  # nats: of answers as right as ever, a stretch so bad comes once in e**18, half a year of 256 a minute
 BELOW = 3.0  # nats by which that stretch must fit a broken promise better than one that is just kept

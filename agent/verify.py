@@ -8,7 +8,7 @@ from typing import Literal
 from agent.case import Measured
 from agent.casebook import Case
 from agent.degrees import more_to_learn, training_of
-from agent.judged import QUALITY_WINDOW, wilson
+from agent.judged import LIKELY, QUALITY_WINDOW, wilson
 from agent.labelled import accuracy
 from agent.lessons import JUDGES
 from agent.observe import Observation, Scene
@@ -106,7 +106,7 @@ def labelled_well(scene: Scene, service: Service, since: datetime, plan: Plan | 
     """Return whether accuracy surely is back, judged on answers given after ``since`` whose labels are known.
 
     What lives near its promise never surely keeps it: of a whole quarter of an hour the likelier is taken. Whether what
-    ``plan`` trained surely fails is known earlier.
+    ``plan`` trained is likely to fail is known earlier.
     """
     target = next((o.target for o in service.objectives if o.signal == "accuracy"), None)
     if target is None:
@@ -122,9 +122,10 @@ def labelled_well(scene: Scene, service: Service, since: datetime, plan: Plan | 
 
 
 def _would_fail(plan: Plan, scene: Scene, service: Service, target: float) -> bool:
-    """Whether a trained version surely breaks the promise on the newest labelled answers, whoever gave them.
+    """Whether a trained version likely breaks the promise on the newest labelled answers, whoever gave them.
 
-    Labels of its own come much later. It learnt from too few rows then, or of a world that went on changing.
+    Labels of its own come much later. It learnt from too few rows then, or of a world that went on changing; that there
+    are more rows to learn from by now harms nobody, so that likely is enough.
     """
     lesson, newest = training_of(plan), _newest_label(scene, service)
     if lesson is None or newest is None:
@@ -134,7 +135,7 @@ def _would_fail(plan: Plan, scene: Scene, service: Service, target: float) -> bo
         found = scene.senses.registry.compare(service.name, lesson.version, lesson.version, start, scene.now)
     except ToolError:
         return False
-    return found.rows >= JUDGES and wilson(found.accuracy[lesson.version], found.rows)[1] < target
+    return found.rows >= JUDGES and wilson(found.accuracy[lesson.version], found.rows, LIKELY)[1] < target
 
 
 def outgrown(plan: Plan, scene: Scene) -> bool:

@@ -117,7 +117,8 @@ LESSON = TrainModel(service="score", model="score", version="new", start_at=STAR
 
 
 @pytest.mark.parametrize(
-    ("would", "count", "word"), [(0.7, 500, "broken"), (0.79, 500, "no_data"), (0.7, 199, "no_data")]
+    ("would", "count", "word"),
+    [(0.7, 500, "broken"), (0.79, 500, "no_data"), (0.775, 500, "broken"), (0.7, 199, "no_data")],
 )
 def test_what_was_trained_is_known_to_fail_before_labels_of_its_own(would: float, count: int, word: str) -> None:
     records, newest = Records(), START + timedelta(minutes=14)
