@@ -26,6 +26,7 @@ SHIFTED = 0.15  # of the share of positives
 FRESH, STALE = timedelta(minutes=30), timedelta(days=2)  # of a version that is promoted at once, or is an old one
 REMEMBERED = timedelta(days=7)  # promotions that may be what is wrong now
 RANKED, LYING = 0.03, 0.08  # of pairs; between the mean score and the share of positives
+COMPARED = 400  # labelled rows, by which kinds of cases are compared
 UNEQUAL = 0.25  # accuracy between two halves of the cases
 
 
@@ -208,29 +209,42 @@ def _inputs(notes: Notes, scene: Scene, service: Service) -> None:
         return
     if len(rows.at) >= LEAST:
         inputs.spoiled(notes, entity, reference, rows)
-        _truths(notes, entity, reference, labelled)
+        began = None if reading is None else reading.stepped_at or reading.fell_at
+        _truths(notes, entity, reference, labelled, began)
         inputs.moved(notes, scene, entity, (reference, rows))
 
 
-def _truths(notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow) -> None:
-    """Say what the newest rows whose labels are known show."""
+def _truths(
+    notes: Notes, entity: str, reference: InferenceWindow, rows: InferenceWindow, began: datetime | None
+) -> None:
+    """Say what the newest rows whose labels are known show, those of before a fall left out where it is known when."""
     if not len(rows.at):
         return
-    known = np.isfinite(rows.labels) & (rows.at > rows.at[-1] - LABELLED.total_seconds())
+    back = float(rows.at[-1]) - LABELLED.total_seconds()
+    start = max(back, began.timestamp() if began else back)
+    known = np.isfinite(rows.labels) & (rows.at >= start)
     if known.sum() >= LEAST:
-        _segments(notes, entity, rows, known)
+        _segments(notes, entity, rows, known, young=start > back)
         shift = float(rows.labels[known].mean() - np.nanmean(reference.labels))
         notes.add("labels_shifted", entity, 2.5 if abs(shift) > SHIFTED else -1.5, f"share of positives {shift:+.1%}")
         if inputs.DATE in rows.names:
             _dates(notes, entity, rows, known)
 
 
-def _segments(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:
-    """Compare how right the answers are between kinds of cases."""
+def _segments(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_], *, young: bool) -> None:
+    """Compare how right the answers are between kinds of cases; of few rows, alikeness is not known yet.
+
+    ``young``: more rows come, for the fall began a while ago.
+    """
     right = (rows.scores[known] >= 0.5) == (rows.labels[known] >= 0.5)
     name, best, worst = unequal(rows.names, rows.features[known], right)
     text = f"answers are right {best:.0%} in one half of {name}, {worst:.0%} in the other"
-    notes.add("segment_worse", entity, 2.5 if best - worst > UNEQUAL else -1.5, text)
+    share, gap = float(right.mean()), best - worst
+    noise = 2 * float(np.sqrt(share * (1 - share) / len(right)))  # of the gap between two halves
+    if young and gap <= UNEQUAL and (len(right) < COMPARED or gap + 2 * noise > UNEQUAL):
+        notes.add("segment_worse", entity, 0.0, f"{BLIND} on kinds of cases: {len(right)} labelled answers, {text}")
+        return
+    notes.add("segment_worse", entity, 2.5 if gap > UNEQUAL else -1.5, text)
 
 
 def _dates(notes: Notes, entity: str, rows: InferenceWindow, known: NDArray[np.bool_]) -> None:
