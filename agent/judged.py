@@ -75,10 +75,10 @@ def badly(right: NDArray[np.bool_], usual: float, target: float) -> int:
     >>> badly(right, 0.9, 0.78), badly(right[:1620], 0.9, 0.78), badly(right, 0.62, 0.78)
     (300, 0, 0)
     """
+    if len(right) < LEAST_BESIDE or not np.count_nonzero(right[-LEAST_BESIDE:]) < target * LEAST_BESIDE:
+        return 0
     count = np.arange(1.0, len(right) + 1)
     wins = np.cumsum(right[::-1], dtype=np.float64)
-    if len(right) < LEAST_BESIDE or not wins[LEAST_BESIDE - 1] < target * LEAST_BESIDE:
-        return 0
     share = wins / count
     low = (share < min(target, usual - TRIFLE)) & (count >= LEAST_BESIDE)
     best = _likely(wins, count)

@@ -61,7 +61,7 @@ def accuracy(
 def _between(log: InferenceLog, service: str, since: datetime, until: datetime, version: str = "") -> Answers:
     """Return the labelled answers of some time, none where the log cannot be read."""
     try:
-        rows = log.window(service, since, until, labelled=True)
+        rows = log.window(service, since, until, labelled=True, features=False)
     except ToolError:
         return Answers(np.empty(0), np.empty(0, np.bool_))
     known = np.isfinite(rows.labels)

@@ -32,7 +32,7 @@ def lessons(
     onset = min(anomaly.onset_at for anomaly in case.incident.anomalies)
     since = _since(service, champion, scene, (case, past), onset)
     try:
-        rows = scene.senses.log.window(service, since, scene.now, labelled=True)
+        rows = scene.senses.log.window(service, since, scene.now, labelled=True, features=False)
     except ToolError:
         return None
     known = np.isfinite(rows.labels)

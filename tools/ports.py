@@ -62,10 +62,12 @@ class Registry(Protocol):
 class InferenceLog(Protocol):
     """Reads logged inferences."""
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         """Return the rows logged in [start, end), with the labels that are known by now; may be empty.
 
-        ``labelled``: those alone whose label is known.
+        ``labelled``: those alone whose label is known. Without ``features`` none is read, and the array is (n, 0).
         """
         ...
 

@@ -95,14 +95,16 @@ class WorldLog:
             delay = LABEL_DELAY * self.late.get(service, 1.0) * self.late.get("", 1.0)
             self._until[service] = max(until, (at - delay).timestamp())
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         """Return the rows logged in [start, end), with the labels that are known by now."""
         scorer = self._scorers.get(service)
         if scorer is None:
             raise Absent(f"{service} logs no inferences")
         known = float(np.nextafter(self._until[service], np.inf))
         last = min(end.timestamp(), known) if labelled else end.timestamp()
-        rows = scorer.log.between(start.timestamp(), last)
+        rows = scorer.log.between(start.timestamp(), last, features=features)
         return _window(scorer, rows, self._until[service])
 
     def recomputed(self, service: str, start: datetime, end: datetime) -> Recomputed:
@@ -126,7 +128,7 @@ def _window(scorer: Scorer, rows: LoggedRows, labelled_until: float) -> Inferenc
     names = np.array(scorer.names, dtype=np.str_)
     return InferenceWindow(
         service=scorer.service.name,
-        names=scorer.problem.names,
+        names=scorer.problem.names[: rows.features.shape[1]],
         at=rows.at,
         features=rows.features,
         scores=rows.scores,

@@ -47,14 +47,14 @@ class RowLog:
         self._off[places] = rows.off
         self._written += len(rows.at)
 
-    def between(self, start: float, end: float) -> LoggedRows:
-        """Return the rows with ``start <= at < end``."""
+    def between(self, start: float, end: float, *, features: bool = True) -> LoggedRows:
+        """Return the rows with ``start <= at < end``; without ``features`` theirs are (n, 0)."""
         oldest = max(self._written - len(self._at), 0)
         low, high = (oldest + self._before(oldest, moment) for moment in (start, end))
         places = self._places(low, max(low, high))
         return LoggedRows(
             self._at[places].copy(),
-            self._features[places].astype(np.float64),
+            self._features[places, : self._features.shape[1] * features].astype(np.float64),
             self._scores[places].astype(np.float64),
             self._truth[places].astype(np.float64),
             self._version[places].copy(),

@@ -148,7 +148,9 @@ class Records:
             only=self.only,
         )
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         if self.rows is None:
             raise Absent("no log")
         keep = (self.rows.at >= start.timestamp()) & (self.rows.at < end.timestamp())

@@ -40,7 +40,9 @@ class Port(Records):
     def history(self, *_: Any) -> tuple[Frame, ...]:
         return ()
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> Any:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> Any:
         self.windows += 1
         return super().window(service, start, end, labelled=labelled)
 

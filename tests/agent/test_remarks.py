@@ -61,7 +61,9 @@ class Log:
     def keys(self, rows: str, column: str) -> Column:
         return Rows(rows, id=[f"r{at}" for at in range(1900)]).column(column)
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         return windowed(self.rows(service, start, end))
 
     def reference(self, service: str) -> InferenceWindow:

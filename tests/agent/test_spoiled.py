@@ -126,7 +126,9 @@ def test_what_cannot_be_read_is_no_all_clear() -> None:
     class Throttled(Records):
         fails = False
 
-        def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+        def window(
+            self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+        ) -> InferenceWindow:
             if self.fails:
                 raise Transient("429")
             return super().window(service, start, end, labelled=labelled)

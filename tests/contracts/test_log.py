@@ -105,6 +105,15 @@ def test_the_ends_of_a_window_are_in_and_out(logged: Logged) -> None:
     assert sum(len(part.at) for part in (*parts, rest)) == len(whole.at)
 
 
+def test_answers_are_read_without_their_features(logged: Logged) -> None:
+    now = logged.world.clock.now()
+    whole = logged.log.window(logged.service, now - HOUR, now, labelled=True)
+    bare = logged.log.window(logged.service, now - HOUR, now, labelled=True, features=False)
+    assert (bare.features.shape, bare.names) == ((len(whole.at), 0), ())
+    for name in ("at", "scores", "labels", "version"):
+        np.testing.assert_array_equal(getattr(bare, name), getattr(whole, name))
+
+
 def test_rows_stand_beside_the_same_computed_anew(logged: Logged) -> None:
     now = logged.world.clock.now()
     found = logged.log.recomputed(logged.service, now - HOUR / 6, now)

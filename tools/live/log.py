@@ -28,14 +28,16 @@ class TableLog:
     def __init__(self, tables: tuple[LogTable, ...]) -> None:
         self._tables: Mapping[str, LogTable] = {table.service: table for table in tables}
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         """Return the rows logged in [start, end), oldest first, with the labels that are known by now."""
         logged = self._of(service)
         with translated(logged.rows):
             shown = _between(logged, start, end)
             if labelled and logged.label in shown.columns:
                 shown = shown.filter(shown[logged.label].notnull())
-            return _read(service, logged, shown)
+            return _read(service, logged, shown, features=features)
 
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the model was accepted on; ``Absent`` when none are named."""
@@ -170,10 +172,10 @@ def _column(table: Any, name: str) -> Any:
     return table[name]
 
 
-def _read(service: str, logged: LogTable, table: Any) -> InferenceWindow:
+def _read(service: str, logged: LogTable, table: Any, *, features: bool = True) -> InferenceWindow:
     import ibis
 
-    names = logged.features or _numeric(logged, table)
+    names = (logged.features or _numeric(logged, table)) if features else ()
     picked = {"at": table["prunella_at"], "score": _number(table, logged.score)}
     picked |= {f"x{place}": _number(table, name) for place, name in enumerate(names)}
     picked["label"] = _number(table, logged.label) if logged.label in table.columns else ibis.null("float64")

@@ -40,9 +40,11 @@ class NoRegistry:
 class NoLog:
     """Implements ``tools.ports.InferenceLog`` and ``LogTables`` where there is none."""
 
-    def window(self, service: str, start: datetime, end: datetime, *, labelled: bool = False) -> InferenceWindow:
+    def window(
+        self, service: str, start: datetime, end: datetime, *, labelled: bool = False, features: bool = True
+    ) -> InferenceWindow:
         """Raise ``Absent``."""
-        del service, start, end, labelled
+        del service, start, end, labelled, features
         _absent("inference log")
 
     def reference(self, service: str) -> InferenceWindow:
