@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.degrees import training_of
 from agent.judged import LIKELY, wilson
 from agent.lessons import JUDGES
 from agent.observe import Scene
@@ -98,21 +97,21 @@ def _better(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
     if found.rows < JUDGES:
         return GuardVerdict(verdict="inconclusive", text=f"{text}; {JUDGES} are wanted")
     if found.gain_high < 0:
-        return _enough(plan, scene, (found.accuracy[first], found.rows), text)
+        if guard.args.get("enough") and not _enough(plan, scene, found.accuracy[first], found.rows):
+            said = f"right on {found.accuracy[first]:.1%}, which may not do: newer rows are coming"
+            return GuardVerdict(verdict="broken", text=f"{text}; {said}")
+        return GuardVerdict(verdict="holds", text=text)
     return GuardVerdict(verdict="broken" if found.gain_low > 0 else "inconclusive", text=text)
 
 
-def _enough(plan: Plan, scene: Scene, right: tuple[float, int], text: str) -> GuardVerdict:
-    """Let a better version go on; but a training that may still break the promise is made again, of newer rows.
+def _enough(plan: Plan, scene: Scene, share: float, rows: int) -> bool:
+    """Whether a version that is right on such a share of so many rows likely keeps the promise, or must do.
 
-    A world that goes on changing while labels are late leaves what learnt of it behind. A third training may be all
-    that can be had: better is enough then. ``right``: the share of right answers, of so many.
+    A world that goes on changing while labels are late leaves what learnt of it behind: then a training is made again,
+    of newer rows. A third one may be all that can be had: better is enough then.
     """
     targets = [each.target for each in scene.fleet.service(plan.service).objectives if each.signal == "accuracy"]
-    share, rows = right
-    if all(wilson(share, rows, LIKELY)[0] >= each for each in targets) or plan.attempt > AGAIN or not training_of(plan):
-        return GuardVerdict(verdict="holds", text=text)
-    return GuardVerdict(verdict="broken", text=f"{text}; right on {share:.1%}, which may not do: newer rows are coming")
+    return plan.attempt > AGAIN or all(wilson(share, rows, LIKELY)[0] >= each for each in targets)
 
 
 def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:

@@ -71,7 +71,10 @@ def test_a_training_that_may_not_do_is_made_again(would: float, attempt: int, co
     train = TrainModel(service="score", model="score", version="new", start_at=START, end_at=START + TICK)
     made = plan(train, service="score", attempt=attempt)
     shown = scene(seen(LATER, {}), records=records)
-    assert checker(lambda: shown)(Guard(kind="better_model", args=VERSIONS), made).verdict == word
+    check = checker(lambda: shown)
+    assert check(Guard(kind="better_model", args={**VERSIONS, "enough": "yes"}), made).verdict == word
+    # A makeshift that does without broken columns need not keep the promise: it is there until they are mended.
+    assert check(Guard(kind="better_model", args=VERSIONS), made).verdict == word.replace("broken", "holds")
 
 
 def live(right: float, count: int = 100) -> Records:

@@ -47,7 +47,7 @@ def test_a_training_with_every_column_is_written_as_it_always_was() -> None:
 def test_keys_are_bound_too() -> None:
     assert plan_of("failover_vendor").steps[0].action == SetSplit(service="ask", weights={"zenith": 100, "acme": 0})
     guard = plan_of("retrain").steps[0].guards[0]
-    assert guard.args == {"version": "8", "than": "7"}
+    assert guard.args == {"version": "8", "than": "7", "enough": "yes"}
 
 
 def test_a_list_becomes_a_step_each() -> None:
