@@ -10,6 +10,8 @@ from tools.action import SetReplicas, TrainModel
 from tools.journal import Entry
 
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
+LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
+AGAIN = 2  # trainings of which more than "better" is wanted
 
 
 def has_degrees(plan: Plan) -> bool:
@@ -36,6 +38,11 @@ def training_of(plan: Plan) -> TrainModel | None:
 def more_to_learn(known: TrainModel, until: datetime) -> bool:
     """Whether rows until an instant are newer than those of a training by half of the time that it learnt from."""
     return until >= known.end_at + (known.end_at - known.start_at) / 2
+
+
+def newer_in_time(known: TrainModel) -> bool:
+    """Whether there may be more to learn from while a case waits for labels, a quarter of which is held back."""
+    return (known.end_at - known.start_at) * (2 / 3) <= LABEL_PATIENCE
 
 
 def in_use(plan: Plan, entries: Sequence[Entry], scene: Scene) -> str:

@@ -8,6 +8,7 @@ from agent.analysts import changes, cost, hardware, marks, quality, rows, servin
 from agent.bindings import bindings_for, subject_of
 from agent.case import BLIND, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
+from agent.degrees import LABEL_PATIENCE
 from agent.diagnose import diagnose
 from agent.hardware import MACHINE
 from agent.observe import Scene
@@ -38,7 +39,6 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
 LATE_PATIENCE = timedelta(minutes=45)  # the same, where answers are judged by labels: those are as late anyway
-LABEL_PATIENCE = timedelta(hours=2)  # for labels to train on
 STORM_PATIENCE = timedelta(minutes=45)  # for a storm to pass: twice what one lasts after its last incident
 PASSING = frozenset(("no-destruction-in-storm", "no-stale-data"))  # rules whose grounds pass by themselves
 ARITHMETIC = frozenset(("capacity-proof", "error-budget"))  # reasons that are numbers beside a rule, and none

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.degrees import AGAIN, newer_in_time, training_of
 from agent.judged import LIKELY, wilson
 from agent.lessons import JUDGES
 from agent.observe import Scene
@@ -26,7 +27,9 @@ SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
 SCRAPED = timedelta(seconds=15)  # how old the newest sample may be
-AGAIN = 2  # trainings of which more than "better" is wanted
+FELT = timedelta(minutes=1)  # that a new split may take until it is felt
+NEWEST = timedelta(minutes=2)  # of answers, by which a version is seen to be missing
+SELDOM = 3.29  # 0.05 % on one side, for what is asked at every look of a step
 WORTH = 0.05  # of all answers, that a version without columns must gain to be put in the place of the whole one
 SURE = 1.645  # 95 %, on one side
 
@@ -108,10 +111,13 @@ def _enough(plan: Plan, scene: Scene, share: float, rows: int) -> bool:
     """Whether a version that is right on such a share of so many rows likely keeps the promise, or must do.
 
     A world that goes on changing while labels are late leaves what learnt of it behind: then a training is made again,
-    of newer rows. A third one may be all that can be had: better is enough then.
+    of newer rows. A third one may be all that can be had, and so may one of so few labels that newer rows would not
+    come in time: better is enough then.
     """
     targets = [each.target for each in scene.fleet.service(plan.service).objectives if each.signal == "accuracy"]
-    return plan.attempt > AGAIN or all(wilson(share, rows, LIKELY)[0] >= each for each in targets)
+    lesson = training_of(plan)
+    last = plan.attempt > AGAIN or lesson is None or not newer_in_time(lesson)
+    return last or all(wilson(share, rows, LIKELY)[0] >= each for each in targets)
 
 
 def _as_shown(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
@@ -152,6 +158,8 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         rows = scene.senses.log.window(plan.service, scene.now - timedelta(minutes=45), scene.now)
     except ToolError as error:
         return GuardVerdict(verdict="inconclusive", text=str(error))
+    if missing := _missing(guard, rows):
+        return GuardVerdict(verdict="broken", text=missing)
     shares = []
     for version in (guard.args["version"], guard.args["than"]):
         known = (rows.version == version) & np.isfinite(rows.labels)
@@ -168,6 +176,22 @@ def _live(guard: Guard, plan: Plan, scene: Scene) -> GuardVerdict:
         return GuardVerdict(verdict="broken", text=f"accuracy {share:.1%} on {count} rows, beside {other:.1%}")
     text = f"{count} labelled answers, accuracy {share:.1%}, beside {other:.1%}"
     return GuardVerdict(verdict="holds", text=f"{text}; {sure}" if sure else text, sure=bool(sure))
+
+
+def _missing(guard: Guard, rows: InferenceWindow) -> str:
+    """Return that a version surely answers less than half of its share lately; empty where it may answer all of it.
+
+    What hangs or fails is in no log of answers, and has no labels to be wrong by.
+    """
+    args = guard.args
+    if not args.keys() >= {"since", "share"}:
+        return ""
+    start, share = (datetime.fromisoformat(args["since"]) + FELT).timestamp(), float(args["share"]) / 100
+    newest = float(rows.at[-1]) - NEWEST.total_seconds() if len(rows.at) else 0.0
+    mine = rows.version[rows.at >= max(start, newest)] == args["version"]
+    if not len(mine) or wilson(float(mine.mean()), len(mine), SELDOM)[1] >= share / 2:
+        return ""
+    return f"{args['version']} gave {int(mine.sum())} of {len(mine)} answers, and has {share:.0%} of the requests"
 
 
 def _sure(guard: Guard, plan: Plan, scene: Scene, rows: InferenceWindow) -> str:

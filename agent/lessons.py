@@ -37,10 +37,10 @@ def lessons(
         return None
     known = np.isfinite(rows.labels)
     at, right = rows.at[known], ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known]
-    kept = len(at) - held_back(at)
+    kept = len(at) - (held_back(at) if _coming(service, scene) else int(len(at) * HELD_OUT))
     if kept < least:
         return None
-    first = len(at) - settled(right) if since >= onset else 0
+    first = kept - settled(right[:kept]) if since >= onset else 0
     start = since if first == 0 else datetime.fromtimestamp(float(at[first]), since.tzinfo)
     return start, datetime.fromtimestamp(float(at[kept - 1]), since.tzinfo) + timedelta(milliseconds=1)
 
@@ -57,6 +57,19 @@ def held_back(at: NDArray[np.float64]) -> int:
     span = float(at[-1] - at[0]) if len(at) else 0.0
     fast = len(at) * SOON.total_seconds() >= JUDGES * span
     return 0 if fast else int(len(at) * HELD_OUT)
+
+
+def _coming(service: str, scene: Scene) -> bool:
+    """Whether labels of newer answers came lately; as far as anybody knows, they do.
+
+    Those that come once a day, or come no more, judge nothing while it is trained, however many there were.
+    """
+    looked = [reading for seen in scene.history if (reading := seen.quality.get(service)) is not None]
+    known = [(reading.at, reading.newest_at) for reading in looked if reading.newest_at is not None]
+    if not known:
+        return True
+    at, newest = known[-1]
+    return not any(before <= at - 2 * SOON and then >= newest for before, then in known)
 
 
 def settled(right: NDArray[np.bool_]) -> int:

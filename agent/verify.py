@@ -7,7 +7,7 @@ from typing import Literal
 
 from agent.case import Measured
 from agent.casebook import Case
-from agent.degrees import more_to_learn, training_of
+from agent.degrees import AGAIN, more_to_learn, training_of
 from agent.judged import LIKELY, QUALITY_WINDOW, wilson
 from agent.labelled import accuracy
 from agent.lessons import JUDGES
@@ -125,10 +125,11 @@ def _would_fail(plan: Plan, scene: Scene, service: Service, target: float) -> bo
     """Whether a trained version likely breaks the promise on the newest labelled answers, whoever gave them.
 
     Labels of its own come much later. It learnt from too few rows then, or of a world that went on changing; that there
-    are more rows to learn from by now harms nobody, so that likely is enough.
+    are more rows to learn from by now harms nobody, so that likely is enough. Of the last training it is not: nothing
+    follows it but a person.
     """
     lesson, newest = training_of(plan), _newest_label(scene, service)
-    if lesson is None or newest is None:
+    if lesson is None or newest is None or plan.attempt > AGAIN:
         return False
     start = max(lesson.end_at, newest - QUALITY_WINDOW)
     try:

@@ -19,7 +19,7 @@ class Judging:
 
     def judge(self, plan: Plan, run: RunState, step: Step) -> Hold | None:
         """Ask after the hold; what stays inconclusive until the deadline counts as broken."""
-        verdict = strictest([self._verdict(guard, plan) for guard in step.guards])
+        verdict = self._said(plan, step, run.steps[step.id].at)
         word, text = verdict.verdict, verdict.text
         earlier, now = run.guards.get(step.id), self._clock.now()
         if word == "inconclusive":
@@ -33,12 +33,16 @@ class Judging:
 
     def glance(self, plan: Plan, step: Step, since: datetime, until: datetime) -> Hold | None:
         """Ask within the hold: what is broken turns back now, what is sure need not be waited for."""
-        asked = [guard.model_copy(update={"args": {**guard.args, "since": since.isoformat()}}) for guard in step.guards]
-        said = strictest([self._verdict(guard, plan) for guard in asked])
+        said = self._said(plan, step, since)
         if said.verdict == "broken" or said.sure:
             self._ledger.judge(plan, step.id, said.verdict, f"step {step.id}: {said.verdict} {said.text}".strip())
             return None
         return Hold(min(self._clock.now() + RECHECK, until), f"after step {step.id}")
+
+    def _said(self, plan: Plan, step: Step, since: datetime) -> GuardVerdict:
+        """Ask every guard of a step, told since when it is done."""
+        asked = [guard.model_copy(update={"args": {**guard.args, "since": since.isoformat()}}) for guard in step.guards]
+        return strictest([self._verdict(guard, plan) for guard in asked])
 
     def _verdict(self, guard: Guard, plan: Plan) -> GuardVerdict:
         try:

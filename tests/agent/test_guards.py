@@ -77,6 +77,40 @@ def test_a_training_that_may_not_do_is_made_again(would: float, attempt: int, co
     assert check(Guard(kind="better_model", args=VERSIONS), made).verdict == word.replace("broken", "holds")
 
 
+def trained(minutes: float) -> str:
+    """Return what is said of a better version that may break the promise, and learnt from so many minutes."""
+    records, end = Records(), START + timedelta(minutes=minutes)
+    records.gain, records.would = (-0.2, -0.1, -0.05), 0.8
+    made = plan(TrainModel(service="score", model="score", version="new", start_at=START, end_at=end), service="score")
+    shown = scene(seen(LATER, {}), records=records)
+    return checker(lambda: shown)(Guard(kind="better_model", args={**VERSIONS, "enough": "yes"}), made).verdict
+
+
+def test_better_is_enough_where_newer_rows_would_not_come_in_time() -> None:
+    assert trained(30) == "broken"
+    assert trained(600) == "holds"  # half as much again takes longer than anybody waits
+
+
+@pytest.mark.parametrize(
+    ("stops", "share", "word"),
+    [
+        (20, "25", "holds"),
+        (0.5, "25", "broken"),  # of a quarter of the requests none is answered any more
+        (0.5, "1", "holds"),  # so few that nobody need have seen one
+    ],
+)
+def test_a_candidate_that_answers_no_more_is_turned_back(stops: float, share: str, word: str) -> None:
+    records, old = Records(), rows(1200)
+    since = START + timedelta(minutes=25)  # 40 a minute until START + 30 min
+    until = since + timedelta(minutes=stops)
+    asked = (np.arange(1200) % 4 == 0) & (old.at < until.timestamp())
+    version = np.where(asked, "new", "v2")
+    records.rows = InferenceWindow("score", old.names, old.at, old.features, old.scores, old.labels * np.nan, version)
+    args = {**VERSIONS, "share": share, "next": "100", "since": since.isoformat()}
+    shown = scene(seen(60, {}), records=records)
+    assert checker(lambda: shown)(Guard(kind="live_split", args=args), plan(service="score")).verdict == word
+
+
 def live(right: float, count: int = 100) -> Records:
     """Rows of both versions, the new one this often right."""
     old, new, records = rows(300, right=0.9), rows(count, right=right, version="new"), Records()
@@ -109,7 +143,7 @@ def test_nothing_is_waited_for_where_a_candidate_surely_is_better_and_answers(
     better: int, worse: int, answered: float, errors: float, coming: str, sure: bool
 ) -> None:
     records, old = Records(), rows(1000, right=0.9)
-    version = np.where(np.arange(1000) % 100 < 100 * answered, "new", "v2")
+    version = np.where(np.arange(1000) * 37 % 100 < 100 * answered, "new", "v2")  # one beside the other
     records.rows = InferenceWindow("score", old.names, old.at, old.features, old.scores, old.labels * np.nan, version)
     records.gain, records.only = (-0.2, -0.1, -0.05), {"new": better, "v2": worse}
     since = datetime.fromtimestamp(float(old.at[0]), START.tzinfo)

@@ -132,6 +132,15 @@ def test_what_was_trained_is_known_to_fail_before_labels_of_its_own(would: float
         assert records.asked[0] == (LESSON.end_at, shown.now)  # on rows that it did not learn from
 
 
+@pytest.mark.parametrize(("attempt", "word"), [(2, "broken"), (3, "no_data")])
+def test_of_the_last_training_only_its_own_labels_count(attempt: int, word: str) -> None:
+    records, newest = Records(), START + timedelta(minutes=16)
+    records.gain, records.would = (-0.2, -0.1, -0.05), 0.775
+    reading = QualityReading(START, 900, 0.7, 0.67, 0.73, newest_at=newest)
+    shown = scene(replace(seen(62, {}), quality={"score": reading}), records=records)
+    assert labelled_well(shown, SCORE, shown.now, plan(LESSON, service="score", attempt=attempt)) == word
+
+
 @pytest.mark.parametrize(("minutes", "more"), [(14, False), (15, True)])
 def test_there_is_more_to_learn_from_by_half_as_much_again(minutes: int, more: bool) -> None:
     reading = QualityReading(START, 900, 0.7, 0.67, 0.73, newest_at=START + timedelta(minutes=minutes))

@@ -413,3 +413,16 @@ def test_a_hold_is_cut_short_where_every_guard_is_sure_and_turned_round_where_on
 
 def _said(of_split: GuardVerdict, guard: Guard, plan: Plan) -> GuardVerdict:
     return of_split if guard.kind == "live_split" else GuardVerdict(verdict="holds")
+
+
+def test_guards_are_told_since_when_a_step_is_done_after_its_hold_as_well() -> None:
+    stage, told = Stage(MemoryJournal()), []
+
+    def check(guard: Guard, plan: Plan) -> GuardVerdict:
+        told.append(guard.args.get("since"))
+        return GuardVerdict(verdict="holds")
+
+    stage.check = check
+    assert stage.finish(plan_of("retrain")).state == "done"
+    assert told
+    assert all(told)
