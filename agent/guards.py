@@ -26,7 +26,7 @@ LOOKS = 4  # in a row in which every objective holds: what was planned before is
 SLACK = 0.05  # accuracy that a candidate may seem worse by on few rows
 ERROR = 0.001  # chance that a candidate that is no better is ever taken for one that surely is
 RISKED = 0.1  # share of all requests that may go unanswered at a candidate's next share
-SCRAPED = timedelta(seconds=15)  # how old the newest sample may be
+SCRAPED = timedelta(seconds=USUAL_WINDOW / 4)  # how old the newest sample may be: so often it is scraped at least
 FELT = timedelta(minutes=1)  # that a new split may take until it is felt
 NEWEST = timedelta(minutes=2)  # of answers, by which a version is seen to be missing
 SELDOM = 3.29  # 0.05 % on one side, for what is asked at every look of a step
