@@ -13,6 +13,7 @@ TRIFLE, LEAST = 0.05, 1000  # of accuracy; labelled answers of those hours
 STEPPED = timedelta(hours=2)  # of labelled answers in which a step down is looked for
 LITTLE = 0.7  # standard errors between the halves after a step, from which on the fall goes on
 SURELY = 10.0  # nats by which a step must fit better than none: chance gives some, at the best of so many places
+SURE = 1.645  # standard errors: 95 %, on one side
 LIKELY = 1.0  # standard errors: 84 %, on one side
 LEAST_BESIDE = 200  # labelled answers on either side of a step
 FELL = 18.0  # nats: of answers as right as ever, a stretch so bad comes once in e**18, half a year of 256 a minute
@@ -114,8 +115,8 @@ class Falls:
 def stepped(at: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
     """Return the instant of the first answer after a fall in one step; None where nothing fell, or little by little.
 
-    The likeliest place at which the share of right answers changed, once; after it the second half is as right as the
-    first, as far as chance lets us know.
+    The likeliest place at which the share of right answers changed, once; right before it they were as right as ever,
+    and after it the second half is as right as the first, as far as chance lets us know.
 
     >>> at, right = np.arange(2000.0), np.arange(2000) % 10 > 0
     >>> right[1200:] = np.arange(800) % 2 > 0
@@ -134,7 +135,20 @@ def stepped(at: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
     place = int(np.argmax(np.where(falls, fits, -np.inf))) + 1
     if fits[place - 1] - _likely(right.sum(keepdims=True) * 1.0, np.array([count * 1.0]))[0] < SURELY:
         return None
-    return float(at[place]) if _stands(right[place:]) else None
+    return float(at[place]) if _stood(right[:place]) and _stands(right[place:]) else None
+
+
+def _stood(right: NDArray[np.bool_]) -> bool:
+    """Whether the answers right before a fall are as right as those before them: what had begun to fall is no step.
+
+    Of a fall that goes on for long the steepest part is found, and what comes after it may look level for minutes.
+    """
+    near, far = right[-2 * LEAST_BESIDE :], right[: -2 * LEAST_BESIDE]
+    if len(far) < LEAST_BESIDE:
+        return True
+    share = float(right.mean())
+    spread = float(np.sqrt(share * (1 - share) * (1 / len(near) + 1 / len(far))))
+    return float(far.mean() - near.mean()) <= SURE * spread
 
 
 def _stands(right: NDArray[np.bool_]) -> bool:

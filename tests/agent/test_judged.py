@@ -8,7 +8,7 @@ import pytest
 
 from agent.analysts import quality
 from agent.detect import Watch
-from agent.judged import QualityReading, badly, fallen
+from agent.judged import QualityReading, badly, fallen, stepped
 from config.fleet import Cadence
 from tests.agent.handmade import FLEET, START, TICK, Records, anomaly, incident, scene, seen
 from tests.agent.test_observe import Port, observer
@@ -83,3 +83,14 @@ def test_answers_as_right_as_ever_do_not_fall_by_chance() -> None:
         right = rng.random(200_000) < usual
         looks = range(1920, len(right), 256)
         assert not any(badly(right[end - 1920 : end], usual, target) for end in looks)
+
+
+def test_a_fall_that_had_begun_before_its_steepest_part_is_no_step() -> None:
+    at, even = np.arange(4000.0), np.arange(4000) * 0.6180339887 % 1.0
+    usual, fallen_to = np.full(4000, 0.9), np.where(at >= 3400, 0.6, 0.9)
+    begun = np.where(
+        (at >= 3000) & (at < 3400), 0.8, fallen_to
+    )  # for minutes it was neither what it was nor what it is
+    assert stepped(at, even < usual) is None
+    assert stepped(at, even < fallen_to) == pytest.approx(3400, abs=20)
+    assert stepped(at, even < begun) is None
