@@ -146,9 +146,8 @@ def _stood(right: NDArray[np.bool_]) -> bool:
     near, far = right[-2 * LEAST_BESIDE :], right[: -2 * LEAST_BESIDE]
     if len(far) < LEAST_BESIDE:
         return True
-    share = float(right.mean())
-    spread = float(np.sqrt(share * (1 - share) * (1 / len(near) + 1 / len(far))))
-    return float(far.mean() - near.mean()) <= SURE * spread
+    gap, spread = fell_by(far, near)
+    return gap <= SURE * spread
 
 
 def _stands(right: NDArray[np.bool_]) -> bool:
@@ -159,10 +158,19 @@ def _stands(right: NDArray[np.bool_]) -> bool:
     """
     parts = right[: len(right) // 2], right[len(right) // 2 :]
     first, second = (wilson(float(part.mean()), len(part)) for part in parts)
-    share = float(right.mean())
-    spread = float(np.sqrt(share * (1 - share) * sum(1 / len(part) for part in parts)))
-    goes_on = float(parts[0].mean() - parts[1].mean()) > LITTLE * spread
-    return not goes_on and second[0] <= first[1]
+    gap, spread = fell_by(*parts)
+    return gap <= LITTLE * spread and second[0] <= first[1]
+
+
+def fell_by(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return by how much the share of right answers fell, and the standard error of that where nothing changed.
+
+    >>> fell_by(np.array([True, True]), np.array([True, False]))[0]
+    0.5
+    """
+    share = float(np.concatenate((before, after)).mean())
+    spread = float(np.sqrt(share * (1 - share) * (1 / len(before) + 1 / len(after))))
+    return float(before.mean() - after.mean()), spread
 
 
 def _likely(wins: NDArray[np.float64], count: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ def accuracy(
     return None if answers is None else _reading(log, service, answers, now)
 
 
-def _between(log: InferenceLog, service: str, since: datetime, until: datetime, version: str = "") -> Answers:
+def between(log: InferenceLog, service: str, since: datetime, until: datetime, version: str = "") -> Answers:
     """Return the labelled answers of some time, none where the log cannot be read."""
     try:
         rows = log.window(service, since, until, labelled=True, features=False)
@@ -72,7 +72,7 @@ def _between(log: InferenceLog, service: str, since: datetime, until: datetime, 
 
 def _newest(log: InferenceLog, service: str, since: datetime, now: datetime, version: str = "") -> Answers | None:
     """Return the answers of the newest ``QUALITY_WINDOW`` that has any; None: there are none since then."""
-    found = _between(log, service, since, now, version)
+    found = between(log, service, since, now, version)
     if not len(found.at):
         return None
     return found.newest(int((found.at > float(found.at[-1]) - QUALITY_WINDOW.total_seconds()).sum()))
@@ -94,7 +94,7 @@ def _lately(log: InferenceLog, service: str, answers: Answers, now: datetime, ta
     reading = _reading(log, service, answers, now)
     newest = reading.newest_at or now
     if badly(answers.right, 1.0, target):
-        before = _between(log, service, newest - HOURS[0], newest - QUALITY_WINDOW).right
+        before = between(log, service, newest - HOURS[0], newest - QUALITY_WINDOW).right
         usual = float(before.mean()) if len(before) >= LEAST else 0.0
         if count := badly(answers.right, usual, target):
             bad = answers.newest(count)
@@ -102,14 +102,14 @@ def _lately(log: InferenceLog, service: str, answers: Answers, now: datetime, ta
             return replace(_reading(log, service, bad, now), fell_from=usual, fell_at=began)
     if not reading.accuracy < target <= reading.high:
         return reading
-    return fallen(reading, _between(log, service, newest - HOURS[0], newest - HOURS[1]).right)
+    return fallen(reading, between(log, service, newest - HOURS[0], newest - HOURS[1]).right)
 
 
 def _stepped(log: InferenceLog, service: Service, reading: QualityReading, target: float) -> QualityReading:
     """Look since when accuracy is down where it is, and whether it came down in one step."""
     if not reading.misses(target) or reading.newest_at is None:
         return reading
-    rows = _between(log, service.name, reading.newest_at - STEPPED, reading.at)
+    rows = between(log, service.name, reading.newest_at - STEPPED, reading.at)
     at = stepped(rows.at, rows.right)
     return reading if at is None else replace(reading, stepped_at=datetime.fromtimestamp(at, reading.at.tzinfo))
 

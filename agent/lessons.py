@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from agent.casebook import Case
 from agent.degrees import training_of
-from agent.judged import TRIFLE
-from agent.labelled import accuracy
+from agent.judged import TRIFLE, fell_by
+from agent.labelled import accuracy, between
 from agent.observe import Scene
-from tools.errors import ToolError
 
 LEAST_ROWS = 1000  # labelled, to train on
 LEAST_ALIKE = 600  # the same, where it fell in one step and features lie where they lay: nothing new is to be seen
@@ -31,12 +30,8 @@ def lessons(
     least = LEAST_ALIKE if _is_step(service, scene, case) else LEAST_ROWS
     onset = min(anomaly.onset_at for anomaly in case.incident.anomalies)
     since = _since(service, champion, scene, (case, past), onset)
-    try:
-        rows = scene.senses.log.window(service, since, scene.now, labelled=True, features=False)
-    except ToolError:
-        return None
-    known = np.isfinite(rows.labels)
-    at, right = rows.at[known], ((rows.scores >= 0.5) == (rows.labels >= 0.5))[known]
+    answers = between(scene.senses.log, service, since, scene.now)
+    at, right = answers.at, answers.right
     kept = len(at) - (held_back(at) if _coming(service, scene) else int(len(at) * HELD_OUT))
     if kept < least:
         return None
@@ -85,9 +80,8 @@ def settled(right: NDArray[np.bool_]) -> int:
     count = len(right)
     while count // 2 >= LEAST_HALF:
         older, newer = right[-count : -(count // 2)], right[-(count // 2) :]
-        share = float(right[-count:].mean())
-        spread = float(np.sqrt(share * (1 - share) * (1 / len(older) + 1 / len(newer))))
-        if float(older.mean() - newer.mean()) <= max(SURELY * spread, TRIFLE):
+        gap, spread = fell_by(older, newer)
+        if gap <= max(SURELY * spread, TRIFLE):
             break
         count //= 2
     return count
