@@ -108,7 +108,7 @@ class Deliberation(Round):
         found = propose(case, self.desk.playbooks, self._finder(case, scene), attempt, scene.now)
         if found.plan is not None and self._is_shared(found.plan, case):
             return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
-        if found.plan is not None and self._is_held(found.plan, case, scene):
+        if found.plan is not None and (self._is_passing(case) or self._is_held(found.plan, case, scene)):
             if self._self_healed(case):
                 return self._over(case)
             return {"go": "wait"}
@@ -204,12 +204,24 @@ class Deliberation(Round):
             for step in other.plan.steps
         )
 
+    def _is_passing(self, case: Case) -> bool:
+        """Whether broken promises are all that was seen, and at this look none is: nothing is done unless it is again.
+
+        Rates look back for minutes, and so a burst of seconds is seen for minutes. What keeps coming back is treated.
+        """
+        promises = all(anomaly.detector == "objective" for anomaly in case.incident.anomalies)
+        return promises and not case.incident.returns and self._is_well(case, looks=1)
+
     def _self_healed(self, case: Case) -> bool:
-        service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
-        recent = scene.history[-4:]
         shown = any(anomaly.detector not in ("cost", "inputs", MACHINE) for anomaly in case.incident.anomalies)
+        return shown and self._is_well(case, looks=4)
+
+    def _is_well(self, case: Case, looks: int) -> bool:
+        """Whether every objective held at each of the newest looks, and no rollout or engine stands still."""
+        service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
+        recent = scene.history[-looks:]
         over = rolled_out(scene, service, case) == stepping(scene, case) == "holds"
-        return len(recent) == 4 and shown and over and all(standing(seen, service) == "holds" for seen in recent)
+        return len(recent) == looks and over and all(standing(seen, service) == "holds" for seen in recent)
 
     def _looked_since(self, case: Case) -> datetime:
         """Return since when the readings for a decision are waited for: the round's begin, or a person's yes."""

@@ -1,21 +1,25 @@
 """The whole loop over a pretend fleet: healed alone, asked, told no, left without an answer, blind, only watching."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from agent.case import OFTEN
 from agent.cli import app
 from agent.progress import attempts
 from config.settings import Settings
 from playbooks.plan import Plan
 from policies.approvals import answer, modify
-from tests.agent.play import ONSET, Play, asked, closed, planned
+from tests.agent.play import ONSET, Metrics, Play, asked, closed, planned
 from tools.action import Action, Operation, Preimage, Receipt
 from tools.errors import Refused
 from tools.live.journal import SqlJournal
+from tools.signal import Frame, SignalSpec
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +53,47 @@ def test_a_fault_is_healed_alone_with_one_effect_and_numbers(scenario: str) -> N
 def test_a_healthy_fleet_stays_silent() -> None:
     play = Play("healthy").ticks(240)
     assert (play.kinds(), play.deeds) == ([], 0)
+
+
+# -- what passes by itself ---------------------------------------------------------------------------------------------
+class Bursts(Metrics):
+    """Metrics of a service that at times has its hands full: first tokens take too long."""
+
+    busy = False
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        frame, shown = super().read(specs, at), {"ttft_p95": 3.8, "gpu_utilisation": 95.0}
+        if not self.busy:
+            return frame
+        pairs = zip(frame.keys, frame.values, strict=True)
+        values = [shown.get(key.signal, value) if key.entity == "service/chat" else value for key, value in pairs]
+        return Frame(frame.at, frame.keys, np.array(values))
+
+
+def bursting(*bursts: int) -> Play:
+    """Bursts of so many bad readings each, ten minutes apart."""
+    play = Play("healthy")
+    play.metrics = metrics = Bursts(play.world)
+    for readings in bursts:
+        play.ticks(20)
+        metrics.busy = True
+        play.ticks(readings)
+        metrics.busy = False
+    return play.ticks(20)
+
+
+def test_nothing_is_done_about_a_promise_that_is_kept_again_by_then() -> None:
+    play = bursting(4)  # its rates look back for so long: the burst itself may have been one of seconds
+    assert (play.deeds, [case.outcome and case.outcome.verdict for case in play.cases]) == (0, ["self_recovered"])
+
+
+def test_a_promise_that_is_broken_for_longer_is_treated() -> None:
+    assert bursting(8).deeds == 1
+
+
+def test_what_keeps_passing_by_itself_and_coming_back_is_treated() -> None:
+    assert bursting(*(4 for _ in range(OFTEN - 1))).deeds == 0
+    assert bursting(*(4 for _ in range(OFTEN))).deeds == 1
 
 
 # -- a person is asked ---------------------------------------------------------------------------------------------
