@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from agent.acquitted import acquitted
 from agent.analysts import changes, cost, hardware, marks, quality, rows, serving
 from agent.bindings import bindings_for, subject_of
-from agent.case import BLIND, Evidence, Hypothesis, Incident
+from agent.case import BLIND, OFTEN, Diagnosis, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
 from agent.degrees import LABEL_PATIENCE
 from agent.diagnose import diagnose
@@ -43,6 +43,7 @@ STORM_PATIENCE = timedelta(minutes=45)  # for a storm to pass: twice what one la
 PASSING = frozenset(("no-destruction-in-storm", "no-stale-data"))  # rules whose grounds pass by themselves
 ARITHMETIC = frozenset(("capacity-proof", "error-budget"))  # reasons that are numbers beside a rule, and none
 MOST_ATTEMPTS = 3
+RIDDLE = 2 * OFTEN  # times that something went by itself within a day, and nobody knows why: then a person is told
 
 
 class Deliberation(Round):
@@ -70,7 +71,7 @@ class Deliberation(Round):
         # What time did not tell apart need not be, where the remedy is the same.
         diagnosis = diagnose(case.incident, evidence, self.desk.faults, self._cures() if late else None)
         if not diagnosis.resolved and self._self_healed(case):
-            return self._over(case)
+            return self._over(case) if case.incident.again < RIDDLE else self._riddle(case, diagnosis)
         if leading(case.diagnosis) != leading(diagnosis):
             self.desk.write(
                 case.incident.id, "EVIDENCE", {"items": [item.model_dump(mode="json") for item in evidence]}
@@ -92,6 +93,11 @@ class Deliberation(Round):
         again = case.incident.again
         said = f"; so it was {again} time{'s' if again > 1 else ''} before within a day" if again else ""
         return self.end(case, "self_recovered", f"every objective holds again and nothing was done{said}")
+
+    def _riddle(self, case: Case, diagnosis: Diagnosis) -> State:
+        """Give a person what goes by itself, comes back all day, and is not understood."""
+        said = f"it went by itself {case.incident.again} times within a day, and comes back"
+        return self.end(case, "escalated", f"{said}; the cause is not clear; wanted: {diagnosis.wants}")
 
     def _cures(self) -> dict[str, frozenset[str]]:
         books = self.desk.playbooks
@@ -207,10 +213,12 @@ class Deliberation(Round):
     def _is_passing(self, case: Case) -> bool:
         """Whether broken promises are all that was seen, and at this look none is: nothing is done unless it is again.
 
-        Rates look back for minutes, and so a burst of seconds is seen for minutes. What keeps coming back is treated.
+        Rates look back for minutes, and so a burst of seconds is seen for minutes. What keeps coming back is treated,
+        and so is what has a cause that stands whether it is felt or not: a change, a machine, what an exporter marks.
         """
         promises = all(anomaly.detector == "objective" for anomaly in case.incident.anomalies)
-        return promises and not case.incident.returns and self._is_well(case, looks=1)
+        felt = promises and all(item.analyst == "serving" for item in case.evidence if item.weight > 0)
+        return felt and not case.incident.returns and self._is_well(case, looks=1)
 
     def _self_healed(self, case: Case) -> bool:
         shown = any(anomaly.detector not in ("cost", "inputs", MACHINE) for anomaly in case.incident.anomalies)

@@ -6,6 +6,7 @@ from functools import cache
 
 from agent.analysts.alike import ill_alike
 from agent.analysts.evidence import Notes, onset
+from agent.analysts.shown import came_with
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.change import Change
@@ -20,6 +21,7 @@ LOOK_BACK = {
     "scale": timedelta(hours=6),
     "config": timedelta(minutes=20),
 }
+KNOWN = timedelta(days=1)  # for which changes are asked for: by then every load has come once
 FINDINGS = {
     "release": "recent_release",
     "promotion": "recent_promotion",
@@ -47,30 +49,23 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         if known is None:
             notes.add(finding, entity, 0.0, f"NO DATA on any {kind} of {service.name}")
             continue
-        found = [
-            change
-            for change in known
-            if change.kind == kind
-            and change.actor != OURS
-            and change.entity in (entity, f"service/{service.name}")
-            and since - LOOK_BACK[kind] <= change.at <= since + timedelta(minutes=1)
+        mine = [
+            c for c in known if c.kind == kind and c.actor != OURS and c.entity in (entity, f"service/{service.name}")
         ]
-        if not found:
+        found = [c for c in mine if since - LOOK_BACK[kind] <= c.at <= since + timedelta(minutes=1)]
+        older = [c for c in mine if c.at < since - LOOK_BACK[kind]]
+        brought = came_with(older[-1], incident, scene) if kind in ROLLED and older and not found else ""
+        if not found and not brought:
             notes.add(finding, entity, -2.0, f"no {kind} of {service.name} before {since:%H:%M:%S}")
             continue
-        last = found[-1]
+        last = found[-1] if found else older[-1]
         rolled = [c for c in known if c.kind in ROLLED and c.entity == entity and c.actor != OURS and c.at <= last.at]
         good = unproven(rolled or found)
         minutes = max((since - last.at).total_seconds() / 60, 0.0)
-        weight = 3.0 - 1.5 * minutes / (LOOK_BACK[kind].total_seconds() / 60)
-        notes.add(
-            finding,
-            entity,
-            weight,
-            f"{kind} {last.before} > {last.after} by {last.actor or 'somebody'}, {minutes:.0f} min before",
-            _bindings(last, good),
-            last.at,
-        )
+        weight = 3.0 - 1.5 * min(minutes / (LOOK_BACK[kind].total_seconds() / 60), 1.0)
+        text = f"{kind} {last.before} > {last.after} by {last.actor or 'somebody'}, {minutes:.0f} min before"
+        said = f"; since then, and not before: {brought}" if brought else ""
+        notes.add(finding, entity, weight, text + said, _bindings(last, good), last.at)
     return notes.done()
 
 
@@ -97,7 +92,7 @@ def _told(scene: Scene) -> Callable[[str], tuple[Change, ...] | None]:
     def told(source: str) -> tuple[Change, ...] | None:
         try:
             port = scene.senses.registry if source == "promotion" else scene.senses.cluster
-            return port.changes(scene.now - timedelta(hours=8))
+            return port.changes(scene.now - KNOWN)
         except ToolError:
             return None
 

@@ -1,35 +1,32 @@
 """The marks analyst: what exporters say about one cause by themselves, read only for the patient at hand."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
-from agent.analysts.evidence import Notes, beneath, onset
+from agent.analysts.evidence import Notes, onset
+from agent.analysts.shown import is_old, shown
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.errors import ToolError
-from tools.marks import MARKS, SPECS, Mark
-from tools.signal import Frame
+from tools.marks import Mark
 
 STOOD = 0.5  # weight of a mark that was there before a release that came right before the first sign
-BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # before the onset: a sticky mark seen then is an old one
 
 
 def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     """Bring every mark of the patient, its replicas, and the machines beneath; no news where nothing can be read."""
     notes = Notes("marks", incident, scene.now)
     try:
-        frame = scene.senses.metrics.read(SPECS, scene.now)
+        seen = shown(incident, scene)
     except ToolError:
         return ()
-    near, since = _near(incident, scene), onset(incident)
-    idle = {f"replica/{each.service}/{each.name}" for each in scene.observation.topology.replicas if not each.ready}
+    since = onset(incident)
     released = _released(incident.service, scene, since)
-    for mark in MARKS:
-        shown = {e: v for e, v in _shown(mark, frame, near) if not (mark.served and e in idle)}
-        fresh = {e: v for e, v in shown.items() if not (mark.sticky and _is_old(mark, e, since, scene))}
+    for mark, readings in seen.items():
+        fresh = {e: v for e, v in readings.items() if not (mark.sticky and is_old(mark, e, since, scene))}
         if where := _shared(fresh, incident.service, scene):
             weight, more = _weighed(mark, f"replica/{incident.service}/", released, scene)
             notes.add(mark.finding, f"service/{incident.service}", weight, f"{mark.spec.about}: {where}{more}")
@@ -63,22 +60,6 @@ def _renewed(service: str, scene: Scene) -> frozenset[str]:
     return frozenset(replica.name for replica in shown) if old else frozenset()
 
 
-def _near(incident: Incident, scene: Scene) -> frozenset[str]:
-    """Return the prefixes of entities that are the patient's: itself, its replicas and vendors, machines beneath."""
-    service, nodes = incident.service, beneath(incident, scene)
-    gpus = {f"gpu/{node}/" for node in nodes}
-    return frozenset((f"service/{service}", f"replica/{service}/", f"vendor/{service}/", *gpus)) | {
-        f"node/{node}" for node in nodes
-    }
-
-
-def _shown(mark: Mark, frame: Frame, near: frozenset[str]) -> Iterator[tuple[str, float]]:
-    for key, value in zip(frame.keys, frame.values, strict=True):
-        mine = key.entity in near or f"{key.entity.rpartition('/')[0]}/" in near
-        if key.signal == mark.spec.name and mine and mark.seen(float(value)):
-            yield key.entity, float(value)
-
-
 def _released(service: str, scene: Scene, since: datetime) -> datetime | None:
     """Return when others last changed what runs, shortly before the first sign; None: nobody did, or it is not known.
 
@@ -95,29 +76,9 @@ def _released(service: str, scene: Scene, since: datetime) -> datetime | None:
 def _weighed(mark: Mark, entity: str, released: datetime | None, scene: Scene) -> tuple[float, str]:
     """Return how much a mark says, and why little. A release makes new replicas: those before them are asked."""
     whole = f"{entity.rpartition('/')[0]}/" if entity.startswith("replica/") else entity
-    if released is None or not _is_old(mark, whole, released, scene):
+    if released is None or not is_old(mark, whole, released, scene):
         return 2.5, ""
     return STOOD, ", as before the last release, when nothing was wrong"
-
-
-def _is_old(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:
-    """Whether a mark stood there before an instant: exporters show the last of its kind until the next."""
-    try:
-        frames = scene.senses.metrics.history(mark.spec, since - BEFORE[0], since - BEFORE[1], 60)
-    except ToolError:
-        return False
-    seen = [
-        mark.seen(float(value))
-        for frame in frames
-        for key, value in zip(frame.keys, frame.values, strict=True)
-        if key.signal == mark.spec.name and _is_of(key.entity, entity, float(value))
-    ]
-    return bool(seen) and sum(seen) * 2 > len(seen)
-
-
-def _is_of(entity: str, whole: str, value: float) -> bool:
-    """Whether an entity is one, or one of those that a name with a slash at its end begins and that were there."""
-    return entity == whole or (whole.endswith("/") and entity.startswith(whole) and np.isfinite(value))
 
 
 def _bindings(entity: str) -> dict[str, str]:

@@ -5,14 +5,19 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.world.evaluate import Labels, Program, compile_specs
-from simulator.world.store import Floats, Store
+from simulator.world.store import Store
 from tools.catalogue import SIGNALS
+from tools.marks import SPECS
 from tools.signal import Frame, SeriesKey, SignalSpec
 
 COARSE = 10  # ticks between two coarse frames
 KEPT = 300  # coarse frames kept: a day and an hour at ticks of 30 s
+REMEMBERED = (*SIGNALS, *SPECS)
+
+Coarse = tuple[float, tuple[SeriesKey, ...], NDArray[np.float32]]  # when, whose, values
 
 
 class WorldMetrics:
@@ -24,7 +29,7 @@ class WorldMetrics:
         self._version = version
         self._programs: dict[tuple[int, ...], tuple[Sequence[SignalSpec], Program]] = {}
         self._built = -1
-        self._coarse: deque[tuple[float, tuple[SeriesKey, ...], Floats]] = deque(maxlen=KEPT)
+        self._coarse: deque[Coarse] = deque(maxlen=KEPT)
 
     def _program(self, specs: Sequence[SignalSpec]) -> Program:
         if self._built != self._version():
@@ -44,8 +49,8 @@ class WorldMetrics:
     def remember(self, at: datetime) -> None:
         """Keep a coarse frame now and then; the world calls this once a tick."""
         if self._store.ticks % COARSE == 0:
-            frame = self.read(SIGNALS, at)
-            self._coarse.append((at.timestamp(), frame.keys, frame.values.astype(np.float32).astype(np.float64)))
+            frame = self.read(REMEMBERED, at)
+            self._coarse.append((at.timestamp(), frame.keys, frame.values.astype(np.float32)))
 
     def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
         """Return frames of one spec every ``step`` seconds; what is not kept is left out."""
@@ -58,10 +63,10 @@ class WorldMetrics:
                 frames.append(self.read((spec,), when))
             elif (found := self._nearest(float(at), step)) is not None:
                 keys, places_of = places.setdefault(found[1], _of(spec, found[1]))
-                frames.append(Frame(when, keys, found[2][places_of]))
+                frames.append(Frame(when, keys, found[2][places_of].astype(np.float64)))
         return tuple(frame for frame in frames if len(frame.keys))
 
-    def _nearest(self, at: float, step: float) -> tuple[float, tuple[SeriesKey, ...], Floats] | None:
+    def _nearest(self, at: float, step: float) -> Coarse | None:
         reach = max(step / 2, 160.0)
         near = [kept for kept in self._coarse if kept[0] <= at + 1e-6 and at - kept[0] <= 2 * reach]
         return near[-1] if near else None

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from agent.case import OFTEN
 from agent.cli import app
+from agent.deliberation import RIDDLE
 from agent.progress import attempts
 from config.settings import Settings
 from playbooks.plan import Plan
@@ -56,24 +57,28 @@ def test_a_healthy_fleet_stays_silent() -> None:
 
 
 # -- what passes by itself ---------------------------------------------------------------------------------------------
+FULL = {"ttft_p95": 3.8, "gpu_utilisation": 95.0}
+
+
 class Bursts(Metrics):
     """Metrics of a service that at times has its hands full: first tokens take too long."""
 
-    busy = False
+    busy, shown = False, FULL
 
     def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
-        frame, shown = super().read(specs, at), {"ttft_p95": 3.8, "gpu_utilisation": 95.0}
+        frame = super().read(specs, at)
         if not self.busy:
             return frame
         pairs = zip(frame.keys, frame.values, strict=True)
-        values = [shown.get(key.signal, value) if key.entity == "service/chat" else value for key, value in pairs]
+        values = [self.shown.get(key.signal, value) if key.entity == "service/chat" else value for key, value in pairs]
         return Frame(frame.at, frame.keys, np.array(values))
 
 
-def bursting(*bursts: int) -> Play:
+def bursting(*bursts: int, shown: dict[str, float] = FULL) -> Play:
     """Bursts of so many bad readings each, ten minutes apart."""
     play = Play("healthy")
     play.metrics = metrics = Bursts(play.world)
+    metrics.shown = shown
     for readings in bursts:
         play.ticks(20)
         metrics.busy = True
@@ -94,6 +99,14 @@ def test_a_promise_that_is_broken_for_longer_is_treated() -> None:
 def test_what_keeps_passing_by_itself_and_coming_back_is_treated() -> None:
     assert bursting(*(4 for _ in range(OFTEN - 1))).deeds == 0
     assert bursting(*(4 for _ in range(OFTEN))).deeds == 1
+
+
+def test_what_comes_back_all_day_and_is_not_understood_is_a_persons() -> None:
+    play = bursting(*(4 for _ in range(RIDDLE + 1)), shown={"ttft_p95": 3.8})
+    verdicts = [case.outcome and case.outcome.verdict for case in play.cases]
+    assert (play.deeds, verdicts) == (0, ["self_recovered"] * RIDDLE + ["escalated"])
+    assert play.cases[-1].outcome is not None
+    assert f"{RIDDLE} times within a day" in play.cases[-1].outcome.text
 
 
 # -- a person is asked ---------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from config.fleet import Fleet
 from simulator.scenario import load_scenarios
 from simulator.world.faults import Stage
 from simulator.world.ledger import Ledger
+from simulator.world.metrics import REMEMBERED
 from simulator.world.script import Scenario, Truth
 from simulator.world.world import World
 from tools.action import EvictReplica, Operation, RestoreRevision, SetReplicas
@@ -146,12 +147,13 @@ def test_quiet_days_break_no_objective(fleet: Fleet, scenario: str) -> None:
 @pytest.mark.slow
 def test_history_reaches_back_beyond_the_ring(fleet: Fleet) -> None:
     world = run(World(fleet), 300)
-    spec = next(s for s in SIGNALS if s.name == "requests" and s.scope == "service")
+    asked, mark = (next(s for s in REMEMBERED if s.name == name) for name in ("requests", "prefix_misses"))
     now = world.clock.now()
-    frames = world.metrics.history(spec, now - timedelta(hours=2), now, 300.0)
-    assert len(frames) == 25
-    assert all((frame.values > 0).all() for frame in frames)
-    assert world.metrics.history(spec, now - timedelta(days=30), now - timedelta(days=29), 3600.0) == ()
+    for spec in (asked, mark):
+        frames = world.metrics.history(spec, now - timedelta(hours=2), now, 300.0)
+        assert len(frames) == 25
+        assert all((frame.values > 0).all() for frame in frames)
+    assert world.metrics.history(asked, now - timedelta(days=30), now - timedelta(days=29), 3600.0) == ()
 
 
 def reachable(root: object) -> list[object]:

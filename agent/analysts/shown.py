@@ -1,0 +1,92 @@
+"""What exporters show of a patient: the marks that are seen now, and whether they were seen at another time."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from agent.analysts.evidence import beneath
+from agent.case import Incident
+from agent.observe import Scene
+from tools.change import Change
+from tools.errors import ToolError
+from tools.marks import MARKS, SPECS, Mark
+
+BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # of an instant, where an old mark was seen already
+AFTER = timedelta(minutes=10), timedelta(minutes=25)  # of a change: it has rolled out, and shows what it brings
+
+
+def shown(incident: Incident, scene: Scene) -> dict[Mark, dict[str, float]]:
+    """Return the readings of every mark that is seen on the patient, its replicas and vendors, or machines beneath.
+
+    ``ToolError`` where nothing can be read.
+    """
+    frame, near = scene.senses.metrics.read(SPECS, scene.now), _near(incident, scene)
+    idle = {f"replica/{each.service}/{each.name}" for each in scene.observation.topology.replicas if not each.ready}
+    found: dict[Mark, dict[str, float]] = {}
+    for mark in MARKS:
+        for key, value in zip(frame.keys, frame.values, strict=True):
+            mine = key.entity in near or f"{key.entity.rpartition('/')[0]}/" in near
+            served = not (mark.served and key.entity in idle)
+            if key.signal == mark.spec.name and mine and served and mark.seen(float(value)):
+                found.setdefault(mark, {})[key.entity] = float(value)
+    return found
+
+
+def is_old(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:
+    """Whether a mark stood there before an instant: exporters show the last of its kind until the next."""
+    return _mostly(mark, entity, (since - BEFORE[0], since - BEFORE[1]), scene) is True
+
+
+def came_with(change: Change, incident: Incident, scene: Scene) -> str:
+    """Return which mark came with a change and is there still, in words; empty where none did, or nobody knows.
+
+    It dates what it comes from, however late users feel it: what a release takes of capacity is missed at a peak.
+    """
+    try:
+        seen = shown(incident, scene)
+    except ToolError:
+        return ""
+    for mark, whole in _of_service(seen, incident.service):
+        before = _mostly(mark, whole, (change.at - BEFORE[0], change.at - BEFORE[1]), scene)
+        after = _mostly(mark, whole, (change.at + AFTER[0], change.at + AFTER[1]), scene)
+        if before is False and after is True:
+            return mark.spec.about
+    return ""
+
+
+def _of_service(seen: dict[Mark, dict[str, float]], service: str) -> Iterator[tuple[Mark, str]]:
+    """Yield the marks of what the service itself runs, and whose they are: new replicas have other names than old."""
+    for mark, readings in seen.items():
+        for whole in (f"service/{service}", f"replica/{service}/"):
+            if any(_is_of(entity, whole, value) for entity, value in readings.items()):
+                yield mark, whole
+
+
+def _mostly(mark: Mark, entity: str, between: tuple[datetime, datetime], scene: Scene) -> bool | None:
+    """Whether a mark was seen in more than half of the readings between two instants; None where there are none."""
+    try:
+        frames = scene.senses.metrics.history(mark.spec, *between, 60)
+    except ToolError:
+        return None
+    seen = [
+        mark.seen(float(value))
+        for frame in frames
+        for key, value in zip(frame.keys, frame.values, strict=True)
+        if key.signal == mark.spec.name and _is_of(key.entity, entity, float(value))
+    ]
+    return sum(seen) * 2 > len(seen) if seen else None
+
+
+def _near(incident: Incident, scene: Scene) -> frozenset[str]:
+    """Return the prefixes of entities that are the patient's: itself, its replicas and vendors, machines beneath."""
+    service, nodes = incident.service, beneath(incident, scene)
+    gpus = {f"gpu/{node}/" for node in nodes}
+    return frozenset((f"service/{service}", f"replica/{service}/", f"vendor/{service}/", *gpus)) | {
+        f"node/{node}" for node in nodes
+    }
+
+
+def _is_of(entity: str, whole: str, value: float) -> bool:
+    """Whether an entity is one, or one of those that a name with a slash at its end begins and that were there."""
+    return entity == whole or (whole.endswith("/") and entity.startswith(whole) and np.isfinite(value))
