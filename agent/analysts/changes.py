@@ -6,7 +6,7 @@ from functools import cache
 
 from agent.analysts.alike import ill_alike
 from agent.analysts.evidence import Notes, onset
-from agent.analysts.shown import came_with
+from agent.analysts.marked import came_with
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.change import Change

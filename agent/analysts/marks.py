@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
 from agent.analysts.evidence import Notes, onset
-from agent.analysts.shown import is_old, shown
+from agent.analysts.marked import is_old, shown
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.errors import ToolError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.analysts import changes
-from agent.analysts.shown import came_with
+from agent.analysts.marked import came_with
 from agent.case import Evidence
 from agent.observe import Scene
 from simulator.episode import TICK, Doorkeeper, demo_fleet, prunella
