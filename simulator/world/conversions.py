@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.world.scorer import Scorer, register
+from simulator.world.scorer import Scorer, accepted, register
 from simulator.world.store import Floats
 from tools.action import ConvertInputs
 from tools.clock import Clock
@@ -34,18 +34,19 @@ class Conversions:
     def make(self, action: ConvertInputs, incident: str) -> None:
         """Register the version, with the rows that the other was accepted on as they would come now."""
         scorer = self._scorers[action.service]
-        accepted = scorer.references[action.of]
+        before = scorer.references[action.of]
         inputs, read_from = ([scorer.problem.names.index(name) for name in each] for each in _columns(action))
         times = np.array(action.divided_by)
         model = converted(scorer.models[action.of], inputs, read_from, times, action.codes)
-        shown: Floats = accepted.features.copy()
-        shown[:, read_from] = accepted.features[:, inputs] * times
+        shown: Floats = before.features.copy()
+        shown[:, read_from] = before.features[:, inputs] * times
         for name, table in action.tables.items():
             place = scorer.problem.names.index(name)
             for comes, means in table:
-                shown[np.rint(accepted.features[:, place]) == means, place] = comes
+                shown[np.rint(before.features[:, place]) == means, place] = comes
         text = f"{action.of} converted by prunella for {incident}: {', '.join(action.inputs)} as they come now"
-        register(scorer, action.version, model, (shown, accepted.labels), self._clock.now(), text)
+        on = accepted(model, (shown, before.labels))
+        register(scorer, action.version, model, on, self._clock.now(), text)
 
 
 def _columns(action: ConvertInputs) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,6 +6,7 @@ Both belong to the service's name alone, so that every world of a process shares
 import zlib
 from functools import cache
 
+from simulator.world.scorer import Accepted, accepted
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
 from simulator.world.tabular import TabularProblem, problem
@@ -27,6 +28,12 @@ def past_model(service: str, version: str) -> TabularModel:
     """Return a model that was trained before the world began."""
     features, labels = fresh_rows(service, f"past/{version}", PAST[version])
     return fit(features, labels, seed=int(version), epochs=20)
+
+
+@cache
+def past_accepted(service: str, version: str) -> Accepted:
+    """Return what such a model was accepted on."""
+    return accepted(past_model(service, version), fresh_rows(service, "accepted", EVALUATED))
 
 
 @cache

@@ -12,10 +12,10 @@ from config.fleet import Fleet, Service, ServiceKind
 from simulator.world.abreast import Abreast, usual
 from simulator.world.conversions import Conversions
 from simulator.world.events import Changes
-from simulator.world.learning import CHAMPION, EVALUATED, PAST, fresh_rows, past_model, problem_of
+from simulator.world.learning import CHAMPION, EVALUATED, PAST, fresh_rows, past_accepted, past_model, problem_of
 from simulator.world.records import LABEL_DELAY, WorldLog, WorldRegistry
 from simulator.world.rowlog import LoggedRows, RowLog
-from simulator.world.scorer import Scorer, register
+from simulator.world.scorer import Scorer, accepted, register
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
 from simulator.world.tabular import Drift, some
@@ -53,12 +53,16 @@ class Quality:
         task = problem_of(service.name)
         scorer = Scorer(service, task, self._streams.named(f"rows/{service.name}"), RowLog(CAPACITY, len(task.names)))
         for version, days in zip(PAST, (40, 12), strict=True):
-            accepted = fresh_rows(service.name, "accepted", EVALUATED)
-            model = past_model(service.name, version)
-            register(scorer, version, model, accepted, self._clock.now() - timedelta(days=days))
+            model, on = past_model(service.name, version), past_accepted(service.name, version)
+            register(scorer, version, model, on, self._clock.now() - timedelta(days=days))
         scorer.aliases = {"champion": CHAMPION}
         scorer.weights = {CHAMPION: 100}
         return scorer
+
+    def reserve(self) -> None:
+        """Take the memory of every full log now, so that what grows later is something else."""
+        for scorer in self._scorers.values():
+            scorer.log.reserve()
 
     # -- every tick ------------------------------------------------------------------------------------------------
     def tick(self, at: datetime, seconds: float) -> None:
@@ -169,9 +173,9 @@ class Quality:
         """Let somebody promote a model that learnt from wrong labels, or whose scores are off by ``bias``."""
         scorer, now, (actor, text) = self._scorers[service], self._clock.now(), change
         version = str(max(int(name) for name in scorer.names if name.isdigit()) + 1)
-        accepted = fresh_rows(service, "accepted", EVALUATED)
-        made = now - timedelta(days=values.get("days", 1 / 24))
-        register(scorer, version, self._worse(scorer, values), accepted, made, text)
+        model, made = self._worse(scorer, values), now - timedelta(days=values.get("days", 1 / 24))
+        on = accepted(model, fresh_rows(service, "accepted", EVALUATED))
+        register(scorer, version, model, on, made, text)
         before = self.set_alias(scorer.service.model, "champion", version)
         self._changes.add(now, "promotion", f"model/{scorer.service.model}", actor, (before, version), text)
 

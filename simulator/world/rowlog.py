@@ -27,14 +27,19 @@ class RowLog:
     """Rows in order of time."""
 
     def __init__(self, capacity: int, width: int) -> None:
-        # Written once in full, so that a long run takes no more memory than a short one.
-        self._at = np.full(capacity, np.nan)
-        self._features = np.full((capacity, width), np.nan, dtype=np.float32)
-        self._scores = np.full(capacity, np.nan, dtype=np.float32)
-        self._truth = np.full(capacity, -1, dtype=np.int8)
-        self._version = np.full(capacity, -1, dtype=np.int16)
-        self._off = np.full(capacity, False)
+        # Not written before there are rows: most worlds live for minutes, and tens of megabytes are slow to touch.
+        self._at = np.empty(capacity)
+        self._features = np.empty((capacity, width), dtype=np.float32)
+        self._scores = np.empty(capacity, dtype=np.float32)
+        self._truth = np.empty(capacity, dtype=np.int8)
+        self._version = np.empty(capacity, dtype=np.int16)
+        self._off = np.empty(capacity, dtype=np.bool_)
         self._written = 0
+
+    def reserve(self) -> None:
+        """Take the memory of a full ring now, before any row: what grows from then on is not the ring."""
+        for array in (self._at, self._features, self._scores, self._truth, self._version, self._off):
+            array.fill(0)
 
     def append(self, rows: LoggedRows) -> None:
         """Add rows that are later than every row before."""

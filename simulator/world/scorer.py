@@ -10,7 +10,7 @@ from simulator.world.rowlog import RowLog
 from simulator.world.store import Floats
 from simulator.world.tabular import Drift, TabularProblem
 from tools.records import InferenceWindow, ModelVersion
-from tools.training import TabularModel, evaluate
+from tools.training import Scores, TabularModel, evaluate
 
 
 @dataclass
@@ -38,19 +38,31 @@ class Scorer:
         self.names.append(version.version)
 
 
-def register(
-    scorer: Scorer, version: str, model: TabularModel, accepted: tuple[Floats, Floats], at: datetime, why: str = ""
-) -> None:
-    """Register a version as of ``at``, with the labelled rows that it was accepted on."""
-    features, labels = accepted
-    found = evaluate(model, features, labels)
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """The labelled rows that a model was accepted on, (n, d) and (n,), its answers to them, and how good those are."""
+
+    features: Floats
+    labels: Floats
+    answers: Floats
+    found: Scores
+
+
+def accepted(model: TabularModel, rows: tuple[Floats, Floats]) -> Accepted:
+    """Ask a model the rows that it is accepted on: features and labels."""
+    return Accepted(*rows, model.predict(rows[0]), evaluate(model, *rows))
+
+
+def register(scorer: Scorer, version: str, model: TabularModel, on: Accepted, at: datetime, why: str = "") -> None:
+    """Register a version as of ``at``, with what it was accepted on."""
+    found, labels = on.found, on.labels
     name = scorer.service.model
     reference = InferenceWindow(
         service=scorer.service.name,
         names=scorer.problem.names,
         at=at.timestamp() - np.arange(len(labels), 0, -1.0),
-        features=features,
-        scores=model.predict(features),
+        features=on.features,
+        scores=on.answers,
         labels=labels,
         version=np.full(len(labels), version, dtype=np.str_),
     )

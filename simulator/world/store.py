@@ -37,8 +37,9 @@ class Family:
 
     def columns(self, row: int) -> range:
         """Columns of one row."""
-        start = self.offset + row * self.width
-        return range(start, start + self.width)
+        width = len(self.variants)
+        start = self.offset + row * width
+        return range(start, start + width)
 
 
 class Store:
@@ -48,6 +49,7 @@ class Store:
         self.sizes = sizes
         self.families: dict[str, list[Family]] = {}
         self._all: list[Family] = []
+        self._along: dict[Axis, list[Family]] = {}
         self._width = 0
         self.views: dict[str, Floats] = {}  # by name, after ``seal``
         self.now: Floats = np.empty(0)
@@ -68,6 +70,7 @@ class Store:
 
     def _keep(self, family: Family) -> Family:
         self._all.append(family)
+        self._along.setdefault(family.axis, []).append(family)
         self.families.setdefault(family.name, []).append(family)
         self._width += family.rows * family.width
         return family
@@ -85,23 +88,21 @@ class Store:
 
     def born(self, axis: Axis, row: int, only: str = "") -> None:
         """Start the series of a row: counters at zero, no past."""
-        for family in self._all:
-            if family.axis == axis:
-                columns = family.columns(row)
-                self.ring[:, columns.start : columns.stop] = np.nan
-                self.now[columns.start : columns.stop] = 0.0 if family.only in ("", only) else np.nan
+        for family in self._along.get(axis, ()):
+            columns = family.columns(row)
+            self.ring[:, columns.start : columns.stop] = np.nan
+            self.now[columns.start : columns.stop] = 0.0 if family.only in ("", only) else np.nan
 
     def died(self, axis: Axis, row: int) -> None:
         """End the series of a row."""
-        for family in self._all:
-            if family.axis == axis:
-                columns = family.columns(row)
-                self.now[columns.start : columns.stop] = np.nan
+        for family in self._along.get(axis, ()):
+            columns = family.columns(row)
+            self.now[columns.start : columns.stop] = np.nan
 
     def reset(self, axis: Axis, row: int) -> None:
         """Restart what a row's own process counts at zero; what the cluster counts about it goes on."""
-        for family in self._all:
-            if family.axis == axis and family.only:
+        for family in self._along.get(axis, ()):
+            if family.only:
                 columns = family.columns(row)
                 part = self.now[columns.start : columns.stop]
                 part[np.isfinite(part)] = 0.0

@@ -187,6 +187,12 @@ def length_moments(fit: TrafficFit) -> LengthMoments:
     )
 
 
+@cache
+def shipped_moments() -> LengthMoments:
+    """Return the moments of the fit that ships with the package."""
+    return length_moments(shipped_fit())
+
+
 def _week() -> Floats:
     hour = np.arange(168.0)
     day = 1.0 + 0.45 * np.cos(2 * pi * (hour - 14.5) / 24) + 0.10 * np.cos(4 * pi * (hour - 11.0) / 24)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from simulator.world.records import WorldLog
-from simulator.world.scorer import Scorer, register
+from simulator.world.scorer import Scorer, accepted, register
 from simulator.world.store import Floats
 from tools.action import TrainModel
 from tools.clock import Clock
@@ -97,7 +97,8 @@ class Trainings:
         if training.model is None or training.held is None:
             return
         scorer = self._scorers[action.service]
-        register(scorer, action.version, training.model, training.held, training.ends_at, training.detail)
+        on = accepted(training.model, training.held)
+        register(scorer, action.version, training.model, on, training.ends_at, training.detail)
 
     def ended(self, operation: str) -> tuple[State, datetime, str] | None:
         """Return (state, at, detail) of a training that has ended; None while it runs."""

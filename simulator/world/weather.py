@@ -12,7 +12,7 @@ from config.fleet import Fleet
 from simulator.world.profile import profile_of
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
-from simulator.world.traffic import counts, length_moments, seasonal, shipped_fit, start
+from simulator.world.traffic import counts, seasonal, shipped_fit, shipped_moments, start
 
 TENANTS = 300.0  # independent customers, each as bursty as the trace, whose sum is the traffic of a service; at least
 OUTPUT_SPREAD = 0.8  # over the mean, at most: the trace is of code completion, whose answers vary more than a chat's
@@ -30,7 +30,7 @@ class Weather:
         self._fit = shipped_fit()
         self._state = start(len(profiles))
         self._tenants = np.maximum(TENANTS, self.rate / self._fit.rate)
-        moments = length_moments(self._fit)
+        moments = shipped_moments()
         self._spread = (  # standard deviation over mean of one request's tokens
             np.sqrt(moments.prompt_square / moments.prompt**2 - 1),
             min(OUTPUT_SPREAD, np.sqrt(moments.output_square / moments.output**2 - 1)),

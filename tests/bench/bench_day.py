@@ -16,6 +16,7 @@ HOUR = int(3600 / TICK)  # ticks
 def figures(hours: int = 24) -> Mapping[str, float]:
     """Return seconds of wall for a day on one core, and the growth of resident memory from hour 2 to the end."""
     world = World(demo_fleet(), seed=0, scenario=load_scenarios()["noisy_healthy"])
+    world.body.quality.reserve()
     controller = prunella(world, world.actuator)
     resident: list[float] = []
     started = time.perf_counter()
