@@ -10,7 +10,8 @@ STAMP := $(VENV)/.ready
 # A CPU build of torch is enough; where pip finds none by itself, name an index: make TORCH_ARGS='--index-url URL'
 TORCH_ARGS ?=
 SEEDS ?= 10000
-UNIT := -m "not real and not slow" -n 2 --dist loadgroup
+# Each of thousands of short tests costs the others' scheduler nothing here, and neighbours share what their module made.
+UNIT := -m "not real and not slow" -n 2 --dist worksteal
 SLOW := -m "slow and not real" -n 2 --dist loadgroup
 REAL := -m real -n 2 --dist loadfile
 

@@ -1,5 +1,6 @@
 """What every test stands on: no network but where a test is marked, no silent skip under CI."""
 
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -19,6 +20,22 @@ settings.register_profile("ci", derandomize=True, max_examples=60, **STEADY)
 settings.register_profile("dev", derandomize=True, max_examples=40, **STEADY)
 settings.register_profile("explore", max_examples=1000, **STEADY)
 settings.load_profile("ci" if CI else "dev")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Look for no garbage among what is imported and collected: it stays."""
+    gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave what has been collected out of every later search."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let what was left out go in order when the process ends."""
+    gc.unfreeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

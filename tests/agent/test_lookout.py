@@ -51,16 +51,35 @@ def day(ticks: int) -> list[Observation]:
     return found
 
 
-@pytest.mark.parametrize("cut", [1, 202, 214, 236, 241])
-def test_a_restart_changes_nothing_of_what_is_seen(cut: int) -> None:
-    whole, first, second = watch(), watch(), watch()
-    for moment in day(cut):
-        whole.update(moment)
-        first.update(moment)
-    second.restore(first.save())
-    for moment in day(260)[cut:]:
-        assert second.update(moment) == whole.update(moment)
-        assert second.departed == whole.departed
+CUTS = (1, 202, 214, 236, 241)
+
+
+@pytest.fixture(scope="module")
+def saved() -> dict[int, bytes]:
+    """What a guard has kept after so many ticks."""
+    guard, kept = watch(), {}
+    for tick, moment in enumerate(day(max(CUTS)), 1):
+        guard.update(moment)
+        if tick in CUTS:
+            kept[tick] = guard.save()
+    return kept
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> list[object]:
+    """What a guard that nobody stops or looks into says of every tick."""
+    guard = watch()
+    return [(guard.update(moment), guard.departed) for moment in day(260)]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_restart_changes_nothing_of_what_is_seen(
+    cut: int, saved: dict[int, bytes], uninterrupted: list[object]
+) -> None:
+    heir = watch()
+    heir.restore(saved[cut])
+    for moment, expected in zip(day(260)[cut:], uninterrupted[cut:], strict=True):
+        assert (heir.update(moment), heir.departed) == expected
 
 
 def test_an_alarm_of_a_promise_that_is_no_longer_made_does_not_come_back() -> None:

@@ -4,12 +4,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import structlog
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from agent.casebook import Case, Snapshot
@@ -23,6 +25,14 @@ from tools.live.journal import SqlJournal
 from tools.memory_journal import MemoryJournal
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _put_together_once() -> Iterator[None]:
+    """Have the runner put the commands together once, not at every call: they do not change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

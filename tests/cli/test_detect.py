@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,14 +27,21 @@ def _real_wiring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
 
-def write(path: Path, spike: int | None = 500, head: str = "timestamp,latency,load") -> str:
+def write(path: Path, spike: int | None = 500, head: str = "timestamp,latency,load", rows: int = 700) -> str:
     rng = np.random.default_rng(0)
-    rows = []
-    for place, (first, two) in enumerate(rng.normal(50, 3, (700, 2))):
+    lines = []
+    for place, (first, two) in enumerate(rng.normal(50, 3, (rows, 2))):
         one = first + 90 * (place == spike)
-        rows.append(f"{(START + timedelta(minutes=5 * place)).isoformat(sep=' ')},{one:.3f},{two:.3f}")
-    path.write_text(head + "\n" + "\n".join(rows) + "\n")
+        lines.append(f"{(START + timedelta(minutes=5 * place)).isoformat(sep=' ')},{one:.3f},{two:.3f}")
+    path.write_text(head + "\n" + "\n".join(lines) + "\n")
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def forwards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A file, and what is seen in it: watched once for all who read that."""
+    file = tmp_path_factory.mktemp("forwards") / "a.csv"
+    return file, json.loads(detect(write(file), "--json").stdout)
 
 
 def test_the_first_sentence_says_where_to_look(tmp_path: Path) -> None:
@@ -47,9 +55,8 @@ def test_silence_is_said_too(tmp_path: Path) -> None:
     assert done.stdout.startswith("Nothing to look at: 2 series")
 
 
-@pytest.mark.slow
-def test_json_has_alarms_and_a_score_for_each_row(tmp_path: Path) -> None:
-    found = json.loads(detect(write(tmp_path / "a.csv"), "--json").stdout)
+def test_json_has_alarms_and_a_score_for_each_row(forwards: tuple[Path, dict[str, Any]]) -> None:
+    _, found = forwards
     assert set(found) == {"series"}
     assert set(found["series"]) == {"latency", "load", "together"}
     assert found["series"]["together"]["of"] == ["latency", "load"]
@@ -62,14 +69,13 @@ def test_json_has_alarms_and_a_score_for_each_row(tmp_path: Path) -> None:
     assert alarm["score"] == seen["scores"][500]
 
 
-def test_alarms_use_the_past_alone(tmp_path: Path) -> None:
-    whole = write(tmp_path / "a.csv")
+def test_alarms_use_the_past_alone(tmp_path: Path, forwards: tuple[Path, dict[str, Any]]) -> None:
+    whole, seen = forwards
     part = tmp_path / "b.csv"
-    part.write_text("".join(line + "\n" for line in Path(whole).read_text().splitlines()[:520]))
-    budget = ("--json", "--budget", "one false alert per series per week")
-    first, second = (json.loads(detect(name, *budget).stdout)["series"] for name in (whole, str(part)))
+    part.write_text("".join(line + "\n" for line in whole.read_text().splitlines()[:520]))
+    second = json.loads(detect(str(part), "--json").stdout)["series"]
     for name in ("latency", "load", "together"):
-        assert first[name]["scores"][:519] == second[name]["scores"]
+        assert seen["series"][name]["scores"][:519] == second[name]["scores"]
 
 
 def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
@@ -108,12 +114,12 @@ def test_parquet_epochs_and_nulls_are_read(tmp_path: Path) -> None:
     assert "1 value left out: no data" in done.stderr
 
 
-def test_newest_first_is_read_in_order_of_time(tmp_path: Path) -> None:
-    forwards = write(tmp_path / "a.csv")
-    head, *rows = Path(forwards).read_text().splitlines()
+def test_newest_first_is_read_in_order_of_time(tmp_path: Path, forwards: tuple[Path, dict[str, Any]]) -> None:
+    file, seen = forwards
+    head, *rows = file.read_text().splitlines()
     backwards = tmp_path / "b.csv"
     backwards.write_text("\n".join([head, *reversed(rows)]) + "\n")
-    first, second = (json.loads(detect(name, "--json").stdout)["series"]["load"] for name in (forwards, str(backwards)))
+    first, second = seen["series"]["load"], json.loads(detect(str(backwards), "--json").stdout)["series"]["load"]
     assert first["alarms"] == second["alarms"]
     assert first["scores"] == second["scores"][::-1]
 
@@ -136,7 +142,7 @@ def test_wrong_use_is_one_line_and_code_two(tmp_path: Path, text: str, said: str
 
 
 def test_what_is_not_there_or_not_understood_is_said(tmp_path: Path) -> None:
-    good = write(tmp_path / "a.csv")
+    good = write(tmp_path / "a.csv", rows=60)
     for words in (("no.csv",), (good, "--time", "when"), (good, "--budget", "few"), (good, "--html", "/no/where.html")):
         done = detect(*words)
         assert done.exit_code == 2

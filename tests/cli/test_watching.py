@@ -25,11 +25,13 @@ ROOT = Path(__file__).parents[2]
 GUARD = """
 from agent.watching import guard
 from config.settings import LogSettings
-from tests.cli.conftest import Daemon
 from tests.view.sample import healed, snapshot
-class Patient(Daemon):
+class Patient:
+    seen = snapshot()
+    def tick(self): self.seen = snapshot(healed())
+    def snapshot(self): return self.seen
     def run(self, stop): self.tick(), stop.wait(60)
-print("ok" if guard(Patient(snapshot(healed())), LogSettings(), headless=True) else "bad", flush=True)
+print("ok" if guard(Patient(), LogSettings(), headless=True) else "bad", flush=True)
 """
 
 

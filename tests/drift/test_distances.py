@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import ks_2samp, wasserstein_distance
 
 from agent.drift.distance import distances
 from agent.drift.exact import gaps
@@ -43,6 +42,8 @@ PAIRS: dict[str, tuple[Floats, Floats]] = {
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_exact_distances_are_those_of_scipy(name: str) -> None:
+    from scipy.stats import ks_2samp, wasserstein_distance  # half a second, which not every worker needs
+
     one, two = PAIRS[name]
     found = gaps(one, two)
     assert found.ks == pytest.approx(ks_2samp(one, two, method="asymp").statistic, abs=1e-11)
@@ -68,6 +69,8 @@ SOME = arrays(np.float64, st.integers(3, 60), elements=st.floats(-1e6, 1e6, widt
 
 @given(SOME, SOME)
 def test_small_samples_are_exact_too(one: Floats, two: Floats) -> None:
+    from scipy.stats import ks_2samp, wasserstein_distance
+
     found = gaps(one, two)
     assert found.ks == pytest.approx(ks_2samp(one, two, method="asymp").statistic, abs=1e-9)
     assert found.wasserstein == pytest.approx(wasserstein_distance(one, two), rel=1e-6, abs=1e-6)

@@ -20,15 +20,15 @@ def test_the_modifiers_are_those_of_the_design() -> None:
     assert tuple(MODIFIERS) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scenario", KNOWN)
-def test_a_modifier_makes_a_sound_scenario_of_any(scenario: str, name: str) -> None:
-    made = modified(KNOWN[scenario], (name,))
-    again = type(made).model_validate(made.model_dump())
-    assert again == made
-    assert made.modifiers[-1] == name
-    assert (made.truth.fault == "") == (made.layer == "quiet")
-    assert made.truth.fault in ("", KNOWN[scenario].truth.fault)
+def test_every_modifier_makes_a_sound_scenario_of_any(scenario: str) -> None:
+    for name in NAMES:  # not as parameters: sixteen hundred tests of a millisecond each cost ten
+        made = modified(KNOWN[scenario], (name,))
+        again = type(made).model_validate(made.model_dump())
+        assert again == made, name
+        assert made.modifiers[-1] == name
+        assert (made.truth.fault == "") == (made.layer == "quiet"), name
+        assert made.truth.fault in ("", KNOWN[scenario].truth.fault), name
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ LINES = {".jsonl", ".ndjson", ".json"}
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"} | LINES
 MISSING = ("", "-", "n/a", "na", "nan", "null", "none", "#n/a")  # what people write among numbers where there is none
 DATELESS = ["BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"]  # what a column of text may be read as, but instants
+PARSE = "CREATE TEMP TABLE parsed AS SELECT * FROM read_csv(?, header=true, auto_detect=true)"
+PARSE_DATELESS = PARSE.replace(")", ", auto_type_candidates=?)")
 COMMA = r"^[+-]?\d+(,\d+)?$"
 
 
@@ -49,8 +51,7 @@ def _parsed(engine: Any, address: str, path: Path, dates: bool) -> Any:
     if set(path.suffixes) & LINES:
         return engine.create_table("parsed", engine.read_json(path), temp=True)
     try:
-        kinds = {} if dates or not _guessed(engine, path) else {"auto_type_candidates": DATELESS}
-        table = engine.create_table("parsed", engine.read_csv(path, **kinds), temp=True)
+        table = _table(engine, path, dateless=not dates and _guessed(engine, path))
     except duckdb.InvalidInputException as error:
         if "utf-8" in str(error).lower():
             raise Malformed(f"{address} is not written in UTF-8: save it as UTF-8") from error
@@ -60,6 +61,15 @@ def _parsed(engine: Any, address: str, path: Path, dates: bool) -> Any:
     if len(table.columns) == 1 and (said := ragged(path)) is not None:
         raise Malformed(f"{address} is no table: {said}")
     return _numerals(table, _decimal_comma(path))
+
+
+def _table(engine: Any, path: Path, dateless: bool) -> Any:
+    """Parse into a table in one statement: with a view in between, the file's form is found out thrice."""
+    if dateless:
+        engine.con.execute(PARSE_DATELESS, [str(path), DATELESS])
+    else:
+        engine.con.execute(PARSE, [str(path)])
+    return engine.table("parsed")
 
 
 def _guessed(engine: Any, path: Path) -> bool:
