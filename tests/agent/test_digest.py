@@ -44,18 +44,23 @@ def depart(journal: Journal, at: datetime, entity: str, signal: str = "waiting",
     journal.append(EYES, DEPARTURE, found.model_dump(mode="json"), at)
 
 
-def test_a_day_with_a_bad_release_reads_like_this() -> None:
-    play = Play("bad_rollout_errors")
-    play.until(closed)
-    now = play.world.clock.now()
-    case = play.case
-    depart(play.journal, case.incident.at, f"service/{case.incident.service}")
-    depart(play.journal, now - timedelta(hours=2), "service/search", score=1.5)
-    depart(play.journal, now - timedelta(hours=1), "service/search", value=350.0)
-    depart(play.journal, now - timedelta(hours=1), "gpu/node-1/0", "gpu_temp", value=91.0, expected=60.0, tier="weekly")
-    told = as_markdown(digest(play.journal, "daily", now))
+@pytest.fixture(scope="module")
+def ended() -> Play:
+    """A fleet whose bad release was taken back; only to be read."""
+    return Play("bad_rollout_errors").until(closed)
+
+
+def test_a_day_with_a_bad_release_reads_like_this(ended: Play) -> None:
+    now, case, journal = ended.world.clock.now(), ended.case, MemoryJournal()
+    for entry in ended.journal.entries():
+        journal.append(entry.subject, entry.kind, entry.body, entry.at)
+    depart(journal, case.incident.at, f"service/{case.incident.service}")
+    depart(journal, now - timedelta(hours=2), "service/search", score=1.5)
+    depart(journal, now - timedelta(hours=1), "service/search", value=350.0)
+    depart(journal, now - timedelta(hours=1), "gpu/node-1/0", "gpu_temp", value=91.0, expected=60.0, tier="weekly")
+    told = as_markdown(digest(journal, "daily", now))
     assert told == GOLDEN.read_text()
-    week = as_markdown(digest(play.journal, "weekly", now))
+    week = as_markdown(digest(journal, "weekly", now))
     assert "gpu_temp of gpu node-1/0: 91°C" in week
     assert "# The week to" in week
 
@@ -123,13 +128,11 @@ def test_what_waits_for_a_person_comes_first() -> None:
     assert found.incidents[0].by_a_person
 
 
-def test_what_happened_elsewhere_changes_no_digest() -> None:
-    play = Play("bad_rollout_errors")
-    play.until(closed)
-    now = play.world.clock.now()
-    whole = digest(play.journal, "daily", now)
-    assert digest(play.journal, "daily", now + timedelta(days=2)).incidents == ()
-    later = digest(play.journal, "daily", now + timedelta(days=1) + timedelta(minutes=1))
+def test_what_happened_elsewhere_changes_no_digest(ended: Play) -> None:
+    now = ended.world.clock.now()
+    whole = digest(ended.journal, "daily", now)
+    assert digest(ended.journal, "daily", now + timedelta(days=2)).incidents == ()
+    later = digest(ended.journal, "daily", now + timedelta(days=1) + timedelta(minutes=1))
     assert later.before == 1
     assert Digest.model_validate_json(whole.model_dump_json()) == whole
 

@@ -189,7 +189,7 @@ def test_the_rate_of_a_counter_is_watched(tmp_path: Path) -> None:
     assert int(np.argmax(seen["scores"])) == 500
 
 
-def pair(path: Path, names: str = "requests,busy") -> str:
+def pair(path: Path, names: str = "requests,busy", until: int = 800) -> str:
     """Write two columns that go together until row 600, and are as ever, but each for itself, from then on."""
     rng = np.random.default_rng(4)
     load, noise = rng.normal(size=800), 0.2 * rng.normal(size=(2, 800))
@@ -197,7 +197,7 @@ def pair(path: Path, names: str = "requests,busy") -> str:
     rows = [
         f"{(START + timedelta(minutes=5 * row)).isoformat(sep=' ')},{100 + 9 * load[row] + noise[0, row]:.3f},"
         f"{50 + 4 * busy[row] + noise[1, row]:.3f}"
-        for row in range(800)
+        for row in range(until)
     ]
     path.write_text(f"timestamp,{names}\n" + "\n".join(rows) + "\n")
     return str(path)
@@ -221,6 +221,6 @@ def test_columns_that_part_from_how_they_go_together_are_told(tmp_path: Path) ->
 
 
 def test_a_column_may_have_the_name_of_the_joint_series(tmp_path: Path) -> None:
-    found = json.loads(detect(pair(tmp_path / "a.csv", "requests,together"), "--json").stdout)["series"]
+    found = json.loads(detect(pair(tmp_path / "a.csv", "requests,together", 60), "--json").stdout)["series"]
     assert list(found) == ["requests", "together", "(together)"]
     assert "of" not in found["together"]
