@@ -94,6 +94,31 @@ def test_one_reading_counts_and_samples(address: str) -> None:
     assert [city.names[code] if code >= 0 else None for code in city.codes] == [names[int(at) % 4] for at in n.values]
 
 
+def test_one_reading_is_the_same_with_compiled_loops(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = open_table(address)
+    names = ["x", "bent", "n", "single"]
+    columns = {name: table.column(name) for name in names}
+    values = {name: column.values for name, column in columns.items() if isinstance(column, Numbers)}
+    grids = {name: fit_grid(of[np.isfinite(of)], 256) for name, of in values.items()}
+    slow = table.survey(grids, [*names, "city"], 50, seed=1)
+    monkeypatch.setattr("tools.live.reading.MANY", 1)
+    monkeypatch.setattr("tools.live.reading.WATCHED", 100)  # few rows are held against each other, as of many
+    swift = table.survey(grids, [*names, "city"], 50, seed=1)
+    for name in names:
+        assert swift.tallies[name].counts.tolist() == slow.tallies[name].counts.tolist()
+        assert swift.tallies[name].nulls == slow.tallies[name].nulls
+    for name in (*names, "city"):
+        assert repr(swift.sample[name]) == repr(slow.sample[name])
+    assert (slow.repeats, swift.repeats) == (0, 0)
+
+
+def test_rows_that_repeat_are_told_from_those_that_do_not(tmp_path: Path) -> None:
+    rows = pa.concat_tables([_rows(), _rows().slice(0, ROWS // 2)])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    found = open_table(str(tmp_path / "rows.parquet")).survey({}, ["n", "city"], 50, seed=1)
+    assert found.repeats == pytest.approx(1 / 3)
+
+
 def test_values_samples_and_columns(address: str) -> None:
     table = open_table(address)
     assert table.values("city", 2) == {"a": ROWS // 4, "b": ROWS // 4}
