@@ -1,12 +1,13 @@
 """Restlessness: how much a series moves from value to value, whatever its level."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.columns import Columns, Places, Reals
 from agent.eyes.contract import Reading, Tick
+from agent.eyes.loops import loops_for
 from agent.eyes.records import HALF_FADED, empty_range, fade, strangeness
 
 STEPS = 48
@@ -15,6 +16,16 @@ NEAR = 1e-5  # of the sum, by which the mean may differ that is worked out in 32
 ROUNDING = 1e-12  # of the greatest sum since then
 ROOM = np.float32(3) * HALF_FADED  # by which the range may shrink with a value, and then some
 WEIGHT = np.float32(1.5)  # chosen on half of NAB
+
+
+class Sums(NamedTuple):
+    """What is remembered of the steps, each (series,): the range of their means, their sum, its greatest."""
+
+    low: Reals
+    high: Reals
+    total: NDArray[np.float64]
+    most: NDArray[np.float64]
+    left: NDArray[np.uint8]
 
 
 class Restless(Columns):
@@ -51,15 +62,20 @@ class Restless(Columns):
 
     def _doubtful(self, recent: Reals, count: NDArray[np.int32]) -> Places:
         """Add the newest step to the sum, take the oldest off; return where the mean may leave its range."""
-        total, most, left = self.of["_sum"], self.of["_most"], self.of["_left"]
+        of = Sums(*(self.of[name] for name in ("low", "high", "_sum", "_most", "_left")))
+        loops = loops_for(len(count))
+        if loops is not None:
+            found: Places = loops.steps(recent, of, count)
+            return found
+        low, high, total, most, left = of
         total += np.abs(recent[-1] - recent[-2])
         total -= np.abs(recent[-STEPS - 1] - recent[-STEPS - 2])
         np.maximum(most, total, out=most)
         left -= np.uint8(1)
         slack = NEAR * total + ROUNDING * most
-        shrink = np.maximum(self.of["high"] - self.of["low"], np.float32(0.0)) * ROOM
-        over = total + slack > (self.of["high"] - shrink) * count
-        (places,) = np.nonzero(over | (total - slack < (self.of["low"] + shrink) * count) | (left == 0))
+        shrink = np.maximum(high - low, np.float32(0.0)) * ROOM
+        over = total + slack > (high - shrink) * count
+        (places,) = np.nonzero(over | (total - slack < (low + shrink) * count) | (left == 0))
         return places
 
     def _moved(self, recent: Reals, places: Places) -> Reals:
