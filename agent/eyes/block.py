@@ -55,6 +55,18 @@ class Memory(Columns):
         of["last_at"][:] = at
         return Tick(recent, of["age"], at)
 
+    def aside(self, places: Places, at: NDArray[np.float64]) -> State:
+        """Return a copy of what a tick changes: of the window the oldest row alone, since the others only move."""
+        del at
+        return {name: (array[0] if name == "recent" else array).take(places) for name, array in self.of.items()}
+
+    def back(self, places: Places, aside: State) -> None:
+        """Write such a copy back, and move the window as it was."""
+        recent = self.of["recent"]
+        recent[1:, places] = recent[:-1, places]
+        recent[0, places] = aside["recent"]
+        super().back(places, {name: kept for name, kept in aside.items() if name != "recent"})
+
     def close(self, statistic: Reals, at: NDArray[np.float64]) -> None:
         """Note where a departure began, and count the value."""
         of = self.of
@@ -95,24 +107,18 @@ class Block:
         (idle,) = np.nonzero(~fit)
         if not len(idle):
             return self.update(at, values)
-        kept = self.taken(idle)
         if not np.isfinite(at).all():
             at = np.where(fit, at, 0.0)
-        memory = self.memory.of
+        memory, parts = self.memory.of, self.parts.values()
+        aside = [part.aside(idle, at) for part in parts]
         said = self.update(at, np.where(fit, values, memory["origin"] + memory["recent"][-1]))
-        self.put(idle, kept)
+        for part, kept in zip(parts, aside, strict=True):
+            part.back(idle, kept)
         said.statistic[idle] = said.news[idle] = 0.0
         return said
 
-    def taken(self, places: Places) -> Self:
-        """Return a copy for some series alone."""
-        other = object.__new__(type(self))
-        other.memory, other.mute = self.memory.taken(places), self.mute.taken(places)
-        other.detectors = tuple(detector.taken(places) for detector in self.detectors)
-        return other
-
     def put(self, places: Places, part: Self) -> None:
-        """Write such a copy back."""
+        """Write other series in the places of some."""
         for mine, other in zip(self.parts.values(), part.parts.values(), strict=True):
             mine.put(places, other)
 

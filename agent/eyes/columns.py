@@ -35,11 +35,16 @@ class Columns(ABC):
 
     def put(self, places: Places, part: Self) -> None:
         """Write what ``taken`` returned, advanced since, back into its places."""
-        for name, array in self.of.items():
-            if array.ndim == 2:  # three times as fast as by a plain index
-                np.put_along_axis(array, places[None], part.of[name], axis=1)
-            else:
-                array[..., places] = part.of[name]
+        self._write(places, part.of)
+
+    def aside(self, places: Places, at: NDArray[np.float64]) -> State:
+        """Return a copy of what a tick at those instants, (series,), changes of some series."""
+        del at
+        return self.taken(places).of
+
+    def back(self, places: Places, aside: State) -> None:
+        """Write what ``aside`` returned back, after that tick."""
+        self._write(places, aside)
 
     def grow(self, more: int) -> None:
         """Append series that nothing is known of."""
@@ -63,6 +68,14 @@ class Columns(ABC):
     def rest(self) -> State:
         """What is not, because it can be worked out again."""
         return {name: array for name, array in self.of.items() if name.startswith("_")}
+
+    def _write(self, places: Places, of: State) -> None:
+        for name, written in of.items():
+            array = self.of[name]
+            if array.ndim == 1:  # three times as fast as by the general index
+                array[places] = written
+            else:
+                array[..., places] = written
 
     def _with(self, of: State) -> Self:
         other = object.__new__(type(self))

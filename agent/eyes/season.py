@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.eyes.columns import Columns, Reals
+from agent.eyes.columns import Columns, Places, Reals, State
 from agent.eyes.contract import Reading, Tick
 from agent.eyes.levels import LEAST
 from agent.eyes.medians import Medians, empty_median
@@ -15,6 +15,7 @@ HOURS = 24
 SLOWEST = 20  # values per hour bin after which the oldest begin to fade
 TREND = np.float32(0.05)  # of the level that stands in where an hour is unknown
 Place = int | tuple[NDArray[np.intp], NDArray[np.intp]]
+TABLES = ("usual", "known")  # (2 x HOURS, series)
 SHORT = 9  # values of the median of the departures
 
 
@@ -52,6 +53,18 @@ class Season(Columns):
         total = strangeness(*value, recent[-1], tick.age)
         total += Medians(self.of, SHORT).update(recent, tick.age, value, LEAST)
         return Reading(total, np.zeros(len(total), np.int8))
+
+    def aside(self, places: Places, at: NDArray[np.float64]) -> State:
+        """Return a copy of what a tick changes: of the tables by hour, the hour alone that it falls in."""
+        here = bins(at[places])[0]
+        aside = {name: array.take(places, axis=-1) for name, array in self.of.items() if name not in TABLES}
+        return aside | {"here": here} | {name: self.of[name][here, places] for name in TABLES}
+
+    def back(self, places: Places, aside: State) -> None:
+        """Write such a copy back."""
+        for name in TABLES:
+            self.of[name][aside["here"], places] = aside[name]
+        super().back(places, {name: kept for name, kept in aside.items() if name not in (*TABLES, "here")})
 
     def _departure(self, tick: Tick) -> Reals:
         """Return value less expectation, and learn."""
