@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from agent.eyes.block import Block, Said
 from agent.eyes.columns import Reals, State
 from agent.eyes.intake import usable
-from agent.eyes.saved import pack, under, unpack
+from agent.eyes.saved import joined, pack, unpack
 
-SIZE = 8192  # series in a block
+SIZE = 16_384  # series in a block: more, and their windows lie too far apart; fewer, and calls are not made up for
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,14 @@ class Eyes:
         self.restore_state(unpack(saved)[0])
 
     def restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what ``state`` returned."""
-        for place, block in enumerate(self._blocks):
-            block.restore(under(str(place), arrays))
+        """Go on from what ``state`` returned, whatever the size of its blocks."""
+        whole, start = joined(arrays), 0
+        if any(array.shape[-1] != self.series for array in whole.values()):
+            raise ValueError(f"saved state does not fit {self.series} series")
+        for block in self._blocks:
+            end = start + block.memory.series
+            block.restore({name: array[..., start:end] for name, array in whole.items()})
+            start = end
 
     def _advance(
         self,

@@ -46,3 +46,19 @@ def under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> State:
 def named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> State:
     """Return arrays put under a name."""
     return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
+def joined(arrays: Mapping[str, NDArray[Any]]) -> State:
+    """Return the arrays of all blocks, laid end to end; ``ValueError`` where a block lacks one.
+
+    >>> {name: array.tolist() for name, array in joined({"0.a": np.arange(2), "1.a": np.arange(3)}).items()}
+    {'a': [0, 1, 0, 1, 2]}
+    """
+    blocks = sorted({int(name.partition(".")[0]) for name in arrays})
+    try:
+        return {
+            name: np.concatenate([arrays[f"{block}.{name}"] for block in blocks], axis=-1)
+            for name in under("0", arrays)
+        }
+    except KeyError as error:
+        raise ValueError(f"saved state does not fit: no {error}") from error

@@ -23,7 +23,7 @@ from agent.eyes.levels import LEAST, SCALES
 from agent.eyes.mute import SHARE, SHORTEST
 from agent.eyes.records import CAP, FLAT, FLAT_FROM, HALF_FADED, STEEP, YOUNG
 from agent.eyes.restless import STEPS, WEIGHT
-from agent.eyes.saved import pack, unpack
+from agent.eyes.saved import joined, pack, unpack
 from agent.eyes.season import SHORT, SLOWEST, TREND, bins
 
 Tensors = dict[str, Tensor]
@@ -90,7 +90,7 @@ class TensorEyes:
         """Go on from what ``state`` returned, here or there."""
         block = Block(self.series)
         if self.series:
-            block.restore(_joined(arrays))
+            block.restore(joined(arrays))
         self._take(self._moved(block.state()))
 
     def _take(self, of: Tensors) -> None:
@@ -149,13 +149,6 @@ class TensorEyes:
             )
             for row, place in enumerate(places)
         ]
-
-
-def _joined(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of all blocks, laid end to end."""
-    blocks = sorted({int(name.partition(".")[0]) for name in arrays})
-    names = [name.partition(".")[2] for name in arrays if name.startswith("0.")]
-    return {name: np.concatenate([arrays[f"{block}.{name}"] for block in blocks], axis=-1) for name in names}
 
 
 def _record(of: Tensors, ends: tuple[str, str], value: Tensor, age: Tensor, floor: Tensor | None) -> Tensor:

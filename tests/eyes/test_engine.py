@@ -88,6 +88,18 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(Eyes(7, 0.5), values) == whole
 
 
+def test_what_was_saved_in_blocks_of_another_size_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, first, second = noise(300, 7), Eyes(7, 0.5), Eyes(7, 0.5)
+    expected = run(Eyes(7, 0.5), values)
+    before = run(first, values[:200])
+    monkeypatch.setattr(engine, "SIZE", 3)
+    third = Eyes(7, 0.5)
+    third.restore(first.save())
+    assert before + run(third, values[200:], 200) == expected
+    second.restore(third.save())
+    assert second.state().keys() == first.state().keys()
+
+
 def test_series_join_up_to_a_limit() -> None:
     eyes = Eyes(2, 1.0, most=10)
     eyes.update(0.0, np.zeros(2))
