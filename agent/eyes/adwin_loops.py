@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.columns import Reals
-from agent.eyes.compiled import compiled
+from tools.compiled import compiled
 
 DELTA, CLOCK, MOST, LEAST = 0.002, 32, 5, 5  # chance, values between checks, buckets of a size, values beside a cut
 LEVELS, SLOTS = 24, 5  # borders are multiples of 2 to 2^24; of one size so many are alive at once

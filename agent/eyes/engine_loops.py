@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.eyes.columns import Places, Reals
-from agent.eyes.compiled import compiled
 from agent.eyes.medians import AHEAD, ROOM, View
 from agent.eyes.records import HALF_FADED
 from agent.eyes.restless import NEAR, ROUNDING, STEPS, Sums
 from agent.eyes.restless import ROOM as STEP_ROOM
+from tools.compiled import compiled
 
 RUN = 512  # series counted together: few enough for the processor's nearest cache
 LINE = 128  # series whose windows are read together, row by row: some lines of memory at a time

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.eyes import adwin
-from agent.eyes import compiled as compiling
 from agent.eyes.adwin_loops import CLOCK, LEAST, LONGEST, ROWS, cut, is_border, slot
 from agent.eyes.changes import Changes
 from agent.eyes.columns import Reals
 from agent.eyes.contract import Tick
+from tools import compiled as compiling
 
 
 class PageHinkley:
