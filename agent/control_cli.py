@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from tools.journal import Journal
 
+HOUR = "1h"  # how long a pause lasts of which nobody says it
 Why = Annotated[str, typer.Option("--why", help="For the record, and for whoever wonders.", show_default=False)]
 
 
@@ -35,7 +36,9 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
         str | None,
         typer.Argument(help="What the pause is called; resume by this name. Left out: list those that hold."),
     ] = None,
-    lasts: Annotated[str, typer.Option("--for", help="How long, at most 31 days.", metavar="TIME")] = "1h",
+    lasts: Annotated[
+        str | None, typer.Option("--for", help="How long, at most 31 days.", metavar="TIME", show_default=HOUR)
+    ] = None,
     service: Annotated[str, typer.Option(help="One service; left out: the whole fleet.", show_default=False)] = "",
     by: By = "",
     why: Why = "",
@@ -50,11 +53,13 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
         (records, settings), at = open_named(config, journal), now()
         if name is None:
+            if lasts or service or why:  # who meant to hold her back must not read that nothing is paused, and leave
+                fail("a pause needs a name: prunella pause NAME, with the same options")
             _holding(records, at, as_json)
             return
         if service and settings is not None:
             _known(service, settings)
-        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts), by=somebody(by), why=why)
+        wanted = Pause(name=name, scope=service or FLEET, until=at + _length(lasts or HOUR), by=somebody(by), why=why)
         made = begin(records, wanted, at)
         unsure = "" if settings or not service else "; no --config was given, so nobody checked that name"
         words = f"{made.name}: {made.words()}{unsure}"

@@ -34,6 +34,16 @@ def test_a_pause_begins_and_ends_by_name(prunella: Run, where: str) -> None:
     assert [each["name"] for each in json.loads(prunella("pause", "--journal", where, "--json").stdout)] == ["tune"]
 
 
+@pytest.mark.parametrize("options", [("--for", "30m"), ("--for", "1h"), ("--service", "chat"), ("--why", "tuning")])
+def test_who_means_to_pause_and_names_no_pause_is_not_told_that_nothing_is_paused(
+    prunella: Run, where: str, options: tuple[str, ...]
+) -> None:
+    done = prunella("pause", *options, "--journal", where)
+    assert done.exit_code == 2
+    assert done.stderr == "prunella: a pause needs a name: prunella pause NAME, with the same options\n"
+    assert prunella("pause", "--journal", where).stdout == "nothing is paused\n"
+
+
 @pytest.mark.parametrize("lasts", ["0s", "40d"])
 def test_a_pause_without_a_sensible_end_is_refused(prunella: Run, where: str, lasts: str) -> None:
     assert prunella("pause", "p", "--for", lasts, "--by", "dana", "--journal", where).exit_code == 1
