@@ -9,7 +9,7 @@ from agent.eyes.intake import BLANK
 
 Reals = NDArray[np.float64]
 LEAST = 20  # rises without a fall that a counter has shown, for each time it began again: chance does not do that
-NEAR = 0.1  # of the count before: what falls to no more began again
+NEAR = 0.1  # of the highest count before: what falls to no more began again
 DIGITS = 6  # of a rate: what a difference of large counts is good for
 
 
@@ -40,7 +40,8 @@ def climb(at: Reals, values: Reals) -> Climb:
     if len(places) < 2 or counts[0] < 0:
         return Climb(known, rates)
     steps, here = np.diff(counts), places[1:]
-    anew = (steps < 0) & (counts[1:] >= 0) & (counts[1:] <= NEAR * counts[:-1])
+    most = np.maximum.accumulate(counts)[:-1]  # of what restarts again and again, the last count is small itself
+    anew = (steps < 0) & (counts[1:] >= 0) & (counts[1:] <= NEAR * most)
     none = np.logical_or.accumulate((steps < 0) & ~anew)
     known[here] = ~none & (np.cumsum(steps > 0) >= LEAST * np.maximum(np.cumsum(anew), 1))
     rates[here] = np.where(steps < 0, np.nan, _rounded(steps / np.diff(at[places])))

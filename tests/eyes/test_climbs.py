@@ -45,6 +45,14 @@ def test_a_column_that_falls_by_a_part_is_none_from_then_on() -> None:
     assert not found.counter
 
 
+def test_a_counter_of_what_restarts_twice_in_three_samples_stays_one() -> None:
+    counts = np.concatenate([np.arange(0.0, 4000.0, 40.0), [40.0, 80.0, 120.0], np.arange(40.0, 4000.0, 40.0)])
+    found = climb(minutes(len(counts)), counts)
+    assert found.known[30:].all()
+    assert found.counter
+    assert np.isnan(found.rates[[0, 100, 103]]).all()
+
+
 def test_rounding_errors_of_a_long_count_are_no_change_of_rate() -> None:
     found = climb(minutes(20_000), np.full(20_000, 0.1).cumsum())
     assert len(np.unique(found.rates[1:])) == 1
