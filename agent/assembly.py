@@ -55,6 +55,7 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 Autonomy = Literal["watch", "ask", "act"]
+ON_ROWS = {"better_as_shown", "converted_exactly", "answers_as_before"}  # guards that hand rows to versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         authority=Authority(),
         rules=rules or read_rulebook(terms.rules).rules,
         caps=terms.caps,
-        playbooks=playable(actuator.verbs),
+        playbooks=playable(actuator.verbs, answers_rows=getattr(senses.registry, "answers_rows", True)),
         faults=shipped_faults(),
         reasoner=reasoner or TemplateReasoner(),
         autonomy=autonomy,
@@ -158,9 +159,17 @@ def _courses(desk: Desk, terms: Terms) -> Iterator[Routine | Filling | Makeshift
         yield Filling(desk, terms.foresight, terms.breaker.ceiling(desk.fleet.size))
 
 
-def playable(verbs: frozenset[str]) -> tuple[Playbook, ...]:
-    """Return the shipped playbooks all of whose steps there are hands for."""
-    return tuple(book for book in shipped() if {step.action["verb"] for step in book.steps} <= verbs)
+def playable(verbs: frozenset[str], *, answers_rows: bool = True) -> tuple[Playbook, ...]:
+    """Return the shipped playbooks all of whose steps there are hands for, and whose guards can be answered.
+
+    ``answers_rows``: whether the registry says what versions make of rows that are handed in.
+    """
+    found = (book for book in shipped() if {step.action["verb"] for step in book.steps} <= verbs)
+    return tuple(book for book in found if answers_rows or not _guards(book) & ON_ROWS)
+
+
+def _guards(book: Playbook) -> set[str]:
+    return {guard.kind for step in book.steps for guard in step.guards}
 
 
 def _executor(desk: Desk, actuator: Actuator, terms: Terms, owner: str, leases: TargetLeases | None) -> Executor:

@@ -20,6 +20,7 @@ Bindings = dict[str, str | tuple[str, ...]]
 MOST_MOVED = 8  # replicas off one node in one plan
 LATELY = timedelta(minutes=5)  # over which the most that was used says what a load wants
 WIDER, AGAIN = "scale_out", timedelta(hours=1)  # what a load that outgrows a service twice in so long asks for
+TRAIN_SECONDS = 600.0  # that a training may take, where its service names no deadline
 STEPS_IN = 4  # replicas given back in one plan
 
 
@@ -152,6 +153,7 @@ def _model(subject: Subject, scene: Scene, case: Case, past: Sequence[Case]) -> 
         "champion": champion,
         "good_version": versions[place - 1] if place > 0 else "",
         "candidate": _fresh_name(case, versions),
+        "train_seconds": str(service.training.deadline.total_seconds() if service.training else TRAIN_SECONDS),
         **({"train_start": window[0].isoformat(), "train_end": window[1].isoformat()} if window else {}),
     }
 

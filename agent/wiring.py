@@ -11,6 +11,7 @@ from agent.doctor import Check, Reach, State
 from agent.inspector import Inspector
 from agent.observe import Senses
 from agent.trust import rules_or_none, saver_or_halt, unsound
+from config.fleet import Fleet
 from config.settings import JournalSettings, Settings
 from config.vitals import VitalsSettings
 from policies.gate import DryRun
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from agent.drift.rules import Constraints
     from tools.live.halt import HaltFile
     from tools.live.kube_api import KubeApi
+    from tools.live.kube_routes import RouteActuator
+    from tools.live.mlflow import MlflowActuator
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -105,10 +108,10 @@ def live_senses(settings: Settings, api: object, clock: Clock) -> Senses:
     from tools.live.kubernetes import KubernetesCluster
     from tools.live.serving import HttpServing
 
-    cluster = KubernetesCluster(api, settings.fleet, clock)  # type: ignore[arg-type]
-    metrics = live_metrics(settings)
-    serving = HttpServing(settings.serving, settings.fleet, cluster, clock, Routes(api, settings.fleet))  # type: ignore[arg-type]
-    return Senses(metrics, cluster, _registry(settings, clock), _log(settings), serving, clock)
+    cluster, registry = KubernetesCluster(api, settings.fleet, clock), _registry(settings, clock)  # type: ignore[arg-type]
+    metrics, routes = live_metrics(settings), Routes(api, settings.fleet, registry)  # type: ignore[arg-type]
+    serving = HttpServing(settings.serving, settings.fleet, cluster, clock, routes)
+    return Senses(metrics, cluster, registry, _log(settings), serving, clock)
 
 
 def live_metrics(settings: Settings) -> Metrics:
@@ -125,8 +128,20 @@ def _registry(settings: Settings, clock: Clock) -> Registry:
         return NoRegistry()
     from tools.live.mlflow import MlflowRegistry
     from tools.live.mlflow_api import MlflowApi
+    from tools.live.mlflow_names import Names
+    from tools.live.offline import Offline
 
-    return MlflowRegistry(MlflowApi(settings.registry), settings.fleet, clock)
+    api, offline = MlflowApi(settings.registry), None
+    if _trained(settings):
+        from tools.live.log import TableLog
+
+        offline = Offline(settings.fleet, TableLog(settings.logs), Names(api, settings.fleet))
+    return MlflowRegistry(api, settings.fleet, clock, offline)
+
+
+def _trained(settings: Settings) -> bool:
+    """Whether new versions are trained for any service."""
+    return any(service.training is not None for service in settings.fleet.services)
 
 
 def _log(settings: Settings) -> InferenceLog:
@@ -136,7 +151,13 @@ def _log(settings: Settings) -> InferenceLog:
         return NoLog()
     from tools.live.log import TableLog
 
-    return TableLog(settings.logs)
+    log = TableLog(settings.logs)
+    if settings.registry is None or not _trained(settings):
+        return log
+    from tools.live.mlflow_api import MlflowApi
+    from tools.live.mlflow_names import NamedLog, Names
+
+    return NamedLog(log, Names(MlflowApi(settings.registry), settings.fleet), settings.fleet)
 
 
 def inspector_of(settings: Settings, clock: Clock) -> Inspector | None:
@@ -171,17 +192,32 @@ def live_actuator(settings: Settings, api: "KubeApi", clock: Clock, leases: Targ
     """Return all live hands as one. To be wrapped: handed to ``assemble``, or to a dry run."""
     from tools.live.kube_actuator import KubernetesActuator
 
-    parts: list[Actuator] = [KubernetesActuator(api, settings.fleet, clock, leases)]
-    if any(service.route for service in settings.fleet.services):
+    fleet, parts = settings.fleet, list[Actuator]()
+    parts.append(KubernetesActuator(api, fleet, clock, leases))
+    registry = _registry(settings, clock)
+    traffic = None
+    if any(service.route for service in fleet.services):
         from tools.live.kube_routes import RouteActuator
 
-        parts.append(RouteActuator(api, settings.fleet, clock, leases))
+        parts.append(traffic := RouteActuator(api, fleet, clock, leases, registry))
     if settings.registry is not None:
         from tools.live.mlflow import MlflowActuator
         from tools.live.mlflow_api import MlflowApi
 
-        parts.append(MlflowActuator(MlflowApi(settings.registry), settings.fleet, clock))
+        aliases = MlflowActuator(MlflowApi(settings.registry), fleet, clock)
+        parts.append(aliases if traffic is None else _promoting(aliases, traffic, fleet))
+    if _trained(settings):
+        from tools.live.kube_training import TrainingActuator
+
+        parts.append(TrainingActuator(api, fleet, clock, registry, leases))
     return Dispatch(tuple(parts))
+
+
+def _promoting(aliases: "MlflowActuator", traffic: "RouteActuator", fleet: Fleet) -> Actuator:
+    """Return who moves aliases, and sends traffic home where two versions stand side by side."""
+    from tools.live.promotion import PromotingActuator
+
+    return PromotingActuator(aliases, traffic, fleet)
 
 
 def reach(settings: Settings) -> Reach:

@@ -27,6 +27,55 @@ class Objective(Frozen):
     target: float = Field(description="in the signal's own unit")
 
 
+DNS = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+
+
+class Versions(Frozen):
+    """Two versions of a model side by side: a backend of the service's route for each, and a Deployment behind each."""
+
+    champion: str = Field(
+        pattern=DNS,
+        max_length=63,
+        description="backend (a Service) in the route whose servers follow the registry's alias champion; behind it is "
+        "the service's own Deployment",
+    )
+    candidate: str = Field(
+        pattern=DNS, max_length=63, description="backend in the route whose servers follow the alias candidate"
+    )
+    deployment: str = Field(default="", description="Deployment behind candidate; named as that when empty")
+
+    @property
+    def workload(self) -> str:
+        """Name of the Deployment that serves the candidate."""
+        return self.deployment or self.candidate
+
+
+class Training(Frozen):
+    """How a new version of a service's model is trained: once, as a Job, from a CronJob that its team owns."""
+
+    cron_job: str = Field(
+        pattern=DNS, max_length=52, description="CronJob whose template is run; it may be suspended for good"
+    )
+    namespace: str = Field(default="", description="namespace of the CronJob; left out: the service's")
+    scores: str = Field(
+        min_length=1,
+        description="where the job writes how the new version scores the logged rows since the end of its window, "
+        "columns named as key and score of its log are: a file, or URL#TABLE; {version} in it is the version's name",
+    )
+    deadline: Duration = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=30),
+        le=timedelta(hours=4),
+        description="how long one training may take; policy.caps.train_seconds bounds it too",
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if "{version}" not in self.scores:
+            raise ValueError("scores names no {version}: two versions would write to one place")
+        return self
+
+
 class Service(Frozen):
     """One guarded service."""
 
@@ -50,6 +99,10 @@ class Service(Frozen):
         "vendors are, or SERVICE-VENDOR; empty: nothing here divides it",
     )
     model: str = Field(default="", description="name in the model registry; empty: no registry")
+    versions: Versions | None = Field(
+        default=None, description="left out: the route does not divide traffic between two versions of the model"
+    )
+    training: Training | None = Field(default=None, description="left out: no version is trained for it")
     vendors: tuple[str, ...] = Field(default=(), description="providers in order of preference")
     objectives: tuple[Objective, ...] = Field(default=(), description="what well means; none: it is shown, not guarded")
     depends_on: tuple[str, ...] = Field(default=(), description="services whose faults show here too")
@@ -78,7 +131,17 @@ class Service(Frozen):
             raise ValueError("shares_gpus_of is for services of kind batch, and they need it")
         if batch and (self.objectives or self.model):
             raise ValueError("a batch service has neither objectives nor a model: nobody waits for it")
+        self._trained()
         return self
+
+    def _trained(self) -> None:
+        if self.versions is not None:
+            if not (self.route and self.model) or self.vendors:
+                raise ValueError("versions needs a route and a model, and is not for calls to vendors")
+            if self.versions.champion == self.versions.candidate or self.versions.workload == self.workload:
+                raise ValueError("versions: champion and candidate are one backend, or one Deployment")
+        if self.training is not None and self.versions is None:
+            raise ValueError("training needs versions: a new version is tried beside the one that serves")
 
     @property
     def workload(self) -> str:

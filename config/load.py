@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
-from config.fleet import Fleet
+from config.fleet import Fleet, Service
 from config.logs import LogTable
 from config.servers import ReasonerSettings
 from config.settings import Settings
@@ -227,23 +227,31 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     if (drills := settings.drills) is not None:
         update["drills"] = drills.model_copy(update={"kubeconfig": _absolute(drills.kubeconfig, base)})
     update["halt_file"] = _absolute(settings.halt_file, base)
-    return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace)})
+    return settings.model_copy(update={**update, "fleet": _placed(settings.fleet, cluster.namespace, base)})
 
 
 def _placed_log(log: LogTable, base: Path) -> LogTable:
     """Make the paths of a log absolute; the address of an engine is none."""
     found = {name: getattr(log, name) for name in ("rows", "reference", "recomputed")}
-    paths = {name: str(base / Path(text).expanduser()) for name, text in found.items() if text and "://" not in text}
+    paths = {name: _absolute_table(text, base) for name, text in found.items() if text}
     return log.model_copy(update={**paths, "rules": _absolute(log.rules, base)})
 
 
-def _placed(fleet: Fleet, namespace: str) -> Fleet:
-    """Put every service that names no namespace into the given one."""
-    services = (
-        service if "namespace" in service.model_fields_set else service.model_copy(update={"namespace": namespace})
-        for service in fleet.services
-    )
-    return fleet.model_copy(update={"services": tuple(services)})
+def _absolute_table(text: str, base: Path) -> str:
+    return text if "://" in text else str(base / Path(text).expanduser())
+
+
+def _placed(fleet: Fleet, namespace: str, base: Path) -> Fleet:
+    """Put every service that names no namespace into the given one, and make what its trainings write absolute."""
+    return fleet.model_copy(update={"services": tuple(_placed_one(each, namespace, base) for each in fleet.services)})
+
+
+def _placed_one(service: Service, namespace: str, base: Path) -> Service:
+    update: dict[str, Any] = {} if "namespace" in service.model_fields_set else {"namespace": namespace}
+    if service.training is not None:
+        scores = _absolute_table(service.training.scores, base)
+        update["training"] = service.training.model_copy(update={"scores": scores})
+    return service.model_copy(update=update)
 
 
 def _absolute(path: Path | None, base: Path) -> Path | None:

@@ -226,6 +226,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _provable(self) -> Self:
+        """A version that is trained is proven on logged rows: without registry, log and key there is no proof."""
+        keyed = {table.service for table in self.logs if table.key}
+        for service in (each for each in self.fleet.services if each.training is not None):
+            if self.registry is None:
+                raise ValueError(f"service {service.name}: training needs registry.url, where versions are registered")
+            if service.name not in keyed:
+                raise ValueError(f"service {service.name}: training needs logs with a key, by which rows are joined")
+        return self
+
+    @model_validator(mode="after")
     def _outlasts(self) -> Self:
         if self.lease < 10 * self.cluster.timeout:
             raise ValueError(f"lease {self.lease} < 10 x cluster.timeout {self.cluster.timeout}: a step may outlast it")

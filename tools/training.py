@@ -281,10 +281,11 @@ def _descend(
 
 def row_losses(model: TabularModel, features: Floats, labels: Floats) -> Floats:
     """Return the log loss of each row in nats."""
-    return _losses(model.predict(features), np.asarray(labels, dtype=np.float64))
+    return losses(model.predict(features), np.asarray(labels, dtype=np.float64))
 
 
-def _losses(probability: Floats, labels: Floats) -> Floats:
+def losses(probability: Floats, labels: Floats) -> Floats:
+    """Return the log loss of each probability in nats."""
     safe = np.clip(probability, 1e-12, 1 - 1e-12)
     out: Floats = -np.log(np.where(labels > 0.5, safe, 1 - safe))
     return out
@@ -299,14 +300,14 @@ def evaluate(model: TabularModel, features: Floats, labels: Floats) -> Scores:
     return Scores(
         n=len(wanted),
         accuracy=float(((probability >= 0.5) == (wanted > 0.5)).mean()),
-        log_loss=float(_losses(probability, wanted).mean()),
-        auc=_auc(probability, wanted > 0.5),
+        log_loss=float(losses(probability, wanted).mean()),
+        auc=auc(probability, wanted > 0.5),
         brier=float(((probability - wanted) ** 2).mean()),
         calibration_error=_calibration_error(probability, wanted),
     )
 
 
-def _auc(probability: Floats, positive: NDArray[np.bool_]) -> float:
+def auc(probability: Floats, positive: NDArray[np.bool_]) -> float:
     """Return the chance that a random positive outranks a random negative; ties count half."""
     ones, zeros = int(positive.sum()), int((~positive).sum())
     if not ones or not zeros:

@@ -5,30 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from simulator.twin.objects import Json, Key, Shapes, route_of, uid
+from simulator.twin.objects import Json, Key, Shapes, uid
 from simulator.twin.patches import PatchError, patched
+from simulator.twin.routes import TwinRoutes
 from simulator.twin.shelf import Shelf
+from simulator.twin.status import StatusError
+from simulator.twin.trainings import TwinTrainings
 from simulator.twin.twin import Twin
 from simulator.world.pods import Effect, Workload
-from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable, SetSplit
+from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSchedulable
 from tools.errors import Refused
 
 CAUSE = "kubernetes.io/change-cause"
 REVISION = "deployment.kubernetes.io/revision"
-OWN = ("leases", "events", "configmaps")  # kept as they are; the world knows nothing of them
-
-
-class StatusError(Exception):
-    """A refusal in Kubernetes' words."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason = code, reason
-
-    def body(self) -> Json:
-        """Return the Status object."""
-        head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        return {**head, "message": str(self), "reason": self.reason, "code": self.code}
+OWN = ("leases", "events", "configmaps", "cronjobs", "jobs")  # kept as they are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +39,11 @@ class TwinCluster:
         self._body = twin.world.body
         self._shapes = Shapes(self._body, self.told, port)
         self.shelf = Shelf(self._shapes)
+        self._routes = TwinRoutes(self._body, self._shapes.beside)
         self._known = {name: (w.wanted, w.current) for name, w in self._body.workloads.items()}
         self._operations = 0
+        self._trainings = TwinTrainings(twin, self.told)
+        self.shelf.own.update(self._trainings.cron_jobs())
         self.shelf.look()
 
     def told(self, at: datetime) -> str:
@@ -61,6 +54,9 @@ class TwinCluster:
         """Bring the objects up to date, noting who changed what in the world meanwhile."""
         for name, workload in self._body.workloads.items():
             self._notice(name, workload, "")
+        for key, status in self._trainings.statuses():
+            if key in self.shelf.own:
+                self.shelf.own[key]["status"] = status
         self.shelf.look()
 
     def _notice(self, name: str, workload: Workload, manager: str) -> None:
@@ -123,6 +119,7 @@ class TwinCluster:
         if write.dry_run:
             return wanted
         self._note(key, item, wanted)
+        self._routes.keep(key, wanted)
         self._released(key, item, wanted, write.manager)
         for action in actions:
             self._do(action)
@@ -151,7 +148,7 @@ class TwinCluster:
                 stands, shall = (not spec.get("unschedulable", False) for spec in (before, after))
                 return [] if stands == shall else [SetSchedulable(node=key[2], schedulable=shall)]
             case "httproutes":
-                return self._diverted(key, before, after)
+                return self._routes.diverted(key, before, after)
             case "deployments":
                 return self._deployed(key, before, after)
         if before != after:
@@ -171,18 +168,6 @@ class TwinCluster:
         if revision and revision != workload.current:
             found.append(RestoreRevision(service=workload.service.name, revision=revision))
         return found
-
-    def _diverted(self, key: Key, before: Json, after: Json) -> list[Action]:
-        """Return how the world's calls are to be divided: of a route, the weights alone can be changed."""
-        refs, wanted = (_weighed(spec) for spec in (before, after))
-        if list(refs) != list(wanted) or not sum(wanted.values()):
-            raise StatusError(422, "Invalid", "the twin changes weights of a route, and not all of them to 0")
-        if refs == wanted:
-            return []
-        service = next(s for s in self._body.services.values() if (s.namespace, route_of(s)) == key[1:])
-        first, *rest = [(name.removeprefix(f"{service.name}-"), weight) for name, weight in wanted.items()]
-        parts = {name: round(100 * weight / sum(wanted.values())) for name, weight in rest}
-        return [SetSplit(service=service.name, weights={first[0]: 100 - sum(parts.values()), **parts})]
 
     def _revision(self, workload: Workload, template: Any) -> str:
         """Return the revision that a template is of; empty for a new one."""
@@ -222,10 +207,12 @@ class TwinCluster:
         elif key[0] == "nodes":
             self.shelf.wrote(key, manager, self.told(self._body.clock.now()), "f:spec", "f:unschedulable")
 
-    def _do(self, action: Action) -> None:
+    def _do(self, action: Action) -> str:
+        """Do it in the world; returns the operation there."""
         self._operations += 1
         stamp = Operation(id=f"twin-{self._operations}", incident="", epoch=0)
         self._try(lambda: self._twin.world.actuator.apply(action, stamp))
+        return stamp.id
 
     @staticmethod
     def _try(attempt: Callable[[], object]) -> None:
@@ -259,7 +246,13 @@ class TwinCluster:
         self.look()
         if self.shelf.get(key) is not None:
             raise StatusError(409, "AlreadyExists", f'{key[0]} "{key[2]}" already exists')
-        return self._kept(key, body, dry_run=dry_run)
+        order = self._trainings.order(body) if key[0] == "jobs" else None
+        if order is not None:
+            self._try(lambda: self._twin.world.actuator.rehearse(order))
+        kept = self._kept(key, body, dry_run=dry_run)
+        if order is not None and not dry_run:
+            self._trainings.begun(key, self._do(order), order)
+        return kept
 
     def _kept(self, key: Key, item: Json, *, dry_run: bool) -> Json:
         if dry_run:
@@ -284,12 +277,3 @@ def bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: inner for k, v in value.items() if (inner := bare(v)) not in (None, {}, [])}
     return [bare(each) for each in value] if isinstance(value, list) else value
-
-
-def _weighed(spec: Json) -> dict[str, int]:
-    """Return the weights of the one rule of a route; empty where it has another form."""
-    match spec.get("rules"):
-        case [{"backendRefs": [*refs]}]:
-            return {str(ref.get("name")): int(ref.get("weight", 1)) for ref in refs}
-        case _:
-            return {}

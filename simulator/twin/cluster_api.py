@@ -9,9 +9,10 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from simulator.twin.cluster import OWN, StatusError, TwinCluster, Write
+from simulator.twin.cluster import OWN, TwinCluster, Write
 from simulator.twin.objects import GATEWAY, Json, Key
 from simulator.twin.shelf import Gone
+from simulator.twin.status import StatusError
 from simulator.twin.twin import Twin
 
 # Group: version, then plural: kind, and whether it lies in a namespace.
@@ -29,12 +30,13 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[str, bool]]]] = {
     "apps": ("v1", {"deployments": ("Deployment", True), "replicasets": ("ReplicaSet", True)}),
     "autoscaling": ("v2", {"horizontalpodautoscalers": ("HorizontalPodAutoscaler", True)}),
     "policy": ("v1", {"poddisruptionbudgets": ("PodDisruptionBudget", True)}),
+    "batch": ("v1", {"jobs": ("Job", True), "cronjobs": ("CronJob", True)}),
     GATEWAY: ("v1", {"httproutes": ("HTTPRoute", True)}),
     "coordination.k8s.io": ("v1", {"leases": ("Lease", True)}),
     "authorization.k8s.io": ("v1", {"selfsubjectaccessreviews": ("SelfSubjectAccessReview", False)}),
 }
 SHORT = {"pods": "po", "nodes": "no", "namespaces": "ns", "events": "ev", "configmaps": "cm", "deployments": "deploy"}
-SHORT |= {"replicasets": "rs", "horizontalpodautoscalers": "hpa", "poddisruptionbudgets": "pdb"}
+SHORT |= {"replicasets": "rs", "horizontalpodautoscalers": "hpa", "poddisruptionbudgets": "pdb", "cronjobs": "cj"}
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 POLL_S = 0.2
 

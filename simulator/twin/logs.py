@@ -1,11 +1,13 @@
 """The twin's inference logs as Parquet files, written anew now and then: labels come late, and old rows change."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simulator.twin.trainings import number_of
 from simulator.twin.twin import Twin
 from tools.errors import Absent
 from tools.grid import Floats
@@ -46,6 +48,7 @@ class TwinLogs:
     def follow(self) -> None:
         """Write where that is due."""
         now = self._twin.world.clock.now()
+        self._score()
         if now < self._due:
             return
         self._due = now + EVERY
@@ -57,7 +60,33 @@ class TwinLogs:
             except Absent:
                 continue
             _replace(self._folder / f"{name}.again.parquet", _keyed(rows, again))
-            _write(self._folder / f"{name}.parquet", rows)
+            _write(self._folder / f"{name}.parquet", self._numbered(name, rows))
+
+    def _numbered(self, service: str, rows: InferenceWindow) -> InferenceWindow:
+        """Return rows as servers log them that follow a registry: with MLflow's number of the version."""
+        names = list(self._twin.world.body.quality.served_versions(service))
+        return replace(
+            rows, version=np.array([number_of(each, names) for each in rows.version.tolist()], dtype=np.str_)
+        )
+
+    def scores(self, service: str) -> str:
+        """Return where the trainings of a service write how they score rows, beside the configuration."""
+        return f"{self._folder.name}/{service}.{{version}}.parquet"
+
+    def _score(self) -> None:
+        """Write what the job of each training that is done has written: its version's scores of the rows since."""
+        import pyarrow as pa
+
+        with self._twin.lock:
+            made = self._twin.world.body.quality.trainings.made()
+        for action, model in made:
+            path = self._folder / f"{action.service}.{action.version}.parquet"
+            if path.exists():
+                continue
+            with self._twin.lock:
+                rows = self._twin.world.log.window(action.service, action.end_at, self._twin.world.clock.now())
+            keys = pa.array((rows.at * 1e6).astype(np.int64)).cast(pa.string())
+            _replace(path, {KEY: keys, "score": pa.array(model.predict(rows.features))})
 
 
 def _write(path: Path, rows: InferenceWindow) -> None:

@@ -30,6 +30,11 @@ def route_of(service: Service) -> str:
     return service.route or service.name
 
 
+def backends_of(service: Service) -> tuple[str, str]:
+    """Return the backends of a service's route that serve its champion and its candidate."""
+    return f"{service.name}-champion", f"{service.name}-candidate"
+
+
 def template_hash(service: str, revision: str) -> str:
     """Return what a ReplicaSet's name ends with."""
     return hashlib.sha256(f"{service}/{revision}".encode()).hexdigest()[:9]
@@ -44,6 +49,7 @@ class Shapes:
         self._port = port
         self.templates: dict[tuple[str, str], Json] = {}  # written by people, by service and revision
         self._numbers: dict[str, dict[str, list[int]]] = {}
+        self.beside: dict[str, int] = {}  # per cent that the candidate's backend of a service gets
 
     # -- revisions -------------------------------------------------------------------------------------------------
     def numbers(self, workload: Workload) -> dict[str, list[int]]:
@@ -75,11 +81,7 @@ class Shapes:
         """Yield every object, without its resourceVersion."""
         pods, workloads = self._body.pods, self._body.workloads
         for workload in workloads.values():
-            namespace = workload.service.namespace
-            yield ("deployments", namespace, workload.service.workload), self.deployment(workload)
-            for revision in workload.revisions:
-                item = self.replica_set(workload, revision)
-                yield ("replicasets", namespace, item["metadata"]["name"]), item
+            yield from self._of_workload(workload)
         for pod in pods.pods.values():
             workload = workloads[pod.service]
             yield ("pods", workload.service.namespace, pod.name), self.pod(workload, pod)
@@ -93,6 +95,16 @@ class Shapes:
             yield ("httproutes", service.namespace, route_of(service)), self.route(service)
         for namespace in sorted({w.service.namespace for w in workloads.values()}):
             yield ("namespaces", "", namespace), _of("v1", "Namespace", {"name": namespace})
+
+    def _of_workload(self, workload: Workload) -> Iterator[tuple[Key, Json]]:
+        namespace = workload.service.namespace
+        yield ("deployments", namespace, workload.service.workload), self.deployment(workload)
+        if has_model(self._body, workload.service):
+            yield ("deployments", namespace, backends_of(workload.service)[1]), self.second(workload)
+            yield ("httproutes", namespace, route_of(workload.service)), self.split(workload.service)
+        for revision in workload.revisions:
+            item = self.replica_set(workload, revision)
+            yield ("replicasets", namespace, item["metadata"]["name"]), item
 
     def _running(self, workload: Workload) -> list[tuple[str, bool]]:
         """Return the revision of every pod of a workload, and whether it is ready."""
@@ -125,15 +137,29 @@ class Shapes:
         }
         return item
 
+    def second(self, workload: Workload) -> Json:
+        """Write the Deployment that serves the candidate: with as many replicas, for the world has none of its own."""
+        item, name = self.deployment(workload), backends_of(workload.service)[1]
+        item["metadata"] |= {"name": name, "labels": {NAME: name}}
+        item["spec"]["selector"] = {"matchLabels": {NAME: name}}
+        return item
+
     def route(self, service: Service) -> Json:
         """Write the HTTPRoute that divides the calls of a service over its vendors."""
+        weights = self._body.vendors.weights[service.name]
+        return self._route(service, {f"{service.name}-{name}": weights.get(name, 0) for name in service.vendors})
+
+    def split(self, service: Service) -> Json:
+        """Write the HTTPRoute that divides the requests of a service over two versions of its model."""
+        champion, candidate = backends_of(service)
+        share = self.beside.get(service.name, 0)
+        return self._route(service, {champion: 100 - share, candidate: share})
+
+    @staticmethod
+    def _route(service: Service, weights: dict[str, int]) -> Json:
         metadata = {"name": route_of(service), "namespace": service.namespace}
         item = _of(f"{GATEWAY}/v1", "HTTPRoute", metadata)
-        weights = self._body.vendors.weights[service.name]
-        refs = [
-            {"name": f"{service.name}-{vendor}", "port": 443, "weight": weights.get(vendor, 0)}
-            for vendor in service.vendors
-        ]
+        refs = [{"name": name, "port": 443, "weight": weight} for name, weight in weights.items()]
         item["spec"] = {"parentRefs": [{"name": "egress"}], "rules": [{"backendRefs": refs}]}
         accepted = {"type": "Accepted", "status": "True", "reason": "Accepted"}
         item["status"] = {"parents": [{"parentRef": {"name": "egress"}, "conditions": [accepted]}]}
@@ -239,6 +265,11 @@ class Shapes:
         conditions = [{"type": "Ready", "status": str(bool(machine.ready))}]
         item["status"] = {"capacity": amount, "allocatable": amount, "conditions": conditions}
         return item
+
+
+def has_model(body: Body, service: Service) -> bool:
+    """Whether a service answers with a model of the registry, of which two versions may stand side by side."""
+    return body.quality.weights(service.name) is not None
 
 
 def _conditions(*, placed: bool, ready: bool) -> list[Json]:

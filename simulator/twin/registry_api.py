@@ -6,11 +6,13 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from simulator.twin.trainings import number_of
 from simulator.twin.twin import Twin
 from tools.errors import Absent
 from tools.records import ModelState, ModelVersion
 
 BASE = "/api/2.0/mlflow/"
+TAG = "prunella.version"
 MANAGER = "registry-client"  # whoever writes over the wire: MLflow keeps no name
 
 
@@ -34,10 +36,16 @@ class _Registry:
             message = f"Registered Model with name={name} not found"
             raise _Failure(404, "RESOURCE_DOES_NOT_EXIST", message) from error
 
-    def _version(self, name: str, version: str) -> ModelVersion:
+    def _numbers(self, name: str) -> dict[str, str]:
+        """Return the number of each version by its name: MLflow knows no names, but a tag may tell one."""
+        names = [each.version for each in self._state(name).versions]
+        return {each: number_of(each, names) for each in names}
+
+    def _version(self, name: str, number: str) -> ModelVersion:
+        version = next((each for each, own in self._numbers(name).items() if own == number), number)
         found = next((each for each in self._state(name).versions if each.version == version), None)
         if found is None:
-            message = f"Model Version (name={name}, version={version}) not found"
+            message = f"Model Version (name={name}, version={number}) not found"
             raise _Failure(404, "RESOURCE_DOES_NOT_EXIST", message)
         return found
 
@@ -46,12 +54,16 @@ class _Registry:
         told: dict[str, Any] = {"name": name, "creation_timestamp": _millis(state.versions[0])}
         if tags := self._tags.get(name):
             told["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
+        numbers = self._numbers(name)
         if state.aliases:
-            told["aliases"] = [{"alias": alias, "version": version} for alias, version in state.aliases.items()]
+            told["aliases"] = [
+                {"alias": alias, "version": numbers[version]} for alias, version in state.aliases.items()
+            ]
         return {"registered_model": told}
 
     def version(self, name: str, version: str) -> dict[str, Any]:
-        return {"model_version": _told(self._version(name, version))}
+        found = self._version(name, version)
+        return {"model_version": _told(found, self._numbers(name)[found.version])}
 
     def search(self, wanted: str, most: int, token: str) -> dict[str, Any]:
         """Return a page of versions, newest first, as MLflow does."""
@@ -59,11 +71,13 @@ class _Registry:
         if wanted != f"name='{name}'":
             raise _Failure(400, "INVALID_PARAMETER_VALUE", f"Invalid filter {wanted}")
         versions, start = self._state(name).versions[::-1], int(token or 0)
-        page: dict[str, Any] = {"model_versions": [_told(each) for each in versions[start : start + most]]}
+        numbers = self._numbers(name)
+        told = [_told(each, numbers[each.version]) for each in versions[start : start + most]]
+        page: dict[str, Any] = {"model_versions": told}
         return page | ({"next_page_token": str(start + most)} if start + most < len(versions) else {})
 
     def set_alias(self, name: str, alias: str, version: str) -> dict[str, Any]:
-        self._version(name, version)
+        version = self._version(name, version).version
         body = self._twin.world.body
         before = body.quality.set_alias(name, alias, version)
         body.changes.add(body.clock.now(), "promotion", f"model/{name}", MANAGER, (before, version))
@@ -122,9 +136,10 @@ async def _fields(request: Request, *names: str) -> list[str]:
         raise _Failure(400, "INVALID_PARAMETER_VALUE", f"Missing or malformed: {error}") from error
 
 
-def _told(version: ModelVersion) -> dict[str, Any]:
+def _told(version: ModelVersion, number: str) -> dict[str, Any]:
     tags = [{"key": "digest", "value": version.digest}] if version.digest else []
-    told = {"name": version.model, "version": version.version, "creation_timestamp": _millis(version)}
+    tags += [{"key": TAG, "value": version.version}] if number != version.version else []
+    told = {"name": version.model, "version": number, "creation_timestamp": _millis(version)}
     return {**told, "description": version.lineage, "status": "READY", "current_stage": "None", "tags": tags}
 
 

@@ -16,6 +16,7 @@ from config.fleet import Fleet
 from simulator.twin.cluster import TwinCluster
 from simulator.twin.logs import TwinLogs
 from simulator.twin.objects import route_of
+from simulator.twin.trainings import configured
 from simulator.twin.twin import Twin
 
 HOST = "127.0.0.1"
@@ -106,7 +107,8 @@ def routed(fleet: Fleet) -> Fleet:
 def write_config(folder: Path, twin: Twin, where: Served, logs: TwinLogs) -> Path:
     """Write what ``prunella run --config`` needs to guard the twin; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    fleet = routed(twin.world.fleet).model_dump(mode="json", exclude_defaults=True)
+    services = [configured(s, logs.scores(s.name)) if s.model else s for s in routed(twin.world.fleet).services]
+    fleet = Fleet(services=tuple(services)).model_dump(mode="json", exclude_defaults=True)
     kubeconfig = write_kubeconfig(folder / "kubeconfig", where.cluster_url, "default")
     tick = max(1, round(twin.tick / twin.pace.speed))
     config = {

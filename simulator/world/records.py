@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import sqrt
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from simulator.world.scorer import Scorer
 from simulator.world.store import Floats
 from tools.change import Change
 from tools.errors import Absent
+from tools.offline import compared
 from tools.records import Comparison, InferenceWindow, ModelState, Recomputed
-from tools.training import evaluate, row_losses
 
 LABEL_DELAY = timedelta(minutes=20)
 
@@ -60,25 +59,8 @@ class WorldRegistry:
 
 
 def _compare(scorer: Scorer, pair: tuple[str, str], features: Floats, labels: Floats) -> Comparison:
-    models = [scorer.models[version] for version in pair]
-    found = [evaluate(model, features, labels) for model in models]
-    gains = row_losses(models[0], features, labels) - row_losses(models[1], features, labels)
-    margin = 1.96 * float(gains.std(ddof=1)) / sqrt(len(labels))
-    gain = float(gains.mean())
-    scores = [model.predict(features) for model in models]
-    right = [(each >= 0.5) == (labels >= 0.5) for each in scores]
-    return Comparison(
-        model=scorer.service.model,
-        rows=len(labels),
-        accuracy={version: each.accuracy for version, each in zip(pair, found, strict=True)},
-        log_loss={version: each.log_loss for version, each in zip(pair, found, strict=True)},
-        gain=gain,
-        gain_low=gain - margin,
-        gain_high=gain + margin,
-        only={pair[0]: int((right[0] & ~right[1]).sum()), pair[1]: int((right[1] & ~right[0]).sum())},
-        auc={version: each.auc for version, each in zip(pair, found, strict=True)},
-        bias={version: float((each - labels).mean()) for version, each in zip(pair, scores, strict=True)},
-    )
+    first, second = (scorer.models[version].predict(features) for version in pair)
+    return compared(scorer.service.model, pair, (first, second), labels)
 
 
 class WorldLog:

@@ -100,6 +100,10 @@ class Trainings:
         on = accepted(training.model, training.held)
         register(scorer, action.version, training.model, on, training.ends_at, training.detail)
 
+    def made(self) -> list[tuple[TrainModel, TabularModel]]:
+        """Return every training that has ended in a version, and that version."""
+        return [(each.action, each.model) for each in self._all.values() if each.seen and each.model is not None]
+
     def ended(self, operation: str) -> tuple[State, datetime, str] | None:
         """Return (state, at, detail) of a training that has ended; None while it runs."""
         training = self._all[operation]

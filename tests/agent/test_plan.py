@@ -368,7 +368,7 @@ def test_an_unlikely_or_incurable_hypothesis_is_no_ground() -> None:
 
 
 def test_only_labels_are_worth_waiting_for() -> None:
-    values = {"service": "score", "model": "score", "champion": "v2", "candidate": "p-1"}
+    values = {"service": "score", "model": "score", "champion": "v2", "candidate": "p-1", "train_seconds": "600"}
     waiting = plans(case_of(guess("concept_drift")), "labels_are_enough", values=values)
     assert (waiting.plan, waiting.worth_waiting) == (None, True)
     both = plans(case_of(guess("concept_drift")), "labels_are_enough", "candidate_is_new", values=values)

@@ -200,3 +200,46 @@ def test_every_field_says_what_it_means() -> None:
     for name, model in reference.groups():
         for field, info in model.model_fields.items():
             assert info.description or reference.about(info), f"{name}.{field} has no description"
+
+
+SIDE_BY_SIDE = """fleet:
+  services:
+    - name: fraud
+      kind: tabular
+      model: fraud
+      route: fraud
+      versions: {champion: fraud-champion, candidate: fraud-candidate}
+      training: {cron_job: train-fraud, scores: "scores/{version}.parquet", deadline: 30m}
+metrics:
+  url: http://prometheus:9090
+registry: {url: http://mlflow:5000}
+logs:
+  - {service: fraud, rows: fraud.parquet, key: request}
+"""
+
+
+def test_a_training_is_read_and_its_scores_lie_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(SIDE_BY_SIDE)
+    (service,) = load(tmp_path / "p.yaml").fleet.services
+    assert service.versions is not None
+    assert service.versions.workload == "fraud-candidate"
+    assert service.training is not None
+    assert service.training.scores == f"{tmp_path}/scores/{{version}}.parquet"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("      route: fraud\n", "", "versions needs a route and a model"),
+        ("candidate: fraud-candidate", "candidate: fraud-champion", "are one backend, or one Deployment"),
+        ("      route: fraud\n", "      route: fraud\n      deployment: fraud-candidate\n", "or one Deployment"),
+        ("      versions: {champion: fraud-champion, candidate: fraud-candidate}\n", "", "training needs versions"),
+        ("{version}.parquet", "new.parquet", "scores names no {version}"),
+        ("deadline: 30m", "deadline: 5h", "deadline"),
+        ("registry: {url: http://mlflow:5000}\n", "", "training needs registry.url"),
+        (", key: request", "", "training needs logs with a key"),
+    ],
+)
+def test_a_training_that_could_not_be_proven_is_a_mistake(tmp_path: Path, old: str, new: str, why: str) -> None:
+    assert old in SIDE_BY_SIDE
+    assert why in " ".join(wrong(tmp_path, SIDE_BY_SIDE.replace(old, new)))

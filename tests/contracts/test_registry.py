@@ -188,3 +188,29 @@ def test_a_promotion_is_noticed(shelf: Shelf) -> None:
     (change,) = shelf.registry.changes(shelf.start)
     assert (change.kind, change.entity, change.before, change.after) == ("promotion", f"model/{shelf.model}", old, new)
     assert change.actor == "prunella"
+
+
+@pytest.mark.real
+@pytest.mark.enable_socket
+def test_a_version_that_a_job_registered_is_called_by_its_tag_and_promoted_by_that_name(mlflow_url: str) -> None:
+    """As ``mlflow.register_model(..., tags=...)`` and ``set_registered_model_alias`` do it, on a real MLflow."""
+    base, tags = f"{mlflow_url}/api/2.0/mlflow", [{"key": "prunella.version", "value": "p-1"}]
+    made: list[tuple[str, dict[str, object]]] = [("registered-models/create", {"name": "trained"})]
+    made += [("model-versions/create", {"name": "trained", "source": "s3://models/trained"})] * 2
+    made += [("model-versions/create", {"name": "trained", "source": "s3://models/trained", "tags": tags})]
+    made += [("registered-models/alias", {"name": "trained", "alias": "champion", "version": "2"})]
+    made += [("registered-models/alias", {"name": "trained", "alias": "candidate", "version": "3"})]
+    for path, body in made:
+        requests.post(f"{base}/{path}", json=body, timeout=30).raise_for_status()
+    side = {"champion": "a", "candidate": "b"}
+    told = {"name": "scorer", "kind": "tabular", "model": "trained", "route": "r", "versions": side}
+    service = Service.model_validate({**told, "training": {"cron_job": "t", "scores": "{version}"}})
+    shelf = _wired(mlflow_url, Fleet(services=(service,)), SystemClock(), "scorer", "trained")
+    state = shelf.registry.model("trained")
+    assert [version.version for version in state.versions] == ["1", "2", "p-1"]
+    assert state.aliases == {"champion": "2", "candidate": "p-1"}
+    done = shelf.actuator.apply(shelf.to("p-1"), operation("op-1", expects={"champion": "2"}))
+    assert done.observed == {"champion": "p-1"}
+    answer = requests.get(f"{base}/registered-models/get", params={"name": "trained"}, timeout=30).json()
+    aliases = {each["alias"]: each["version"] for each in answer["registered_model"]["aliases"]}
+    assert aliases == {"champion": "3", "candidate": "3"}

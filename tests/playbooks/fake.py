@@ -296,6 +296,7 @@ BINDINGS: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {
         "candidate": "8",
         "train_start": "2026-02-01T00:00:00Z",
         "train_end": "2026-03-01T00:00:00Z",
+        "train_seconds": "600.0",
     },
     "failover_replica": {"service": "chat", "replica": "chat-1"},
     "failover_node": {"node": "n1", "service": "chat", "replicas": ("chat/chat-1", "chat/chat-2", "score/score-1")},

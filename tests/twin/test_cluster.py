@@ -8,10 +8,11 @@ import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
 from simulator.episode import demo_fleet
-from simulator.twin.cluster import StatusError, TwinCluster, Write, bare
+from simulator.twin.cluster import TwinCluster, Write, bare
 from simulator.twin.cluster_api import address
 from simulator.twin.patches import JSON, MERGE, STRATEGIC, PatchError, patched
 from simulator.twin.shelf import Gone
+from simulator.twin.status import StatusError
 from simulator.twin.twin import Twin
 from simulator.world.world import World
 

@@ -12,6 +12,7 @@ import pytest
 from agent.assembly import assemble
 from agent.casebook import Case
 from agent.controller import Controller
+from agent.observe import Senses
 from agent.wiring import live_actuator, live_senses
 from config.load import load
 from simulator.episode import demo_fleet
@@ -35,6 +36,7 @@ class Guarded:
 
     twin: Twin
     controller: Controller
+    senses: Senses
     beside: tuple[Callable[[], None], ...]
 
     def until_closed(self) -> list[Case]:
@@ -64,7 +66,7 @@ def guarded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Guarded]
         assert isinstance(senses.registry, MlflowRegistry)
         actuator = live_actuator(settings, api, clock)
         controller = assemble(senses, actuator, MemoryJournal(), settings.fleet, clock, settings=settings)
-        yield Guarded(twin, controller, (logs.follow, senses.registry.look))
+        yield Guarded(twin, controller, senses, (logs.follow, senses.registry.look))
 
 
 @pytest.mark.parametrize("guarded", ["bad_rollout_errors"], indirect=True)
@@ -100,3 +102,22 @@ def test_calls_to_a_vendor_that_fails_are_sent_to_another(guarded: Guarded) -> N
     assert case.plan.playbook == "failover_vendor", story
     service = guarded.twin.world.fleet.service(case.incident.service)
     assert guarded.twin.world.body.vendors.weights[service.name][service.vendors[0]] == 0
+
+
+@pytest.mark.parametrize("guarded", ["concept_drift"], indirect=True)
+def test_a_world_that_changed_is_learnt_by_a_job_and_served_step_by_step(guarded: Guarded) -> None:
+    """A Job of the team's CronJob trains, MLflow has the version, a route gives it traffic, and the alias follows."""
+    (case,) = guarded.until_closed()
+    story = [item.text for item in case.timeline]
+    assert case.phase == "recovered", story
+    assert case.plan is not None
+    assert case.plan.playbook == "retrain", story
+    world = guarded.twin.world
+    service = world.fleet.service(case.incident.service)
+    champion = world.body.quality.alias(service.model, "champion")
+    assert champion.startswith("p-")
+    assert world.body.quality.weights(service.name) == {champion: 100}
+    assert guarded.senses.registry.model(service.model).aliases == {"champion": champion, "candidate": champion}
+    split = guarded.senses.serving.split(service.name)
+    assert split is not None
+    assert split.weights == {champion: 100, "candidate": 0}  # home again, where its replicas are watched and scaled

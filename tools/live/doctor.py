@@ -10,14 +10,17 @@ import numpy as np
 from config.fleet import Fleet, ServiceKind
 from config.logs import LogTable
 from config.settings import Settings
+from tools.action import TrainModel
 from tools.clock import Clock
 from tools.errors import Malformed, ToolError
 from tools.live.kube_api import Json, KubeApi
-from tools.live.kube_routes import GROUP, Routes, accepted, shares
+from tools.live.kube_routes import GROUP, Routes, accepted
+from tools.live.kube_training import TrainingActuator, namespace_of
 from tools.live.log import TableLog
 from tools.live.mlflow import MlflowRegistry
 from tools.live.mlflow_api import MlflowApi
 from tools.live.openai import OpenAIReasoner
+from tools.ports import Registry
 
 LOG_SPAN = timedelta(hours=1)
 SKEW = timedelta(seconds=5)  # between two clocks that still agree
@@ -61,6 +64,8 @@ IN_NAMESPACE = (
     Right("create", "", "pods", needed=True, subresource="eviction"),
     *LEASES,
 )
+OF_CRON_JOBS = tuple(Right(verb, "batch", "cronjobs", needed=True) for verb in ("get", "patch"))
+OF_JOBS = tuple(Right(verb, "batch", "jobs", needed=True) for verb in ("get", "list", "create"))
 OF_ROUTES = tuple(Right(verb, GROUP, "httproutes", needed=True) for verb in ("get", "patch"))
 IN_CLUSTER = (
     Right("list", "", "nodes", needed=True),
@@ -73,10 +78,13 @@ def examine(settings: Settings, api: KubeApi, clock: Clock) -> Iterator[Check]:
     """Look at everything that the ports do not show, in the order in which a person would mend it."""
     yield from cluster_clock(api, clock)
     yield from rights(api, settings.fleet, settings.cluster.lease_namespace)
-    yield from routes(api, settings.fleet)
+    models = MlflowApi(settings.registry) if settings.registry is not None else None
+    port = MlflowRegistry(models, settings.fleet, clock) if models is not None else None
+    yield from routes(api, settings.fleet, port)
     yield from inference_logs(settings, clock)
-    if settings.registry is not None:
-        yield from registry(MlflowApi(settings.registry), settings.fleet, clock)
+    if models is not None and port is not None:
+        yield from registry(models, settings.fleet, clock)
+        yield from trainings(api, settings.fleet, clock, port)
     if settings.reasoner is not None:
         yield from language_model(OpenAIReasoner(settings.reasoner))
 
@@ -105,6 +113,8 @@ def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Ch
     asked += [(right, lease_namespace) for right in LEASES if lease_namespace and lease_namespace not in namespaces]
     asked += [(right, "") for right in IN_CLUSTER]
     asked += [(right, name) for name in sorted({s.namespace for s in fleet.services if s.route}) for right in OF_ROUTES]
+    trained = sorted({namespace_of(service) for service in fleet.services if service.training is not None})
+    asked += [(right, name) for name in trained for right in (*OF_CRON_JOBS, *OF_JOBS)]
     try:
         lacking = [(right, namespace) for right, namespace in asked if not allowed(api, right, namespace)]
     except ToolError as error:
@@ -117,24 +127,45 @@ def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Ch
         yield Check("rights", True, f"all {len(asked)} granted")
 
 
-def routes(api: KubeApi, fleet: Fleet) -> Iterator[Check]:
-    """Look at every route that divides traffic: whether it can be read, and leads to every vendor of its service."""
-    port = Routes(api, fleet)
+def routes(api: KubeApi, fleet: Fleet, registry: Registry | None = None) -> Iterator[Check]:
+    """Look at every route that divides traffic: whether it can be read, and leads to every vendor or both versions."""
+    port = Routes(api, fleet, registry)
     for service in (each for each in fleet.services if each.route):
         name = f"route {service.route}"
         try:
             item = port.read(service.name)
-            found = shares(item, service.name)
+            found, ready = port.shares(service.name, item), port.ready(service.name)
         except ToolError as error:
             yield Check(name, False, str(error), "see route of the service, and deploy/rbac.yaml")
             continue
         text = f"{service.name}: " + ", ".join(f"{backend} {share} %" for backend, share in found.items())
+        text += "".join(f", {count} ready for {backend}" for backend, count in ready.items())
         if missing := [vendor for vendor in service.vendors if vendor not in found]:
             yield Check(name, False, f"{text}; no backend {', '.join(missing)}", "name backends as vendors are")
         elif not accepted(item):
             yield Check(name, None, f"{text}; no gateway has accepted it", "its weights move nothing")
+        elif not all(ready.values()):
+            yield Check(name, None, text, "give the Deployments of champion and candidate as many replicas")
         else:
             yield Check(name, True, text)
+
+
+def trainings(api: KubeApi, fleet: Fleet, clock: Clock, registry: Registry) -> Iterator[Check]:
+    """Rehearse a training of every service that names one: the CronJob, its template, the right to make Jobs."""
+    hands = TrainingActuator(api, fleet, clock, registry)
+    for service in fleet.services:
+        if service.training is None:
+            continue
+        now, seconds = clock.now(), service.training.deadline.total_seconds()
+        window = {"start_at": now - LOG_SPAN, "end_at": now, "max_seconds": seconds}
+        order = {"service": service.name, "model": service.model, "version": "p-doctor", **window}
+        try:
+            hands.rehearse(TrainModel.model_validate(order))
+        except ToolError as error:
+            yield Check(f"training of {service.name}", None, str(error), "see training, and deploy/rbac.yaml")
+        else:
+            text = f"CronJob {service.training.cron_job} may be run, for {seconds:.0f} s at most (rehearsed)"
+            yield Check(f"training of {service.name}", True, text)
 
 
 def allowed(api: KubeApi, right: Right, namespace: str) -> bool:

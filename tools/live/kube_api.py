@@ -76,6 +76,11 @@ class KubeApi:
         except (KeyError, TypeError) as error:
             raise Malformed(f"Kubernetes: /apis/{name} prefers no version") from error
 
+    @property
+    def seconds(self) -> float:
+        """How long one call may take."""
+        return self._timeout[1]
+
     def server_time(self) -> str:
         """Return the ``Date`` header of an answer: the server's clock."""
         with _translated(writes=False):

@@ -65,6 +65,11 @@ class Stamps:
         mark = Mark(operation.id, operation.epoch, at, target)
         return replace(self, marks=(*self.marks, mark)[-KEPT:], epoch=max(self.epoch, operation.epoch))
 
+    def pointed(self, operation: Operation, target: str) -> "Stamps":
+        """Return the stamps with the uid of what an operation that is remembered has made."""
+        marks = tuple(replace(mark, target=target) if mark.id == operation.id else mark for mark in self.marks)
+        return replace(self, marks=marks)
+
     def fenced(self, operation: Operation, at: datetime) -> dict[str, str]:
         """Return the annotations that keep out all earlier calls: by epoch, and by the new version of the object."""
         raised = replace(self, epoch=max(self.epoch, operation.epoch))

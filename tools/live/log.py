@@ -39,6 +39,23 @@ class TableLog:
                 shown = shown.filter(shown[logged.label].notnull())
             return _read(service, logged, shown, features=features)
 
+    def table(self, service: str) -> LogTable:
+        """Return where the log of a service lies, and what its columns mean."""
+        return self._of(service)
+
+    def keyed(self, service: str, start: datetime, end: datetime) -> tuple[list[str], InferenceWindow]:
+        """Return the labelled rows logged in [start, end) without features, and the key of each, as text."""
+        logged = self._of(service)
+        if not logged.key:
+            raise Absent(f"{service}: the log names no key")
+        with translated(logged.rows):
+            shown = _between(logged, start, end)
+            if logged.label in shown.columns:
+                shown = shown.filter(shown[logged.label].notnull())
+            shown = shown.mutate(prunella_key=_column(shown, logged.key).cast("string"))
+            read = _newest(logged, shown, (), "prunella_key")
+        return [str(key) for key in read["prunella_key"].to_pylist()], _window(service, (), read)
+
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the model was accepted on; ``Absent`` when none are named."""
         logged = self._of(service)
@@ -173,27 +190,34 @@ def _column(table: Any, name: str) -> Any:
 
 
 def _read(service: str, logged: LogTable, table: Any, *, features: bool = True) -> InferenceWindow:
+    names = tuple(logged.features or _numeric(logged, table)) if features else ()
+    return _window(service, names, _newest(logged, table, names))
+
+
+def _newest(logged: LogTable, table: Any, names: tuple[str, ...], *more: str) -> Any:
+    """Return the newest rows as an Arrow table, oldest first; ``more``: columns that are taken as they are."""
     import ibis
 
-    names = (logged.features or _numeric(logged, table)) if features else ()
     picked = {"at": table["prunella_at"], "score": _number(table, logged.score)}
     picked |= {f"x{place}": _number(table, name) for place, name in enumerate(names)}
     picked["label"] = _number(table, logged.label) if logged.label in table.columns else ibis.null("float64")
     version = logged.version in table.columns
     picked["version"] = table[logged.version].cast("string") if version else ibis.literal("")
-    newest = table.select(**picked).order_by(ibis.desc("at")).limit(logged.most)
-    read = newest.to_pyarrow()
-    order = np.argsort(floats(read["at"]), kind="stable")
+    picked |= {name: table[name] for name in more}
+    read = table.select(**picked).order_by(ibis.desc("at")).limit(logged.most).to_pyarrow()
+    return read.take(np.argsort(floats(read["at"]), kind="stable"))
+
+
+def _window(service: str, names: tuple[str, ...], read: Any) -> InferenceWindow:
+    columns = [floats(read[f"x{place}"]) for place in range(len(names))]
     return InferenceWindow(
         service=service,
-        names=tuple(names),
-        at=floats(read["at"])[order],
-        features=np.stack([floats(read[f"x{place}"])[order] for place in range(len(names))], axis=1)
-        if names
-        else np.empty((len(order), 0)),
-        scores=floats(read["score"])[order],
-        labels=floats(read["label"])[order],
-        version=np.array([str(each or "") for each in read["version"].to_pylist()], dtype=np.str_)[order],
+        names=names,
+        at=floats(read["at"]),
+        features=np.stack(columns, axis=1) if names else np.empty((read.num_rows, 0)),
+        scores=floats(read["score"]),
+        labels=floats(read["label"]),
+        version=np.array([str(each or "") for each in read["version"].to_pylist()], dtype=np.str_),
     )
 
 

@@ -7,7 +7,7 @@ and the epoch in the tag, read again right before the write; one call that is al
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,12 +20,13 @@ from tools.change import Change
 from tools.clock import Clock
 from tools.errors import Absent, Malformed, Refused, Transient
 from tools.live.mlflow_api import Json, MlflowApi
+from tools.live.mlflow_names import Names, listed, name_in
+from tools.live.offline import Offline
 from tools.records import Comparison, InferenceWindow, ModelState, ModelVersion
 
 OPERATIONS, EPOCH = "prunella.operations", "prunella.epoch"
 US = "prunella"
 KEPT = 16  # operations remembered on one model
-PAGE = "200"  # versions asked for at once
 _MARGIN = timedelta(seconds=5)
 
 
@@ -75,9 +76,12 @@ class Model:
 class MlflowRegistry:
     """Implements ``tools.ports.Registry``. ``look`` is called once a tick, for MLflow itself remembers no promotion."""
 
-    def __init__(self, api: MlflowApi, fleet: Fleet, clock: Clock) -> None:
-        self._api, self._clock = api, clock
+    answers_rows = False  # what versions say of rows that are handed in: nothing here holds a model
+
+    def __init__(self, api: MlflowApi, fleet: Fleet, clock: Clock, offline: Offline | None = None) -> None:
+        self._api, self._clock, self._offline = api, clock, offline
         self._names = tuple(sorted({service.model for service in fleet.services if service.model}))
+        self._called = Names(api, fleet)
         self._seen: dict[str, Mapping[str, str]] = {}
         self._changes: list[Change] = []
         self._lock = threading.Lock()
@@ -85,17 +89,16 @@ class MlflowRegistry:
     def model(self, name: str) -> ModelState:
         """Return versions and aliases; ``Absent`` when there is no such model."""
         found = _registered(self._api, name)
-        versions = sorted(self._versions(name), key=_order)
-        return ModelState(model=name, versions=tuple(versions), aliases=dict(found.aliases))
-
-    def _versions(self, name: str) -> Iterable[ModelVersion]:
-        query = {"filter": f"name='{_quotable(name)}'", "max_results": PAGE}
-        while True:
-            page = self._api.get("model-versions/search", **query)
-            yield from (_version(item) for item in page.get("model_versions", ()))
-            if not page.get("next_page_token"):
-                return
-            query["page_token"] = str(page["next_page_token"])
+        items = sorted(listed(self._api, name), key=lambda item: _order(_version(item)))
+        called = {str(item["version"]): name_in(item) for item in items} if name in self._called.models else {}
+        if len(set(called.values())) < len(called):
+            raise Malformed(f"MLflow: two versions of {name} bear one name")
+        versions = (_version(item) for item in items)
+        return ModelState(
+            model=name,
+            versions=tuple(v.model_copy(update={"version": called.get(v.version, v.version)}) for v in versions),
+            aliases={alias: called.get(number, number) for alias, number in found.aliases.items()},
+        )
 
     def look(self) -> None:
         """Notice which aliases moved since the last look. Raises ``ToolError``. May be called by several threads."""
@@ -111,7 +114,8 @@ class MlflowRegistry:
         for alias in sorted(before.keys() | found.aliases.keys()):
             old, new = before.get(alias, ""), found.aliases.get(alias, "")
             if old != new:
-                self._changes.append(_change(found, alias, (old, new), now))
+                step = self._called.of(found.name, old), self._called.of(found.name, new)
+                self._changes.append(_change(found, alias, (old, new), step, now))
 
     def changes(self, since: datetime) -> tuple[Change, ...]:
         """Return promotions at or after ``since``, oldest first, that a look noticed; ``at`` is when it did."""
@@ -119,9 +123,10 @@ class MlflowRegistry:
         return tuple(change for change in self._changes if change.at >= since)
 
     def compare(self, service: str, first: str, second: str, start: datetime, end: datetime) -> Comparison:
-        """Raise ``Absent``: MLflow keeps models, and no labelled rows to score them on."""
-        del first, second, start, end
-        raise Absent(f"{service}: no labelled rows are at hand to score model versions on")
+        """Compare by what the job that trained the first wrote; ``Absent`` where nothing is: MLflow scores no rows."""
+        if self._offline is None:
+            raise Absent(f"{service}: no labelled rows are at hand to score model versions on")
+        return self._offline.compare(service, first, second, start, end)
 
     def compare_on(self, first: str, second: str, rows: InferenceWindow) -> Comparison:
         """Raise ``Absent``: MLflow keeps models, and answers nothing with them."""
@@ -134,6 +139,7 @@ class MlflowActuator:
     def __init__(self, api: MlflowApi, fleet: Fleet, clock: Clock) -> None:
         self._api, self._clock = api, clock
         self._names = frozenset(service.model for service in fleet.services if service.model)
+        self._called = Names(api, fleet)
         # Either side may hold a call for as long as the time limit; after that it is answered or dropped.
         self._settling = timedelta(seconds=2 * api.seconds) + _MARGIN
 
@@ -145,7 +151,7 @@ class MlflowActuator:
     def preimage(self, action: Action) -> Preimage:
         """Read where the alias points, and how to point it back."""
         known = self._ours(action)
-        before = _registered(self._api, known.model).aliases.get(known.alias, "")
+        before = self._called.of(known.model, _registered(self._api, known.model).aliases.get(known.alias, ""))
         inverse = known.model_copy(update={"version": before}) if before else None
         return Preimage(state={known.alias: before}, inverse=inverse)
 
@@ -153,7 +159,8 @@ class MlflowActuator:
         """Check that model and version are there: MLflow has no dry run."""
         known = self._ours(action)
         self._check(known)
-        before = _registered(self._api, known.model).aliases.get(known.alias, "nothing")
+        before = self._called.of(known.model, _registered(self._api, known.model).aliases.get(known.alias, ""))
+        before = before or "nothing"
         return f"{known.alias} of {known.model} would point at {known.version}, not {before}"
 
     def apply(self, action: Action, operation: Operation) -> Receipt:
@@ -162,12 +169,22 @@ class MlflowActuator:
         found = _registered(self._api, known.model)
         mark = found.mark(operation)
         if mark is not None and mark.done:
-            return _receipt(mark)
+            return self._receipt(known.model, mark)
+        number = self._number(known, operation, found)
+        return self._do(known.model_copy(update={"version": number}), operation, found)
+
+    def admitted(self, action: Action, operation: Operation) -> None:
+        """Refuse what ``apply`` would refuse, and do nothing."""
+        known = self._ours(action)
+        self._number(known, operation, _registered(self._api, known.model))
+
+    def _number(self, action: SetAlias, operation: Operation, found: Model) -> str:
+        """Return the number of the version that the alias shall point at; ``Refused`` where it may not."""
         found.admit(operation)
-        if changed := operation.unmet({known.alias: found.aliases.get(known.alias, "")}):
-            raise Refused(f"{known.model}: {changed}")
-        self._check(known)
-        return self._do(known, operation, found)
+        before = self._called.of(action.model, found.aliases.get(action.alias, ""))
+        if changed := operation.unmet({action.alias: before}):
+            raise Refused(f"{action.model}: {changed}")
+        return self._check(action)
 
     def _do(self, action: SetAlias, operation: Operation, found: Model) -> Receipt:
         before, at = found.aliases.get(action.alias, ""), self._clock.now().isoformat()
@@ -181,7 +198,7 @@ class MlflowActuator:
         self._api.post("registered-models/alias", body)
         done = replace(mark, done=True)
         self._write(_registered(self._api, action.model), done)
-        return _receipt(done)
+        return self._receipt(action.model, done)
 
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Return what tag and alias tell of an operation; ``Transient`` while a call of it may be on its way."""
@@ -204,7 +221,7 @@ class MlflowActuator:
                 raise Malformed(f"operation {operation.id} is older than what is remembered")
             return None  # nothing is done that was not announced
         if mark.done or found.aliases.get(mark.alias, "") == mark.version:
-            return _receipt(mark)
+            return self._receipt(found.name, mark)
         left = datetime.fromisoformat(mark.at) + self._settling - self._clock.now()
         if left > timedelta():
             raise Transient(f"operation {operation.id} was announced and may be on its way", left)
@@ -221,9 +238,16 @@ class MlflowActuator:
     def _tag(self, name: str, key: str, value: str) -> None:
         self._api.post("registered-models/set-tag", {"name": name, "key": key, "value": value})
 
-    def _check(self, action: SetAlias) -> None:
+    def _receipt(self, model: str, mark: Mark) -> Receipt:
+        at, version = datetime.fromisoformat(mark.at), self._called.of(model, mark.version)
+        return Receipt(operation=mark.id, state="done", at=at, observed={mark.alias: version})
+
+    def _check(self, action: SetAlias) -> str:
+        """Return the number of the version; ``Refused`` where there is none."""
+        number = self._called.number(action.model, action.version)
         try:
-            self._api.get("model-versions/get", name=action.model, version=action.version)
+            self._api.get("model-versions/get", name=action.model, version=number)
+            return number
         except Absent as error:
             raise Refused(f"model {action.model} has no version {action.version}") from error
 
@@ -262,9 +286,9 @@ def _order(version: ModelVersion) -> tuple[int, datetime]:
     return (int(version.version) if version.version.isdigit() else 0, version.created_at)
 
 
-def _change(found: Model, alias: str, step: tuple[str, str], now: datetime) -> Change:
-    """Return a promotion; ours where a mark of ours says so."""
-    ours = any((mark.alias, mark.before, mark.version) == (alias, *step) for mark in found.marks)
+def _change(found: Model, alias: str, numbers: tuple[str, str], step: tuple[str, str], now: datetime) -> Change:
+    """Return a promotion by the names of both versions; ours where a mark of ours says so, which holds numbers."""
+    ours = any((mark.alias, mark.before, mark.version) == (alias, *numbers) for mark in found.marks)
     return Change(
         id=f"{found.name}/{alias}/{step[1]}@{now.isoformat()}",
         at=now,
@@ -275,14 +299,3 @@ def _change(found: Model, alias: str, step: tuple[str, str], now: datetime) -> C
         after=step[1],
         text=f"alias {alias} of {found.name}: {step[0] or 'nothing'} > {step[1] or 'nothing'}",
     )
-
-
-def _receipt(mark: Mark) -> Receipt:
-    at = datetime.fromisoformat(mark.at)
-    return Receipt(operation=mark.id, state="done", at=at, observed={mark.alias: mark.version})
-
-
-def _quotable(name: str) -> str:
-    if "'" in name or "\\" in name:
-        raise Refused(f"model name {name!r} cannot be asked for")
-    return name

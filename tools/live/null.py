@@ -16,6 +16,8 @@ def _absent(what: str) -> NoReturn:
 class NoRegistry:
     """Implements ``tools.ports.Registry`` where there is none."""
 
+    answers_rows = False
+
     def model(self, name: str) -> ModelState:
         """Raise ``Absent``."""
         del name
