@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from config.fleet import Fleet, Service
 from config.load import load_fleet
 from config.servers import ClusterSettings, RegistrySettings
+from simulator.lab.lab import apply
 from simulator.lab.servers import wait_until
 from simulator.twin.serve import served, write_kubeconfig
 from simulator.twin.trainings import configured
@@ -28,6 +30,7 @@ from tools.action import Operation, Receipt, TrainModel
 from tools.clock import Clock
 from tools.errors import Absent, Refused
 from tools.live.clock import SystemClock
+from tools.live.doctor import rights, trainings
 from tools.live.kube_api import KubeApi
 from tools.live.kube_training import TrainingActuator
 from tools.live.mlflow import MlflowRegistry
@@ -225,3 +228,43 @@ def test_what_is_not_as_it_was_seen_is_left_alone(school: School) -> None:
     with pytest.raises(Refused, match="changed meanwhile"):
         school.actuator.apply(action, stamp)
     assert school.actuator.lookup(action, stamp) is None
+
+
+@pytest.mark.real
+@pytest.mark.enable_socket
+def test_the_optional_role_is_what_a_training_needs_and_no_less(real_cluster: RealCluster, tmp_path: Path) -> None:
+    """Under the roles that ship, and without the one for trainings."""
+    admin, rules = real_cluster.admin, list(yaml.safe_load_all((DEMO.parents[1] / "deploy" / "rbac.yaml").read_text()))
+    for item in rules:
+        apply(admin, item)
+    with ExitStack() as stack:
+        made = RealSchool(real_cluster, stack)
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": None}}
+        token = admin.post("/api/v1/namespaces/prunella/serviceaccounts/prunella/token", asked)["status"]["token"]
+        config = yaml.safe_load(real_cluster.plane.admin_kubeconfig.read_text())
+        for user in config["users"]:
+            user["user"] = {"token": token}
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+        api = real_cluster.api(tmp_path / "kubeconfig")
+        stack.callback(api.close)
+        fleet = Fleet(services=(Service.model_validate(TRAINED),))
+        hands = TrainingActuator(api, fleet, made.clock, made.registry)
+        assert hands.apply(order(made), op("a")).state == "running"
+        made.let_end()
+        assert known(hands.lookup(order(made), op("a"))).state == "done"
+        assert not [check for check in rights(api, fleet) if "batch" in check.text]
+        binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/prunella-train"
+        admin.delete(binding)
+        wait_until(lambda: _refused(hands, order(made)), "an end of that right")
+        said = {check.text for check in rights(api, fleet) if check.ok is False}
+        assert f"may not create jobs.batch in namespace {NAMESPACE}" in said
+        (check,) = trainings(api, fleet, made.clock, made.registry)
+        assert check.ok is None
+
+
+def _refused(hands: TrainingActuator, action: TrainModel) -> bool:
+    try:
+        hands.rehearse(action)
+    except Refused as error:
+        return "403" in str(error)
+    return False

@@ -361,6 +361,36 @@ def test_a_second_training_is_refused_while_one_is_not_over(ground: Ground) -> N
     assert ground.hands().apply(other, ONCE.model_copy(update={"id": "op-2"})).state == "running"
 
 
+def test_of_two_trainings_that_begin_at_once_one_is_refused(ground: Ground) -> None:
+    """Both have looked, and seen no Job; the CronJob, changed since, makes the second look again."""
+
+    def other(at: str, path: str) -> None:
+        if (at, path) == ("before", CRON):
+            ground.server.meddle = lambda *_: None
+            ground.hands().apply(ACTION.model_copy(update={"version": "p-2"}), ONCE.model_copy(update={"id": "op-2"}))
+
+    ground.server.meddle = other
+    with pytest.raises(Refused, match="is trained already"):
+        ground.hands().apply(ACTION, ONCE)
+    assert len(ground.server.made) == 1
+
+
+def test_a_training_that_somebody_has_just_announced_is_waited_for(ground: Ground) -> None:
+    def lose(at: str, path: str) -> None:
+        if (at, path) == ("before", JOBS):
+            raise Ambiguous("the reply was lost")
+
+    ground.server.meddle = lose
+    with pytest.raises(Ambiguous):
+        ground.hands().apply(ACTION, ONCE)
+    ground.server.meddle = lambda *_: None
+    other = ONCE.model_copy(update={"id": "op-2"})
+    with pytest.raises(Transient, match="op-1 was announced"):
+        ground.hands().apply(ACTION, other)
+    ground.clock.at += timedelta(seconds=30)
+    assert ground.hands().apply(ACTION, other).state == "running"
+
+
 def test_whoever_was_superseded_is_kept_out(ground: Ground) -> None:
     assert ground.hands().fence(ACTION, ONCE.model_copy(update={"id": "gone", "epoch": 9})) is None
     with pytest.raises(Refused, match="epoch 4 is below 9"):

@@ -52,8 +52,9 @@ class TrainingActuator:
         """Have the API server judge the very Job, as a dry run: quotas, webhooks and rights included."""
         known = self._ours(action)
         cron = self._cron(known)
-        self._check(known, cron)
-        self._dry(known, cron, Operation(id="rehearsal", incident="", epoch=0))
+        rehearsal = Operation(id="rehearsal", incident="", epoch=0)
+        self._check(known, cron, rehearsal)
+        self._dry(known, cron, rehearsal)
         until, name = known.end_at.isoformat(), cron["metadata"]["name"]
         return f"version {known.version} would be trained by a Job of CronJob {name}, on rows until {until}"
 
@@ -63,10 +64,6 @@ class TrainingActuator:
         cron = self._cron(known)
         mark = Stamps.of(cron).find(operation)
         if mark is None:
-            self._check(known, cron)
-            if changed := operation.unmet(_versions(self._registry.model(known.model))):
-                raise Refused(f"{known.model}: {changed}")
-            self._dry(known, cron, operation)
             mark = insist(lambda: self._announced(known, operation))
         elif mark.target:
             return self._judged(known, operation, mark)
@@ -128,11 +125,16 @@ class TrainingActuator:
 
     # -- writes --------------------------------------------------------------------------------------------------------
     def _announced(self, action: TrainModel, operation: Operation) -> Mark:
+        """Look, and write down what is begun on what was looked at: of two who looked at once, one looks again."""
         cron = self._cron(action)
         stamps = Stamps.of(cron)
         if (mark := stamps.find(operation)) is not None:
             return mark
         self._writer.admit(stamps, _target(action), operation)
+        self._check(action, cron, operation)
+        if changed := operation.unmet(_versions(self._registry.model(action.model))):
+            raise Refused(f"{action.model}: {changed}")
+        self._dry(action, cron, operation)
         return self._writer.mark(Write(self._path(action), cron, {}, "merge", ""), operation)
 
     def _noted(self, action: TrainModel, operation: Operation, made: str) -> None:
@@ -160,7 +162,7 @@ class TrainingActuator:
         return job_of(cron, action, operation, self._training(action).scores)
 
     # -- refusals ------------------------------------------------------------------------------------------------------
-    def _check(self, action: TrainModel, cron: Json) -> None:
+    def _check(self, action: TrainModel, cron: Json, operation: Operation) -> None:
         """Refuse what would not end in a version that can be tried beside the one that serves."""
         opened(cron, changed=False)
         if action.without:
@@ -171,6 +173,10 @@ class TrainingActuator:
             raise Refused(f"model {action.model} has a version {action.version} already")
         if share := self._routes.candidate_share(action.service):
             raise Refused(f"the candidate's backend of {action.service} has {share} % of the requests already")
+        for mark in Stamps.of(cron).marks:
+            left = mark.at + self._settling - self._clock.now()
+            if mark.id != operation.id and not mark.target and left > timedelta():
+                raise Transient(f"operation {mark.id} was announced, and its Job may be on its way", left)
         listed = self._api.items(self._jobs(action), labelSelector=f"{SERVICE}={action.service}")
         if running := [job["metadata"]["name"] for job in listed if state_of(job)[0] == "running"]:
             raise Refused(f"{action.service} is trained already: Job {', '.join(sorted(running))} is not over")
