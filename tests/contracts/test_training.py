@@ -112,6 +112,7 @@ class RealSchool(School):
     def __init__(self, real: RealCluster, stack: ExitStack) -> None:
         self.admin, self.clock, self.told = real.admin, SystemClock(), Told()
         self._fresh()
+        stack.callback(self._cleared)
         api = real.api()
         stack.callback(api.close)
         fleet = Fleet(services=(Service.model_validate(TRAINED),))
@@ -122,8 +123,7 @@ class RealSchool(School):
         admin = self.admin
         admin.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", CRD)
         wait_until(lambda: there(admin, ROUTES), "HTTPRoutes")
-        for job in admin.items(JOBS):
-            admin.delete(f"{JOBS}/{job['metadata']['name']}")
+        self._cleared()
         kinds = {each["name"] for each in admin.get("/apis/batch/v1")["resources"]}
         version = "v1" if "cronjobs" in kinds else "v1beta1"
         path = f"/apis/batch/{version}/namespaces/{NAMESPACE}/cronjobs"
@@ -137,6 +137,13 @@ class RealSchool(School):
         admin.post(path, {"metadata": {"name": "train-fraud"}, "spec": spec})
         refs = [{"name": "fraud-champion", "port": 80}, {"name": "fraud-candidate", "port": 80, "weight": 0}]
         admin.post(ROUTES, {"metadata": {"name": "fraud"}, "spec": {"rules": [{"backendRefs": refs}]}} | HEAD)
+
+    def _cleared(self) -> None:
+        """Leave no Job behind, nor its pods: other tests count the pods of the namespace."""
+        for job in self.admin.items(JOBS):
+            self.admin.delete(f"{JOBS}/{job['metadata']['name']}?propagationPolicy=Background")
+        pods = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=job-name"
+        wait_until(lambda: not self.admin.items(pods), "the end of the pods of Jobs", limit_s=90.0)
 
     def let_end(self) -> None:
         """Wait for the Job controller, after the job has registered what it was ordered to make."""
