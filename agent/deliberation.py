@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 
 from agent.acquitted import acquitted
 from agent.analysts import changes, cost, hardware, marks, quality, rows, serving
+from agent.analysts.serving import FULL
 from agent.bindings import bindings_for, subject_of
+from agent.capacity import use_of
 from agent.case import BLIND, OFTEN, Diagnosis, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
+from agent.correlate import onset
 from agent.degrees import LABEL_PATIENCE
 from agent.diagnose import diagnose
 from agent.hardware import MACHINE
@@ -26,6 +29,7 @@ from policies.judge import judge
 from policies.windows import frozen_by, restrain
 from tools.action import SetSchedulable
 from tools.errors import Refused
+from tools.signal import USUAL_WINDOW
 
 ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "serving": serving.examine,
@@ -36,6 +40,8 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "marks": marks.examine,
     "rows": rows.examine,
 }
+SHOWN_FOR = timedelta(seconds=1.25 * USUAL_WINDOW)  # a burst is seen for so long: the window of a rate, and a scrape
+FEW = 2.0  # requests that wait by chance
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
 LATE_PATIENCE = timedelta(minutes=45)  # the same, where answers are judged by labels: those are as late anyway
@@ -211,14 +217,23 @@ class Deliberation(Round):
         )
 
     def _is_passing(self, case: Case) -> bool:
-        """Whether broken promises are all that was seen, and at this look none is: nothing is done unless it is again.
+        """Whether broken promises are all that was seen, and by now none is, or none may be: then nothing is done yet.
 
         Rates look back for minutes, and so a burst of seconds is seen for minutes. What keeps coming back is treated,
         and so is what has a cause that stands whether it is felt or not: a change, a machine, what an exporter marks.
         """
         promises = all(anomaly.detector == "objective" for anomaly in case.incident.anomalies)
         felt = promises and all(item.analyst == "serving" for item in case.evidence if item.weight > 0)
-        return felt and not case.incident.returns and self._is_well(case, looks=1)
+        passing = self._is_well(case, looks=1) or self._is_carried(case)
+        return felt and not case.incident.returns and passing
+
+    def _is_carried(self, case: Case) -> bool:
+        """Whether rates may show a burst that is over: they look back so far, and at this look the load is carried."""
+        service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
+        fresh = scene.now - onset(case.incident.anomalies) <= SHOWN_FOR
+        waiting = scene.observation.value("waiting", f"service/{service.name}")
+        use = use_of(scene.observation, service)
+        return fresh and waiting is not None and waiting <= FEW and use is not None and use < FULL
 
     def _self_healed(self, case: Case) -> bool:
         shown = any(anomaly.detector not in ("cost", "inputs", MACHINE) for anomaly in case.incident.anomalies)

@@ -241,10 +241,17 @@ def share(values: Sequence[float]) -> dict[str, float]:
 
 
 def mean(values: Sequence[float]) -> dict[str, float]:
-    """Return the mean with Student's 95 % interval; a single value is its own."""
+    """Return the mean with Student's 95 % interval; a single value is its own.
+
+    What is never below nought, such as seconds, has no interval that reaches there.
+
+    >>> mean([70.0, 280.0])
+    {'mean': 175.0, 'low': 0.0, 'high': 1509.15}
+    """
     from scipy.stats import t
 
     n, middle = len(values), sum(values) / len(values)
     spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1)) if n > 1 else 0.0
     width = float(t.ppf(0.975, n - 1)) * spread / sqrt(n) if n > 1 else 0.0
-    return {"mean": round(middle, 2), "low": round(middle - width, 2), "high": round(middle + width, 2)}
+    low = middle - width if min(values) < 0 else max(middle - width, 0.0)
+    return {"mean": round(middle, 2), "low": round(low, 2), "high": round(middle + width, 2)}

@@ -259,6 +259,12 @@ def _patience(scenario: Scenario) -> timedelta:
     return usual if scenario.truth.acceptable_playbooks or slow else TELLING
 
 
+def _last(scenario: Scenario) -> timedelta:
+    """Return how long after the onset the last mutation is there in full: nothing is over that has not been played."""
+    later = (m.at + (m.ramp if m.onset == "ramp" else 0.0) for m in scenario.mutations if m.at)
+    return timedelta(seconds=max(later, default=0.0))
+
+
 class _Ending:
     """When an episode is over."""
 
@@ -268,7 +274,9 @@ class _Ending:
         self._quiet = not scenario.truth.fault
         self._told = not scenario.truth.acceptable_playbooks
         self._length = length or WEEK
-        self._patience = length or _patience(scenario)
+        self._last = _last(scenario)
+        # What comes while the first would have to hold anyway takes nothing from the time that there is.
+        self._patience = length or _patience(scenario) + max(self._last - HOLD, timedelta(0))
         self._began = world.clock.now()
         self._harmed = False
         self._well = timedelta(0)
@@ -282,8 +290,9 @@ class _Ending:
         if happened is None or happened.onset_at is None or now <= happened.onset_at:
             return False
         self._feel(patients(self._world.fleet, happened), happened.service)
-        over = now >= happened.onset_at + self._patience
-        return over or (self._harmed and self._well > HOLD and self._closed())
+        lasted = now - happened.onset_at
+        held = self._well > HOLD and lasted > self._last + HOLD
+        return lasted >= self._patience or (self._harmed and held and self._closed())
 
     def _feel(self, names: frozenset[str], service: str) -> None:
         fine = all(self._is_fine(name) for name in names)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from agent.drift.finding import Fault, Joint, Limits, Move, SegmentMove
 
 RARE = 0.005  # of the rows
+NAMED = 3  # features that moved beside a fault
 
 
 def headline(
@@ -23,6 +24,9 @@ def headline(
     if faults and not (strong and all(fault.share < RARE for fault in faults)):
         worst = max(faults, key=lambda fault: (fault.sure * fault.share, fault.column))
         others = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+        faulty = {fault.column for fault in faults}
+        beside = [move.feature for move in moved if move.feature not in faulty]
+        others += f"; {', '.join(beside[:NAMED])}{' and more' * (len(beside) > NAMED)} moved besides" if beside else ""
         return f"Look at {worst.column} first: {worst.text}{others}."
     if moved:
         first = moved[0]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from agent.eyes.engine import Alarm
 from agent.eyes.stream import Seen, Sight
+from agent.view.listing import paper
 from agent.view.plot import plot
 
 SHOWN = 20
@@ -59,11 +60,13 @@ def _alarm(sight: Sight, alarm: Alarm) -> dict[str, Any]:
 
 def show_sight(sight: Sight, console: Console | None = None) -> None:
     """Print the sentence first, then the strongest alarms."""
-    out = console or Console()
+    out = console or paper()
     out.print(f"[bold]{escape(sight.headline)}[/bold]")
     found = sorted(_found(sight), key=lambda pair: -pair[1].score)
     if found:
         table = Table("series", "at", "since", "score", "value", "expected", "why", box=None, pad_edge=False)
+        for column in table.columns:
+            column.overflow = "fold"  # of a name cut short nobody knows whose it is
         for name, alarm in found[:SHOWN]:
             table.add_row(escape(name), *_cells(sight, alarm))
         out.print(table)

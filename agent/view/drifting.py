@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agent.drift.finding import DriftReport, Move, many
+from agent.view.listing import paper
 
 COLOURS = {"moved": "bold red", "slight": "yellow", "unsure": "magenta", "same": "dim"}
 SHOWN = 20
@@ -12,7 +13,7 @@ SHOWN = 20
 
 def show_drift(report: DriftReport, console: Console | None = None) -> None:
     """Print the sentence first, then faults, moves and what else was found."""
-    out = console or Console()
+    out = console or paper()
     out.print(f"[bold]{escape(report.headline)}[/bold]")
     one, two = report.reference, report.current
     out.print(

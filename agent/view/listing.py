@@ -21,14 +21,19 @@ _PIPE_WIDTH = 160
 _CHECK = {"ok": ("✔", GOOD), "missing": ("?", UNKNOWN), "bad": ("✖", BAD)}
 
 
+def paper() -> Console:
+    """Return standard output to draw on; wide where nobody's terminal cuts it."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
 def print_out(body: RenderableType) -> None:
-    """Print on standard output; wide where nobody's terminal cuts it."""
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(body)
+    """Print on standard output."""
+    paper().print(body)
 
 
 def show_case(case: Case) -> None:
     """Print everything there is to see of a case."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = paper()
     console.print(heading(case, case.timeline[-1].at if case.timeline else case.incident.at))
     for line in labelled(sections(case), console.width):
         console.print(line)

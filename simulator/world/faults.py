@@ -210,6 +210,8 @@ class Stage:
             "owner": self._owner,
         }
         happen[cue.mutation.what](cue)
+        if cue.mutation.also:
+            self.beside.add(cue.service)
 
     def _victim(self, service: str) -> Pod:
         """Return the replica of a service that is hit; always the same one of a run while it lives."""

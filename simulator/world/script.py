@@ -61,7 +61,10 @@ class Mutation(Frozen):
     ramp: float = Field(default=600.0, gt=0, description="seconds that a ramp takes to its full level")
     duration: float | None = Field(default=None, gt=0, description="seconds; None: lasts")
     every: float | None = Field(default=None, gt=0, description="seconds between repetitions, on fresh targets")
-    also: bool = Field(default=False, description="a fault in its own right: its service is a patient too")
+    also: bool = Field(
+        default=False,
+        description="a fault in its own right: its service is a patient too, and nothing is over before it came",
+    )
     text: str = Field(default="", description="what the change log says, where the change is visible there")
     actor: str = Field(default="ci", description="who the change log says did it")
 

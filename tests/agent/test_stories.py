@@ -1,6 +1,6 @@
 """The whole loop over a pretend fleet: healed alone, asked, told no, left without an answer, blind, only watching."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ FULL = {"ttft_p95": 3.8, "gpu_utilisation": 95.0}
 class Bursts(Metrics):
     """Metrics of a service that at times has its hands full: first tokens take too long."""
 
-    busy, shown = False, FULL
+    busy = False
+    shown: Mapping[str, float] = FULL
 
     def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
         frame = super().read(specs, at)
@@ -74,15 +75,16 @@ class Bursts(Metrics):
         return Frame(frame.at, frame.keys, np.array(values))
 
 
-def bursting(*bursts: int, shown: dict[str, float] = FULL) -> Play:
-    """Bursts of so many bad readings each, ten minutes apart."""
+def bursting(*bursts: int, shown: Mapping[str, float] = FULL, lag: Mapping[str, float] | None = None) -> Play:
+    """Bursts of so many bad readings each, ten minutes apart; ``lag``: what all but the first reading show."""
     play = Play("healthy")
     play.metrics = metrics = Bursts(play.world)
-    metrics.shown = shown
     for readings in bursts:
         play.ticks(20)
-        metrics.busy = True
-        play.ticks(readings)
+        metrics.busy, metrics.shown = True, shown
+        play.ticks(1)
+        metrics.shown = shown if lag is None else lag
+        play.ticks(readings - 1)
         metrics.busy = False
     return play.ticks(20)
 
@@ -90,6 +92,14 @@ def bursting(*bursts: int, shown: dict[str, float] = FULL) -> Play:
 def test_nothing_is_done_about_a_promise_that_is_kept_again_by_then() -> None:
     play = bursting(4)  # its rates look back for so long: the burst itself may have been one of seconds
     assert (play.deeds, [case.outcome and case.outcome.verdict for case in play.cases]) == (0, ["self_recovered"])
+
+
+def test_nothing_is_done_about_a_burst_that_rates_still_show() -> None:
+    queue = {"ttft_p95": 9.0, "gpu_utilisation": 95.0, "waiting": 80.0}
+    over = {"ttft_p95": 9.0, "gpu_utilisation": 40.0, "waiting": 0.0}
+    play = bursting(6, shown=queue, lag=over)  # far beyond the promise, so that two readings are enough to see it
+    assert (play.deeds, [case.outcome and case.outcome.verdict for case in play.cases]) == (0, ["self_recovered"])
+    assert bursting(6, shown=queue).deeds == 1  # the queue is there
 
 
 def test_a_promise_that_is_broken_for_longer_is_treated() -> None:

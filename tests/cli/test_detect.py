@@ -50,6 +50,13 @@ def test_the_first_sentence_says_where_to_look(tmp_path: Path) -> None:
     assert done.stdout.startswith("Look at latency first: at 2026-03-03 17:40 it")
 
 
+def test_names_are_whole_where_nobodys_terminal_cuts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "p95_latency_of_the_checkout_service_ms"
+    done = detect(write(tmp_path / "a.csv", head=f"timestamp,{name},load"))
+    assert any(line.startswith(f"{name}  2026-03-03 17:40:00") for line in done.stdout.splitlines()), done.stdout
+
+
 def test_silence_is_said_too(tmp_path: Path) -> None:
     done = detect(write(tmp_path / "a.csv", None), "--budget", "one false alert per series per year")
     assert done.stdout.startswith("Nothing to look at: 2 series")

@@ -241,9 +241,10 @@ def test_what_is_not_as_it_was_seen_is_left_alone(school: School) -> None:
 @pytest.mark.enable_socket
 def test_the_optional_role_is_what_a_training_needs_and_no_less(real_cluster: RealCluster, tmp_path: Path) -> None:
     """Under the roles that ship, and without the one for trainings."""
-    admin, rules = real_cluster.admin, list(yaml.safe_load_all((DEMO.parents[1] / "deploy" / "rbac.yaml").read_text()))
-    for item in rules:
-        apply(admin, item)
+    admin, deploy = real_cluster.admin, DEMO.parents[1] / "deploy"
+    for name in ("rbac.yaml", "training.yaml"):
+        for item in yaml.safe_load_all((deploy / name).read_text()):
+            apply(admin, item)
     with ExitStack() as stack:
         made = RealSchool(real_cluster, stack)
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": None}}

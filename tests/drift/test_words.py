@@ -53,6 +53,17 @@ def test_one_row_out_of_range_is_not_named_before_a_category_that_tripled() -> N
     assert headline((), (rare,), (), (), report.limits).startswith("Look at age first")
 
 
+def test_a_move_that_no_fault_explains_is_named_beside_the_fault() -> None:
+    rng = np.random.default_rng(0)
+    one, two = (Rows(age=rng.normal(40, 8, 2000), income=rng.normal(mean, 1, 2000)) for mean in (9.0, 11.0))
+    moves = compare(one, two).moves
+    wide = Fault(column="age", kind="range", text="half lies outside", share=0.5, sure=1.0)
+    told = headline(moves, (wide,), (), (), Limits())
+    assert told == "Look at age first: half lies outside; income moved besides."
+    own = wide.model_copy(update={"column": "income"})
+    assert headline(moves, (own,), (), (), Limits()) == "Look at income first: half lies outside."
+
+
 def test_a_single_infinity_is_told_and_is_no_alarm() -> None:
     rng = np.random.default_rng(0)
     before, after = (rng.normal(40, 8, 2000) for _ in range(2))

@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 
 from simulator.drill import run_drill
+from simulator.episode import play, prunella
 from simulator.modifiers import MODIFIERS
+from simulator.score import score
+from simulator.world.script import Mutation, Scenario, Truth
 
 pytestmark = pytest.mark.slow
 
@@ -77,3 +80,16 @@ def test_a_chance_release_is_not_blamed_for_what_a_person_was_told_has_another_c
     (episode,) = run_drill(["quota_exhausted"], None, 1, 1, modifiers=modifiers, first_seed=101135)["episodes"]
     assert (episode["top1"], episode["told"], episode["actions"]) == (True, True, 0), episode
     assert (episode["unsafe"], episode["collateral"], episode["duplicates"]) == (0, 0, 0), episode
+
+
+def test_a_second_fault_that_comes_after_the_first_is_healed_is_played_too() -> None:
+    leak = Mutation(what="ail", carrier="replica", params={"errors": 0.5}, marks={"oom_killed": 1.0})
+    release = Mutation(what="release", target=("search",), at=1500.0, also=True, params={"slow": 5.5})
+    truth = Truth(fault="oom_kill", entity="replica/$service/$replica", acceptable_playbooks=("failover_replica",))
+    scenario = Scenario(
+        id="later", layer="cluster", about="Two faults.", target=("chat",), mutations=(leak, release), truth=truth
+    )
+    played = score(play(scenario, 0, prunella))
+    assert played["healed"], played
+    assert played["heal_s"] > 1500, played
+    assert played["tried"] == ["failover_replica", "rollback_release"], played

@@ -122,7 +122,7 @@ def rights(api: KubeApi, fleet: Fleet, lease_namespace: str = "") -> Iterator[Ch
         return
     for right, namespace in lacking:
         where = f"in namespace {namespace}" if namespace else "in the cluster"
-        yield Check("rights", False if right.needed else None, f"may not {right} {where}", "see deploy/rbac.yaml")
+        yield Check("rights", False if right.needed else None, f"may not {right} {where}", f"see deploy/{_file(right)}")
     if not lacking:
         yield Check("rights", True, f"all {len(asked)} granted")
 
@@ -150,6 +150,10 @@ def routes(api: KubeApi, fleet: Fleet, registry: Registry | None = None) -> Iter
             yield Check(name, True, text)
 
 
+def _file(right: Right) -> str:
+    return "training.yaml" if right in (*OF_CRON_JOBS, *OF_JOBS) else "rbac.yaml"
+
+
 def trainings(api: KubeApi, fleet: Fleet, clock: Clock, registry: Registry) -> Iterator[Check]:
     """Rehearse a training of every service that names one: the CronJob, its template, the right to make Jobs."""
     hands = TrainingActuator(api, fleet, clock, registry)
@@ -162,7 +166,7 @@ def trainings(api: KubeApi, fleet: Fleet, clock: Clock, registry: Registry) -> I
         try:
             hands.rehearse(TrainModel.model_validate(order))
         except ToolError as error:
-            yield Check(f"training of {service.name}", None, str(error), "see training, and deploy/rbac.yaml")
+            yield Check(f"training of {service.name}", None, str(error), "see training, and deploy/training.yaml")
         else:
             text = f"CronJob {service.training.cron_job} may be run, for {seconds:.0f} s at most (rehearsed)"
             yield Check(f"training of {service.name}", True, text)
