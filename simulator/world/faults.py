@@ -179,16 +179,16 @@ class Stage:
                 return key
             case carrier:
                 pod = self._victim(cue.service)
-                self._name_gpu(pod.gpu)
-                self.names["replica"] = pod.name
-                self.names["zone"] = self._body.pods.machines[pod.gpu // GPUS_PER_NODE].zone
-                named = {"replica": pod.name, "gpu": str(pod.gpu), "node": self.names["node"]}
-                return named.get(carrier, self.names["zone"])
+                self._name(pod)
+                machine = self._body.pods.machines[pod.gpu // GPUS_PER_NODE]
+                named = {"replica": pod.name, "gpu": str(pod.gpu), "node": machine.name}
+                return named.get(carrier, machine.zone)
 
     def _heat(self, cue: Cue, level: float) -> None:
         if cue.gpu < 0:
-            cue.gpu = self._victim(cue.service).gpu
-            self._name_gpu(cue.gpu)
+            pod = self._victim(cue.service)
+            cue.gpu = pod.gpu
+            self._name(pod)
         self._body.hardware.clock[cue.gpu] = 1 - level * (1 - cue.values["clock"])
 
     # -- happenings ------------------------------------------------------------------------------------------------
@@ -221,15 +221,16 @@ class Stage:
         place = math.floor(self._streams.uniform(f"victim/{service}") * len(pods))
         return pods[place]
 
-    def _name_gpu(self, gpu: int) -> None:
-        node = self._body.pods.machines[gpu // GPUS_PER_NODE].name
-        self.names |= {"node": node, "gpu": f"{node}/{gpu % GPUS_PER_NODE}"}
+    def _name(self, pod: Pod) -> None:
+        """Note whom the truth is about: the first that is hit, whoever is hit after."""
+        machine = self._body.pods.machines[pod.gpu // GPUS_PER_NODE]
+        gpu = f"{machine.name}/{pod.gpu % GPUS_PER_NODE}"
+        self.names = {"replica": pod.name, "node": machine.name, "gpu": gpu, "zone": machine.zone} | self.names
 
     def _gpu_lost(self, cue: Cue) -> None:
         body = self._body
         pod = self._victim(cue.service)
-        self._name_gpu(pod.gpu)
-        self.names["replica"] = pod.name
+        self._name(pod)
         cue.gpu = pod.gpu
         body.pods.lost[pod.gpu] = True
         body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
@@ -237,7 +238,7 @@ class Stage:
 
     def _hang(self, cue: Cue) -> None:
         pod = self._victim(cue.service)
-        self.names["replica"] = pod.name
+        self._name(pod)
         pod.hung = True
         self._body.engines.hang(pod.row)
 
