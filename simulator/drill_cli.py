@@ -204,6 +204,8 @@ def drilled(
         return replayed(stories)
     wanted.check(known)
     if record is not None:
+        if as_json is not None or html is not None:
+            fail("--record writes stories and no score: leave --json and --html out")
         wanted.record(record, known)
         return True
     try:

@@ -91,6 +91,13 @@ def test_a_user_drills_and_records_a_scenario_of_the_own_fleet(mine: Path) -> No
     assert (again.exit_code, again.stdout) == (0, f"{story}: the same\n")
 
 
+@pytest.mark.parametrize("more", [["--json", "score.json"], ["--html", "card.html"]])
+def test_a_page_that_recording_does_not_write_is_refused(mine: Path, more: list[str]) -> None:
+    done = RUN.invoke(app, ["drill", "oom_kill", "--record", str(mine / "stories"), *more])
+    assert (done.exit_code, (mine / "stories").exists()) == (2, False)
+    assert "--record writes stories and no score: leave --json and --html out" in " ".join(done.output.split())
+
+
 def test_bad_files_are_told_in_one_line(mine: Path) -> None:
     scenario, fleet = str(mine / "alpha_down.yaml"), str(mine / "fleet.yaml")
     (mine / "bad.yaml").write_text("id: [")
