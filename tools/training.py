@@ -16,7 +16,6 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.descent import Adam, annealed
 from tools.errors import Malformed
 
 Floats = NDArray[np.float64]
@@ -265,14 +264,17 @@ def _descend(
     with _one_thread():
         weights = [torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in (*first, np.zeros(()))]
         x, y = (torch.tensor(array, dtype=torch.float32) for array in (rows, labels))
-        descent = Adam(weights, WEIGHT_DECAY)
-        for rate in annealed(LEARNING_RATE, LEARNING_RATE / 20, max(epochs, 1)):
+        descent = torch.optim.Adam(weights, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        pace = torch.optim.lr_scheduler.CosineAnnealingLR(descent, max(epochs, 1), eta_min=LEARNING_RATE / 20)
+        for _ in range(max(epochs, 1)):
             order = torch.from_numpy(rng.permutation(len(rows)))
             for chosen in torch.split(order, BATCH):
+                descent.zero_grad()
                 logits = torch.tanh(x[chosen] @ weights[0] + weights[1]) @ weights[2] + weights[3]
                 loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[chosen])
                 loss.backward()  # type: ignore[no-untyped-call]
-                descent.step(rate)
+                descent.step()
+            pace.step()
             if budget_seconds is not None and time.monotonic() - started > budget_seconds:
                 break
         a, b, c, e = (weight.detach().numpy().astype(np.float64) for weight in weights)

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tools.descent import Adam, annealed
 from tools.errors import Malformed
 from tools.training import (
     GateVerdict,
@@ -48,26 +47,6 @@ def model() -> TabularModel:
 @pytest.fixture(scope="module")
 def untaught() -> TabularModel:
     return fit(*rows(1), seed=3, epochs=1)
-
-
-@pytest.mark.slow  # torch.optim imports PyTorch's compiler: a second
-def test_a_step_is_that_of_pytorch_to_the_bit() -> None:
-    first = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
-    ours, theirs = first.clone().requires_grad_(), first.clone().requires_grad_()
-    unasked = torch.zeros(2, requires_grad=True)
-    descent, peer = Adam((ours, unasked), 1e-4), torch.optim.Adam((theirs,), lr=0.01, weight_decay=1e-4)
-    pace = torch.optim.lr_scheduler.CosineAnnealingLR(peer, 7, eta_min=0.01 / 20)
-    for rate in annealed(0.01, 0.01 / 20, 7):
-        for _ in range(5):
-            peer.zero_grad()
-            for weights in (ours, theirs):
-                torch.tanh(weights * weights - weights.sum()).sum().backward()  # type: ignore[no-untyped-call]
-            descent.step(rate)
-            peer.step()
-            assert torch.equal(ours, theirs)
-        pace.step()
-    assert not torch.equal(ours, first)
-    assert not unasked.any()
 
 
 def test_it_learns(model: TabularModel) -> None:
