@@ -129,7 +129,7 @@ def assemble(  # noqa: PLR0913 - the composition root takes every part once
         authority=Authority(),
         rules=rules or read_rulebook(terms.rules).rules,
         caps=terms.caps,
-        playbooks=playable(actuator.verbs, answers_rows=getattr(senses.registry, "answers_rows", True)),
+        playbooks=playable(actuator.verbs, answers_rows=senses.registry.answers_rows),
         faults=shipped_faults(),
         reasoner=reasoner or TemplateReasoner(),
         autonomy=autonomy,
@@ -159,7 +159,7 @@ def _courses(desk: Desk, terms: Terms) -> Iterator[Routine | Filling | Makeshift
         yield Filling(desk, terms.foresight, terms.breaker.ceiling(desk.fleet.size))
 
 
-def playable(verbs: frozenset[str], *, answers_rows: bool = True) -> tuple[Playbook, ...]:
+def playable(verbs: frozenset[str], *, answers_rows: bool) -> tuple[Playbook, ...]:
     """Return the shipped playbooks all of whose steps there are hands for, and whose guards can be answered.
 
     ``answers_rows``: whether the registry says what versions make of rows that are handed in.

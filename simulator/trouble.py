@@ -156,6 +156,11 @@ class TroubledRegistry:
     def __init__(self, inner: Registry, lasts: Lasts) -> None:
         self._inner, self._lasts = inner, lasts
 
+    @property
+    def answers_rows(self) -> bool:
+        """Whether it holds models: known beforehand, and not asked for."""
+        return self._inner.answers_rows
+
     def _ask(self) -> None:
         if self._lasts("registry_unavailable"):
             raise Transient("registry: 503")

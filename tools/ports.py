@@ -42,6 +42,11 @@ class Cluster(Protocol):
 class Registry(Protocol):
     """Reads the model registry."""
 
+    @property
+    def answers_rows(self) -> bool:
+        """Whether it holds models, so that ``compare_on`` says what versions make of rows that are handed in."""
+        ...
+
     def model(self, name: str) -> ModelState:
         """Return versions and aliases; ``Absent`` when there is no such model."""
         ...

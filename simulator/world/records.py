@@ -20,6 +20,8 @@ LABEL_DELAY = timedelta(minutes=20)
 class WorldRegistry:
     """Reads versions, aliases and promotions."""
 
+    answers_rows = True
+
     def __init__(self, scorers: Mapping[str, Scorer], log: "WorldLog", changes: Changes) -> None:
         self._by_model = {scorer.service.model: scorer for scorer in scorers.values()}
         self._scorers = scorers

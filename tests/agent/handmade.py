@@ -99,6 +99,8 @@ class Metrics:
 class Records:
     """A registry, an inference log, a probe and a list of changes, each as told."""
 
+    answers_rows = True
+
     def __init__(self) -> None:
         self.rows: InferenceWindow | None = None
         self.old: InferenceWindow | None = None
