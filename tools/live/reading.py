@@ -3,7 +3,6 @@
 Binning here is quicker than the engine's own grouping, and takes the memory of a piece.
 """
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 
 from tools.grid import CHUNK, Counts, Grid, Reals
 from tools.live.arrow import column, reals
+from tools.loops import loops
 from tools.rowhash import Hashes, mixed, repeated, spelt
-from tools.tables import Column, Kind, Loops, Numbers, Survey, Tallying
+from tools.tables import Column, Kind, Numbers, Survey, Tallying
 
 PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
 AHEAD = "64MB"  # what it may decode while a piece is being counted here
@@ -48,8 +48,8 @@ def stretches(query: Query, names: Sequence[str], rows: int, wanted: int) -> dic
 def read_once(query: Query, grids: Mapping[str, Grid], names: Sequence[str], picks: Counts, rows: int) -> Survey:
     """Count columns on their grids, pick rows by number, and see how many repeat another, in one reading."""
 
-    loops = _loops() if rows * len(grids) >= MANY else None
-    counted = {name: Tallying(grid, loops) for name, grid in grids.items()}
+    swift = loops("tools.counting") if rows * len(grids) >= MANY else None
+    counted = {name: Tallying(grid, swift) for name, grid in grids.items()}
     room, start, taken, watch = np.empty(CHUNK, np.int64), 0, _Taken(query.kinds, names), _Repeats(query.kinds, rows)
     query.engine.execute(f"SET streaming_buffer_size = '{AHEAD}'")
     for batch in query.engine.sql(query.text).to_arrow_reader(PIECE):
@@ -109,15 +109,6 @@ class _Taken:
         if parts and isinstance(parts[0], np.ndarray):
             return Numbers(np.concatenate(parts).astype(np.float64, copy=False))
         return column(pa.chunked_array(parts) if parts else pa.nulls(0), self._kinds[name])
-
-
-def _loops() -> Loops | None:
-    """Return ``tools.counting`` where it is compiled: as it is written it would be slower than NumPy."""
-    if importlib.util.find_spec("numba") is None:
-        return None
-    from tools import counting
-
-    return counting
 
 
 class _Repeats:
