@@ -12,6 +12,7 @@ MOST_AT_ONCE = 2  # times the present replicas in one plan: a queue says more th
 KNOWN_FOR = timedelta(minutes=30)  # after a measure of the load was lost, what it said last still says something
 LATELY = timedelta(minutes=5)  # of what it said last, the most of so long counts
 CAUTION = 1.1  # nobody says that requests got no heavier since
+FULL = 0.85  # of the cache, or of a replica's time: no room is left
 PREEMPTING = 0.9  # a cache so full makes requests wait
 
 
@@ -60,6 +61,11 @@ def _queueing(observation: Observation, entity: str) -> float:
     """Return how much more than what runs is wanted."""
     running, waiting = observation.value("running", entity), observation.value("waiting", entity)
     return 1 + waiting / running if running and waiting else 1.0
+
+
+def queues(waiting: float, running: float | None) -> bool:
+    """Whether more wait than chance lets wait: more than two, and than a tenth of what runs."""
+    return waiting > max(2.0, 0.1 * (running or 0.0))
 
 
 def ready_of(observation: Observation, service: str) -> int:

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 
 from agent.acquitted import acquitted
 from agent.analysts import changes, cost, hardware, marks, quality, rows, serving
-from agent.analysts.serving import FULL
 from agent.bindings import bindings_for, subject_of
-from agent.capacity import use_of
+from agent.capacity import FULL, queues, use_of
 from agent.case import BLIND, OFTEN, Diagnosis, Evidence, Hypothesis, Incident
 from agent.casebook import Case, read_cases
 from agent.correlate import onset
@@ -41,7 +40,6 @@ ANALYSTS: dict[str, Callable[[Incident, Scene], tuple[Evidence, ...]]] = {
     "rows": rows.examine,
 }
 SHOWN_FOR = timedelta(seconds=1.25 * USUAL_WINDOW)  # a burst is seen for so long: the window of a rate, and a scrape
-FEW = 2.0  # requests that wait by chance
 PATIENCE = timedelta(minutes=6)  # for a diagnosis to become clear
 BLIND_PATIENCE = timedelta(minutes=15)  # the same, while part of what was asked for did not come: no data is no verdict
 LATE_PATIENCE = timedelta(minutes=45)  # the same, where answers are judged by labels: those are as late anyway
@@ -231,9 +229,10 @@ class Deliberation(Round):
         """Whether rates may show a burst that is over: they look back so far, and at this look the load is carried."""
         service, scene = self.desk.fleet.service(case.incident.service), self.desk.look()
         fresh = scene.now - onset(case.incident.anomalies) <= SHOWN_FOR
-        waiting = scene.observation.value("waiting", f"service/{service.name}")
-        use = use_of(scene.observation, service)
-        return fresh and waiting is not None and waiting <= FEW and use is not None and use < FULL
+        entity, seen = f"service/{service.name}", scene.observation
+        waiting, use = seen.value("waiting", entity), use_of(seen, service)
+        known = waiting is not None and use is not None and use < FULL
+        return fresh and known and not queues(waiting or 0.0, seen.value("running", entity))
 
     def _self_healed(self, case: Case) -> bool:
         shown = any(anomaly.detector not in ("cost", "inputs", MACHINE) for anomaly in case.incident.anomalies)

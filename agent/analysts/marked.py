@@ -23,14 +23,15 @@ def shown(incident: Incident, scene: Scene) -> dict[Mark, dict[str, float]]:
     """
     frame, near = scene.senses.metrics.read(SPECS, scene.now), _near(incident, scene)
     idle = {f"replica/{each.service}/{each.name}" for each in scene.observation.topology.replicas if not each.ready}
-    found: dict[Mark, dict[str, float]] = {}
-    for mark in MARKS:
-        for key, value in zip(frame.keys, frame.values, strict=True):
-            mine = key.entity in near or f"{key.entity.rpartition('/')[0]}/" in near
-            served = not (mark.served and key.entity in idle)
-            if key.signal == mark.spec.name and mine and served and mark.seen(float(value)):
-                found.setdefault(mark, {})[key.entity] = float(value)
-    return found
+    mine: dict[str, list[tuple[str, float]]] = {}
+    for key, value in zip(frame.keys, frame.values, strict=True):
+        if key.entity in near or f"{key.entity.rpartition('/')[0]}/" in near:
+            mine.setdefault(key.signal, []).append((key.entity, float(value)))
+    read = {
+        mark: {e: v for e, v in mine.get(mark.spec.name, ()) if mark.seen(v) and not (mark.served and e in idle)}
+        for mark in MARKS
+    }
+    return {mark: readings for mark, readings in read.items() if readings}
 
 
 def is_old(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from agent.analysts.evidence import Notes, before, onset
-from agent.capacity import TARGET
+from agent.capacity import FULL, TARGET, queues
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from config.fleet import ServiceKind
@@ -12,7 +12,6 @@ from tools.figure import beside
 
 LATENCIES = ("ttft_p95", "latency_p95", "latency_mean")
 LONGER = 1.6  # times the median before the onset
-FULL = 0.85  # of the KV cache
 BUSY = 90.0  # per cent of its time in which a GPU computes
 LATELY = timedelta(minutes=5)  # over which a gauge's peak is looked for
 WHOLE = timedelta(minutes=30)  # the same, for what keeps coming back
@@ -81,7 +80,7 @@ def _saturation(notes: Notes, incident: Incident, scene: Scene) -> None:
     # What keeps coming back is short each time: it is looked at for longer, and lacks room where bursts find none.
     since = scene.now - (WHOLE if incident.returns else LATELY)
     waiting, cache, use = (_peak(scene, name, entity, since) for name in ("waiting", "kv_cache", "gpu_utilisation"))
-    queue = bool(waiting and waiting > max(2.0, 0.1 * (running or 0.0)))
+    queue = waiting is not None and queues(waiting, running)
     busy = 100 * TARGET if incident.returns else BUSY
     full = bool(cache and cache > FULL) or bool(use and use > busy)
     if waiting is None and cache is None and use is None:

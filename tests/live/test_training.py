@@ -326,7 +326,9 @@ def test_a_reply_that_is_lost_anywhere_never_makes_two_jobs(ground: Ground, numb
     assert ground.server.made == [JOB]
 
 
-def test_while_a_job_may_be_on_its_way_nobody_says_that_it_was_not_made(ground: Ground) -> None:
+def announced(ground: Ground) -> None:
+    """Begin a training whose Job may be on its way: the call that makes it is lost."""
+
     def lose(at: str, path: str) -> None:
         if (at, path) == ("before", JOBS):
             raise Ambiguous("the reply was lost")
@@ -334,6 +336,10 @@ def test_while_a_job_may_be_on_its_way_nobody_says_that_it_was_not_made(ground: 
     ground.server.meddle = lose
     with pytest.raises(Ambiguous):
         ground.hands().apply(ACTION, ONCE)
+
+
+def test_while_a_job_may_be_on_its_way_nobody_says_that_it_was_not_made(ground: Ground) -> None:
+    announced(ground)
     for ask in (ground.hands().lookup, ground.hands().fence):
         with pytest.raises(Transient):
             ask(ACTION, ONCE)
@@ -376,13 +382,7 @@ def test_of_two_trainings_that_begin_at_once_one_is_refused(ground: Ground) -> N
 
 
 def test_a_training_that_somebody_has_just_announced_is_waited_for(ground: Ground) -> None:
-    def lose(at: str, path: str) -> None:
-        if (at, path) == ("before", JOBS):
-            raise Ambiguous("the reply was lost")
-
-    ground.server.meddle = lose
-    with pytest.raises(Ambiguous):
-        ground.hands().apply(ACTION, ONCE)
+    announced(ground)
     ground.server.meddle = lambda *_: None
     other = ONCE.model_copy(update={"id": "op-2"})
     with pytest.raises(Transient, match="op-1 was announced"):
