@@ -57,8 +57,8 @@ torture: setup ## the engine in a hostile pretend world: make torture SEEDS=1000
 torture-mutants: setup ## twenty deliberate breakages of the engine, each caught within 500 seeds
 	$(BIN)/python -m tests.torture.mutants
 
-bench: setup ## benchmarks; figures in build/bench.json
-	$(BIN)/python -m tests.bench.run
+bench: setup ## benchmarks; figures in build/bench.json (some of them: make bench BENCH="fleet nab")
+	$(BIN)/python -m tests.bench.run $(BENCH)
 
 lab: setup ## a real control plane, Prometheus and model servers, with Prunella watching
 	$(BIN)/prunella lab run
