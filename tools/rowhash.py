@@ -5,16 +5,28 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.grid import Reals
 from tools.tables import Column, Labels
 
 Hashes = NDArray[np.uint64]
 MIX = np.uint64(0x9E3779B97F4A7C15)
+SIEVES: dict[int, np.uint32 | np.uint64] = {  # by bytes of a value; not MIX, which must mix what passes as well
+    4: np.uint32(0x85EBCA6B),
+    8: np.uint64(0xD6E8FEB86659FD93),
+}
 
 
 def mixed(hashes: Hashes, bits: Hashes) -> Hashes:
     """Return the hashes of rows with one more column of them."""
     bits = (hashes ^ bits) * MIX
     return bits ^ (bits >> np.uint64(29))
+
+
+def sieved(values: Reals, bits: int) -> NDArray[np.int64]:
+    """Return the rows of about one in ``2 ** bits`` values, the same ones wherever they stand."""
+    sieve = SIEVES[values.itemsize]
+    spread = (values + values.dtype.type(0.0)).view(sieve.dtype) * sieve  # minus nought is nought
+    return np.flatnonzero(spread <= np.iinfo(sieve.dtype).max >> bits)
 
 
 def coded(column: Column) -> Hashes:

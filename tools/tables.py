@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from tools.grid import CHUNK, Counts, Floats, Grid, Reals
 from tools.summary import Bounds, Summary
 
+BLOCK = 4096  # values that a compiled loop looks at before it counts them: their bins stay in a core's first cache
+
 
 class Kind(StrEnum):
     """What a column holds."""
@@ -81,14 +83,12 @@ class Tally:
 
 
 class Loops(Protocol):
-    """Loops over a piece of a column: ``tools.counting``."""
+    """A loop over a piece of a column: ``tools.counting``."""
 
-    def placed(self, values: Reals, low: float, per: float, last: float, codes: NDArray[np.int32]) -> tuple[int, int]:
-        """Write the bin of each value; return the least and the greatest bin."""
-        ...
-
-    def scattered(self, codes: NDArray[np.int32], counts: Counts) -> None:
-        """Add one to the count of each bin that is named."""
+    def tallied(
+        self, values: Reals, low: float, per: float, ends: Floats, counts: Counts, codes: NDArray[np.uint32]
+    ) -> tuple[int, int]:
+        """Count values in their bins, move the ends along; return how many were NaN, and infinite."""
         ...
 
 
@@ -100,42 +100,28 @@ class Tallying:
 
     def __init__(self, grid: Grid, loops: Loops | None = None) -> None:
         self.grid, self.counts, self.nulls, self.strange = grid, np.zeros(grid.bins, np.int64), 0, 0
-        self.ends = (np.inf, -np.inf)
+        self._ends = np.array([np.inf, -np.inf])
         self._loops = loops if grid.scale == "linear" else None
-        self._within = (grid.bins, -1)  # bins of the ends
 
     def add(self, values: Reals, room: Counts) -> None:
-        """Count values in pieces that stay in the cache; ``room``: ``CHUNK`` numbers to work in, shared by columns."""
-        for start in range(0, len(values), CHUNK):
-            piece = values[start : start + CHUNK]
-            placed = self._placed(piece, room)
-            if placed is not None and self._within[0] < placed[0] <= placed[1] < self._within[1]:
-                self._scatter(placed, len(piece), room)  # between the bins of the ends: finite, and no new end
-                continue
-            low, high = float(piece.min()), float(piece.max())
-            if not (low > -np.inf and high < np.inf):  # false for NaN too
-                piece = self._finite(piece)
-                if not len(piece):
-                    continue
-                low, high = float(piece.min()), float(piece.max())
-                placed = None
-            self.ends = (min(self.ends[0], low), max(self.ends[1], high))
-            if placed is not None:
-                self._scatter(placed, len(piece), room)
-            else:
-                self.counts += np.bincount(self.grid.codes(piece, room, (low, high)), minlength=self.grid.bins)
-
-    def _placed(self, piece: Reals, room: Counts) -> tuple[int, int] | None:
-        """Write the bins of a piece; return the least and the greatest, None where no loops are at hand for it."""
-        if self._loops is None:
-            return None
-        grid, codes = self.grid, room.view(np.int32)[: len(piece)]
-        return self._loops.placed(piece, grid.low, 1.0 / grid.width, float(grid.bins - 1), codes)
-
-    def _scatter(self, placed: tuple[int, int], many: int, room: Counts) -> None:
+        """Count values; ``room``: ``CHUNK`` numbers to work in, shared by columns."""
         if self._loops is not None:
-            self._loops.scattered(room.view(np.int32)[:many], self.counts)
-        self._within = min(placed[0], self._within[0]), max(placed[1], self._within[1])
+            grid, codes = self.grid, room.view(np.uint32)[:BLOCK]
+            nulls, strange = self._loops.tallied(values, grid.low, 1.0 / grid.width, self._ends, self.counts, codes)
+            self.nulls, self.strange = self.nulls + nulls, self.strange + strange
+            return
+        for start in range(0, len(values), CHUNK):  # pieces that stay in the cache
+            self._count(values[start : start + CHUNK], room)
+
+    def _count(self, piece: Reals, room: Counts) -> None:
+        low, high = float(piece.min()), float(piece.max())
+        if not (low > -np.inf and high < np.inf):  # false for NaN too
+            piece = self._finite(piece)
+            if not len(piece):
+                return
+            low, high = float(piece.min()), float(piece.max())
+        self._ends[:] = min(self._ends[0], low), max(self._ends[1], high)
+        self.counts += np.bincount(self.grid.codes(piece, room, (low, high)), minlength=self.grid.bins)
 
     def _finite(self, piece: Reals) -> Reals:
         missing = int(np.isnan(piece).sum())
@@ -145,7 +131,7 @@ class Tallying:
 
     def tally(self) -> Tally:
         """Return what was counted."""
-        return Tally(self.counts, self.nulls, self.strange, *self.ends)
+        return Tally(self.counts, self.nulls, self.strange, float(self._ends[0]), float(self._ends[1]))
 
 
 def tally(values: Reals, grid: Grid) -> Tally:

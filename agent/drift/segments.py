@@ -32,14 +32,13 @@ def segment_moves(
     reference: Mapping[str, Column], current: Mapping[str, Column], overall: Mapping[str, float], limits: Limits
 ) -> tuple[SegmentMove, ...]:
     """Return features that moved inside a segment and far less overall (``overall``: effects of whole columns)."""
+    labels = {name: column for name, column in reference.items() if isinstance(column, Labels)}
+    splits = {name: column for name, column in labels.items() if 1 < len(column.names) <= MOST}
+    if not splits:
+        return ()
     numbers = {name: column for name, column in reference.items() if isinstance(column, Numbers)}
     binned = {name: _binned(column.values, current[name]) for name, column in numbers.items()}
-    found = [
-        part
-        for name, column in reference.items()
-        if isinstance(column, Labels) and 1 < len(column.names) <= MOST
-        for part in _parts(name, column, current[name], binned, limits)
-    ]
+    found = [part for name, column in splits.items() for part in _parts(name, column, current[name], binned, limits)]
     q = adjusted(np.array([part.p for part in found]))
     level = limits.false_alarms / 4
     kept = [

@@ -10,9 +10,9 @@ import pytest
 
 from agent.drift.compare import compare
 from agent.drift.finding import DriftReport, Limits
-from tools.grid import fit_grid
+from tools.grid import Reals, fit_grid
 from tools.live.tables import IbisTable, open_table
-from tools.rowhash import spelt
+from tools.rowhash import sieved, spelt
 from tools.tables import Labels, Numbers
 
 ROWS = 6_000
@@ -99,3 +99,18 @@ def test_the_hash_of_a_value_is_the_same_in_every_piece() -> None:
     one, two = Labels(np.array([0, 1, -1], np.int32), ("a", "b")), Labels(np.array([1, 0, -1], np.int32), ("b", "a"))
     assert spelt(one).tolist() == spelt(two).tolist()
     assert spelt(Numbers(np.array([0.0]))).tolist() == spelt(Numbers(np.array([-0.0]))).tolist()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1.0, 0.001, 1e6])
+def test_a_sieve_lets_one_value_in_so_many_through_and_a_value_everywhere_or_nowhere(kind: type, scale: float) -> None:
+    values: Reals = (np.random.default_rng(0).permutation(200_000) * scale).astype(kind)
+    through = values[sieved(values, 4)]
+    assert len(through) == pytest.approx(len(values) / 16, rel=0.1)
+    assert set(through) == set(values[::-1][sieved(values[::-1], 4)])
+    assert len(sieved(values, 0)) == len(values)
+
+
+def test_a_sieve_holds_minus_nought_for_nought() -> None:
+    signs = np.tile(np.array([0.0, -0.0]), 8)
+    assert len(sieved(signs, 3)) in {0, len(signs)}

@@ -12,13 +12,13 @@ import numpy as np
 from tools.grid import CHUNK, Counts, Grid, Reals
 from tools.live.arrow import column, reals
 from tools.loops import loops
-from tools.rowhash import Hashes, mixed, repeated, spelt
+from tools.rowhash import Hashes, mixed, repeated, sieved, spelt
 from tools.tables import Column, Kind, Numbers, Survey, Tallying
 
-PIECE = 1 << 15  # rows handed over at once: a column of them stays in a core's own cache
+PIECE = 1 << 18  # rows handed over at once: with few and large pieces neither side waits much for the other
 AHEAD = "64MB"  # what it may decode while a piece is being counted here
 MANY = 10**8  # values for which Numba is worth the half second that it takes to come
-STRETCHES = 32  # of a table, to glance at it
+STRETCHES = 16  # of a table, to glance at it
 WATCHED = 250_000  # rows held against each other for repeats: about so many, picked by what they hold
 HASHED = 4096  # rows to be watched are hashed so many at a time
 TELLING = 2  # columns by which they are picked
@@ -70,10 +70,10 @@ class Piece:
     batch: Any
     numbers: Mapping[str, Reals]
 
-    def whole(self, name: str, kind: Kind) -> Column:
-        """Return a column of it."""
+    def reals(self, name: str, kind: Kind) -> Reals:
+        """Return a column of numbers or instants."""
         known = self.numbers.get(name)
-        return column(self.batch.column(name), kind) if known is None else Numbers(np.asarray(known, np.float64))
+        return reals(self.batch.column(name), kind) if known is None else known
 
 
 class _Taken:
@@ -128,14 +128,20 @@ class _Repeats:
             self._telling = self._found(piece)
         if not self._telling or self._many > 8 * WATCHED:
             return
-        rows = np.arange(len(piece.batch))
-        if self._bits:
-            first = _hashes({name: piece.whole(name, self._kinds[name]) for name in self._telling})
-            rows = np.flatnonzero(first >> np.uint64(64 - self._bits) == 0)
+        rows = self._picked(piece, self._telling)
         self._taken.add(piece, rows)
         self._many += len(rows)
         if self._taken.rows >= HASHED:
             self._flush()
+
+    def _picked(self, piece: Piece, telling: list[str]) -> Counts:
+        """Return the rows to be watched: half of the bits are asked of one column, the rest of all for those left."""
+        if not self._bits:
+            return np.arange(len(piece.batch))
+        coarse = self._bits // 2
+        rows = sieved(piece.reals(telling[0], self._kinds[telling[0]]), coarse)
+        left = {name: Numbers(piece.reals(name, self._kinds[name])[rows].astype(np.float64)) for name in telling}
+        return rows[np.flatnonzero(_hashes(left) >> np.uint64(64 - self._bits + coarse) == 0)]
 
     def share(self) -> float | None:
         """Return the share of rows that repeat another; None where no column tells rows apart."""
