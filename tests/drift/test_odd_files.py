@@ -53,10 +53,74 @@ def test_json_lines_are_a_table(tmp_path: Path) -> None:
     assert held(tmp_path / "a.jsonl", "x") == [1.5, 2.5]
 
 
-def test_what_is_no_utf8_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("x\n1\n", encoding="utf-16")
-    with pytest.raises(Malformed, match="UTF-16"):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_a_text_may_be_written_as_older_programs_do(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Größe;Ort\n1,5;Tromsø\n2,5;Ålesund\n", encoding=encoding)
+    table = open_table(str(tmp_path / "a.csv"))
+    assert [field.name for field in table.fields] == ["Größe", "Ort"]
+    assert held(tmp_path / "a.csv", "Größe") == [1.5, 2.5]
+    assert table.values("Ort", 5) == {"Tromsø": 1, "Ålesund": 1}
+
+
+def test_what_is_not_compressed_as_its_name_says_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_text("x\n1\n")
+    with pytest.raises(Malformed, match="cannot be unpacked"):
+        open_table(str(tmp_path / "a.csv.gz"))
+
+
+def test_signs_of_windows_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("price €;said\n1,5;“no”\n", encoding="cp1252")
+    assert held(tmp_path / "a.csv", "price €") == [1.5]
+    assert open_table(str(tmp_path / "a.csv")).values("said", 2) == {"“no”": 1}
+
+
+def test_a_text_in_two_encodings_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("x,city\n1,Tromsø\n".encode() + "2,Tromsø\n".encode("latin-1"))
+    with pytest.raises(Malformed, match="no text of one encoding: save it as UTF-8"):
         open_table(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_wrong_lines_of_an_older_encoding_are_named(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,city\n" + "1,Tromsø\n" * 25_000 + "1,Oslo,Norge\n", encoding=encoding)
+    with pytest.raises(Malformed, match="line 25002 has 3 fields"):
+        open_table(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["412 ms", "1.2 s", "n/a", "95 µs"], [0.412, 1.2, np.nan, 95e-6]),
+        (["38 %", "2.5%", "-1 %", "100%"], [38.0, 2.5, -1.0, 100.0]),
+        (["3.5 GiB", "12 KiB", "0 B", "1 B"], [3.5 * 2**30, 12 * 2**10, 0.0, 1.0]),
+        (["950", "1.2 K", "3 Mil", "0"], [950.0, 1200.0, 3e6, 0.0]),
+        (["12 req/s", "3 req/s", "0 req/s", "5e3 req/s"], [12.0, 3.0, 0.0, 5000.0]),
+    ],
+)
+def test_units_behind_numbers_are_brought_together(cells: list[str], numbers: list[float], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,x\n" + "".join(f"{at},{cell}\n" for at, cell in enumerate(cells)))
+    assert held(tmp_path / "a.csv", "x") == pytest.approx(numbers, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["3 EUR", "4 USD", "5 EUR"],  # money of two kinds
+        ["12a", "14b", "9c"],  # house numbers
+        ["10:30", "11:30", "12:15"],
+        ["5 ms", "6 ms", "slow"],
+        ["2 ms", "3 GiB", "4 ms"],
+    ],
+)
+def test_what_no_unit_brings_together_stays_text(cells: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,x\n" + "".join(f'{at},"{cell} "\n' for at, cell in enumerate(cells)))
+    (_, x) = open_table(str(tmp_path / "a.csv")).fields
+    assert x.kind is not Kind.number
+
+
+def test_decimal_commas_have_units_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n;x\n1;0,5 s\n2;250 ms\n")
+    assert held(tmp_path / "a.csv", "x") == [0.5, 0.25]
 
 
 def test_a_folder_whose_files_grew_a_column_is_one_table(tmp_path: Path) -> None:

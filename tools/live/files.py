@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import Absent, Malformed
+from tools.live.encodings import in_utf8, is_single, opened, says_utf16
+from tools.live.numerals import numerals
 from tools.live.ragged import ragged
 
 LINES = {".jsonl", ".ndjson", ".json"}
 TEXTUAL = {".csv", ".tsv", ".txt", ".gz"} | LINES
-MISSING = ("", "-", "n/a", "na", "nan", "null", "none", "#n/a")  # what people write among numbers where there is none
 DATELESS = ["BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"]  # what a column of text may be read as, but instants
 PARSE = "CREATE TEMP TABLE parsed AS SELECT * FROM read_csv(?, header=true, auto_detect=true)"
 PARSE_DATELESS = PARSE.replace(")", ", auto_type_candidates=?)")
-COMMA = r"^[+-]?\d+(,\d+)?$"
 
 
 def read_file(address: str, memory: str, dates: bool = True) -> Any:
@@ -45,22 +45,35 @@ def _parsed(engine: Any, address: str, path: Path, dates: bool) -> Any:
 
     if not path.is_file():
         raise Absent(f"no file at {address}")
-    with path.open("rb") as file:
-        if file.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
-            raise Malformed(f"{address} is written in UTF-16: save it as UTF-8")
     if set(path.suffixes) & LINES:
         return engine.create_table("parsed", engine.read_json(path), temp=True)
+    if says_utf16(path):
+        with in_utf8(path, "utf-16") as text:
+            return _fields(engine, address, text, dates)
+    try:
+        return _fields(engine, address, path, dates)
+    except duckdb.InvalidInputException as error:
+        if "utf-8" not in str(error).lower():
+            raise
+        if not is_single(path):
+            raise Malformed(f"{address} is no text of one encoding: save it as UTF-8") from error
+    with in_utf8(path, "cp1252") as text:
+        return _fields(engine, address, text, dates)
+
+
+def _fields(engine: Any, address: str, path: Path, dates: bool) -> Any:
+    """Parse a text in UTF-8; one whose lines differ in their number of fields is refused in words."""
+    import duckdb
+
     try:
         table = _table(engine, path, dateless=not dates and _guessed(engine, path))
     except duckdb.InvalidInputException as error:
-        if "utf-8" in str(error).lower():
-            raise Malformed(f"{address} is not written in UTF-8: save it as UTF-8") from error
-        if (said := ragged(path)) is not None:
+        if "utf-8" not in str(error).lower() and (said := ragged(path)) is not None:
             raise Malformed(f"{address} is no table: {said}") from error
         raise
     if len(table.columns) == 1 and (said := ragged(path)) is not None:
         raise Malformed(f"{address} is no table: {said}")
-    return _numerals(table, _decimal_comma(path))
+    return numerals(table, _decimal_comma(path))
 
 
 def _table(engine: Any, path: Path, dateless: bool) -> Any:
@@ -80,38 +93,9 @@ def _guessed(engine: Any, path: Path) -> bool:
 
 def _decimal_comma(path: Path) -> bool:
     """Whether a comma may stand in a number: fields are set apart by something else."""
-    import gzip
-
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with opened(path) as file:
         head = file.readline()
     return b"," not in head and (b";" in head or b"\t" in head)
-
-
-def _numerals(table: Any, comma: bool) -> Any:
-    """Read columns of text as numbers where all of their values are numerals, or words for a missing one."""
-    names = [name for name, kind in table.schema().items() if kind.is_string()]
-    if not names:
-        return table
-    turned = {name: _turned(table[name], comma) for name in names}
-    asked: dict[str, Any] = {}
-    for place, (known, value) in enumerate(turned.values()):
-        asked |= {f"known{place}": known.sum(), f"read{place}": (known & value.notnull()).sum()}
-    (row,) = table.aggregate(**asked).to_pyarrow().to_pylist()
-    whole = {
-        name: known.ifelse(value, None)
-        for place, (name, (known, value)) in enumerate(turned.items())
-        if row[f"known{place}"] and row[f"known{place}"] == row[f"read{place}"]
-    }
-    return table.mutate(**whole) if whole else table
-
-
-def _turned(text: Any, comma: bool) -> tuple[Any, Any]:
-    """Return whether there is a value, and the value as a number, null where it is none."""
-    bare = text.strip()
-    known = text.notnull() & ~bare.lower().isin(MISSING)
-    if comma:
-        bare = bare.re_search(COMMA).ifelse(bare.replace(",", "."), bare)
-    return known, bare.try_cast("float64")
 
 
 def _demand_parquet(address: str, path: Path, found: Sequence[Path]) -> None:
