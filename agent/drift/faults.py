@@ -8,6 +8,7 @@ from agent.drift.chance import rate_p
 from agent.drift.exact import gaps
 from agent.drift.finding import Fault, Move
 from agent.drift.gathering import Gathered
+from agent.drift.renamed import successors
 from tools.grid import Floats
 from tools.tables import Kind, Table
 
@@ -31,12 +32,13 @@ FEW = 200  # sampled values that are needed
 
 
 def schema_faults(reference: Table, current: Table) -> Iterator[Fault]:
-    """Columns that are gone or changed their type."""
-    now = {field.name: field for field in current.fields}
+    """Columns that are gone, or go by another name, or changed their type."""
+    now, renamed = {field.name: field for field in current.fields}, successors(reference, current)
     for field in reference.fields:
         other = now.get(field.name)
         if other is None:
-            yield _fault(field.name, "missing column", "the column is gone", 1.0)
+            called = f"; {renamed[field.name]}, which is new, looks like it: renamed?" if field.name in renamed else ""
+            yield _fault(field.name, "missing column", f"the column is gone{called}", 1.0)
         elif other.kind is not field.kind and Kind.other not in {other.kind, field.kind}:
             text = f"holds {other.kind.value} ({other.type}), was {field.kind.value} ({field.type})"
             yield _fault(field.name, "type", text, 1.0)
