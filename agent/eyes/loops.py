@@ -7,6 +7,6 @@ from tools.loops import loops
 MANY = 1024  # series of a block; fewer gain little, and need not wait for Numba
 
 
-def loops_for(series: int) -> Any:
-    """Return ``agent.eyes.engine_loops`` for many series where Numba is there, else None."""
-    return loops("agent.eyes.engine_loops") if series >= MANY else None
+def loops_for(series: int, module: str = "agent.eyes.engine_loops") -> Any:
+    """Return a module of loops for many series where Numba is there, else None."""
+    return loops(module) if series >= MANY else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agent.eyes.columns import Columns, Places
 from agent.eyes.contract import Reading, Tick
+from agent.eyes.loops import loops_for
 
 THRESHOLD, DRIFT, KEPT, YOUNG = 50.0, 0.005, 1 - 0.0001, 30  # values; the defaults of most libraries
 SIZE = 20_480  # series worked on together: few enough for the processor's cache
@@ -40,6 +41,10 @@ class PageHinkley(Columns):
         """Return how far the sums have come, in thresholds, where that is a change; 0 elsewhere."""
         sums, changed = self.of["sums"], self.of["changed"]
         score = np.zeros(len(changed), np.float32)
+        if (swift := loops_for(len(changed), "agent.eyes.page_hinkley_loops")) is not None:
+            self._begin(slice(None))
+            swift.advance(sums, tick.value, changed, score)
+            return Reading(score, np.zeros(len(changed), np.int8))
         parts = -(-len(changed) // SIZE)
         for part in range(parts):
             here = slice(len(changed) * part // parts, len(changed) * (part + 1) // parts)
@@ -70,7 +75,7 @@ class PageHinkley(Columns):
         changed = self.of["changed"][here]
         if changed.any():
             (places,) = np.nonzero(changed)
-            self.of["sums"][:, here.start + places] = BEGIN
+            self.of["sums"][:, here][:, places] = BEGIN
             changed[places] = False
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.eyes import adwin
+from agent.eyes import adwin, loops
 from agent.eyes.adwin_loops import CLOCK, LEAST, LONGEST, ROWS, cut, is_border, slot
-from agent.eyes.changes import Changes
+from agent.eyes.changes import KINDS, Changes
 from agent.eyes.columns import Reals
 from agent.eyes.contract import Tick
 from tools import compiled as compiling
@@ -119,6 +119,23 @@ def stream(seed: int, missing: float) -> Reals:
 def test_all_at_once_is_as_one_by_one(kind: str, missing: float, seed: int) -> None:
     values = stream(seed, missing)
     assert at_once(kind, values) == slowly(kind, values)
+
+
+def walked(many: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Reals, Reals]:
+    """Return what Page-Hinkley says of 700 series and knows of them in the end, with loops from so many series on."""
+    monkeypatch.setattr(loops, "MANY", many)
+    rng, found = np.random.default_rng(5), KINDS["page-hinkley"](700)
+    values = np.cumsum(rng.normal(0, 0.3, (300, 700)), axis=0).astype(np.float32)
+    ticks = [Tick(row[None], np.zeros(700, np.int32), np.zeros(700)) for row in values]
+    return np.array([found.update(tick).statistic for tick in ticks]), found.of["sums"]
+
+
+def test_loops_of_page_hinkley_say_and_know_the_same_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, known = walked(10**9, monkeypatch)
+    swift, kept = walked(1, monkeypatch)
+    assert (said > 0).sum() > 1000
+    assert np.array_equal(said, swift)
+    assert np.array_equal(known, kept)
 
 
 def test_the_gaussian_tells_each_value_too_far_away() -> None:
