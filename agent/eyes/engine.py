@@ -73,6 +73,9 @@ class Engine(Protocol):
 class Eyes:
     """Watches ``series`` series; alarms where the news of a series reaches ``threshold``.
 
+    ``young``: with so many values known the threshold is twice as high, with twice as many one and a half times: how
+    strange a healthy series looks is known the worse the less has been seen of it.
+
     >>> eyes = Eyes(2, threshold=3.0)
     >>> for minute in range(200):
     ...     step = eyes.update(60.0 * minute, np.array([minute % 2, 50.0 if minute == 150 else minute % 3]))
@@ -81,8 +84,8 @@ class Eyes:
     150 1 50.0 is beyond all it has been
     """
 
-    def __init__(self, series: int, threshold: float, most: int = 1_000_000) -> None:
-        self.threshold, self._most = threshold, most
+    def __init__(self, series: int, threshold: float, most: int = 1_000_000, young: float = 0.0) -> None:
+        self.threshold, self._most, self._young = threshold, most, young
         self._blocks = [Block(min(SIZE, series - start)) for start in range(0, series, SIZE)]
 
     @property
@@ -175,19 +178,22 @@ class Eyes:
 
     def _alarms(self, block: Block, said: Said, values: NDArray[np.float64], start: int) -> list[Alarm]:
         (places,) = np.nonzero(said.news >= self.threshold)
+        memory = block.memory.of
+        wanted = self.threshold * (1.0 + self._young / np.maximum(memory["age"][places], 1))
+        high = said.news[places] >= wanted
+        places, wanted = places[high], wanted[high]
         if not len(places):
             return []
-        memory, expected = block.memory.of, block.expected(places)
         return [
             Alarm(
                 series=start + int(place),
                 at=float(memory["last_at"][place]),
                 onset_at=float(memory["onset_at"][place]),
                 score=float(said.news[place]),
-                threshold=self.threshold,
-                expected=float(wanted),
+                threshold=float(least),
+                expected=float(usual),
                 value=float(values[place]),
                 reason=block.reason(said, int(place)),
             )
-            for place, wanted in zip(places, expected, strict=True)
+            for place, least, usual in zip(places, wanted, block.expected(places), strict=True)
         ]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 JOINT = "together"  # name of the series of all columns
 FEWEST = 100  # values before which nothing can be said
+YOUNG = (
+    60  # values with which the threshold is twice as high: a first week then holds one false alarm of a budget of one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def watch(
 
     def watcher(series: int) -> "Eyes | Changes":
         if by is None:
-            return Eyes(series, threshold, series)
+            return Eyes(series, threshold, series, YOUNG)
         from agent.eyes.changes import Changes  # it may compile: a second that nobody else is to wait for
 
         return Changes(by, series)

@@ -92,9 +92,9 @@ def test_what_is_no_instant_is_none(text: str) -> None:
     assert guess is None
 
 
-def test_text_that_is_no_utf8_is_said_to_be_that(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("time,Größe\n2026-01-01,1\n".encode("latin-1"))
-    with pytest.raises(Malformed, match=r"a\.csv is not written in UTF-8: save it as UTF-8"):
+def test_text_of_no_one_encoding_is_said_to_be_that(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("time,Größe\n".encode() + "2026-01-01,ü\n".encode("latin-1"))
+    with pytest.raises(Malformed, match=r"a\.csv is no text of one encoding: save it as UTF-8"):
         open_table(str(tmp_path / "a.csv"))
 
 
