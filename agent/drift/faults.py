@@ -109,18 +109,19 @@ def _undone(before: Floats, after: Floats, effect: float) -> bool:
 
 
 def _some_rows(name: str, before: Floats, after: Floats) -> Iterator[Fault]:
-    """Some rows are in another unit: they lie far outside, and inside once divided."""
+    """Some rows are in another unit: they lie far outside, and inside once that is undone."""
     low, high = float(before.min()), float(before.max())
     reach = high - low
     far = after[(after > high + reach) | (after < low - reach)]
     if len(far) < max(OFTEN * len(after), 5):
         return
     likeness = min(max(0.2, 1.5 / np.sqrt(len(far))), 0.5)
-    for factor, word in FACTORS.items():
-        if factor >= 60 and _distance(before, far / factor) <= likeness:
+    ways = [(f"multiplied by {word}", far / factor) for factor, word in FACTORS.items() if factor >= 60]
+    ways += [("in Fahrenheit", (far - 32) / 1.8), ("in Celsius", far * 1.8 + 32)]
+    for word, undone in ways:
+        if _distance(before, undone) <= likeness:
             share = len(far) / len(after)
-            text = f"{share:.1%} of the values are multiplied by {word}: another unit"
-            yield _fault(name, "unit", text, share, 0.9, f"{far[0]:g}")
+            yield _fault(name, "unit", f"{share:.1%} of the values are {word}: another unit", share, 0.9, f"{far[0]:g}")
             return
 
 

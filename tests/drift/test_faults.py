@@ -203,3 +203,16 @@ def test_day_and_month_of_instants_written_as_text_are_looked_at_though_they_all
     one, two = ([each.strftime(form) for each in at] for form in ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"))
     assert {fault.kind for fault in compare(Rows(at=one), Rows(at=two)).faults} == {"day and month"}
     assert not compare(Rows(at=one), Rows(at=one)).faults
+
+
+@pytest.mark.parametrize("way", ["in Fahrenheit", "in Celsius"])
+def test_some_rows_on_the_other_scale_of_temperature_are_named(way: str) -> None:
+    rng = np.random.default_rng(4)
+    before, now = (rng.normal(37, 0.4, N) for _ in range(2))
+    if way == "in Celsius":
+        before, now = before * 1.8 + 32, now * 1.8 + 32
+    turned = now * 1.8 + 32 if way == "in Fahrenheit" else (now - 32) / 1.8
+    mixed = np.where(some(0.03), turned, now)
+    faults = compare(Rows("before", warmth=before), Rows("now", warmth=mixed), Limits(sample=0)).faults
+    assert [fault.kind for fault in faults] == ["unit"]
+    assert f"of the values are {way}: another unit" in faults[0].text
