@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 JOINT = "together"  # name of the series of all columns
 FEWEST = 100  # values before which nothing can be said
-YOUNG = (
-    60  # values with which the threshold is twice as high: a first week then holds one false alarm of a budget of one
-)
+YOUNG = 60  # values with which the threshold is twice as high: see decision 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO, cast
 
 from tools.errors import Malformed
 
@@ -19,6 +19,12 @@ MARKS: Final = (b"\xff\xfe", b"\xfe\xff")  # with which UTF-16 begins
 def opened(path: Path) -> BufferedIOBase:
     """Open a file, compressed or not."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def read_as(path: Path, encoding: str) -> TextIO:
+    """Open a text, compressed or not; a sign for what cannot be read."""
+    how = gzip.open if path.suffix == ".gz" else open
+    return cast("TextIO", how(path, "rt", encoding=encoding, errors="replace", newline=""))
 
 
 def says_utf16(path: Path) -> bool:
@@ -52,8 +58,6 @@ def in_utf8(path: Path, encoding: str) -> Iterator[Path]:
     """Write a text anew in UTF-8, beside nothing of the user's; it is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "text.csv"
-        how = gzip.open if path.suffix == ".gz" else open
-        old = how(path, "rt", encoding=encoding, errors="replace", newline="")
-        with old as file, target.open("w", encoding="utf-8", newline="") as text:
+        with read_as(path, encoding) as file, target.open("w", encoding="utf-8", newline="") as text:
             shutil.copyfileobj(file, text, CHUNK)
         yield target

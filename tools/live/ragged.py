@@ -1,12 +1,12 @@
 """Ragged text: lines that do not have as many fields as the first, which an engine takes for one column of text."""
 
 import csv
-import gzip
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
+
+from tools.live.encodings import read_as
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 NAMES: Final = {"\t": "a tab"}
@@ -19,13 +19,13 @@ def ragged(path: Path) -> str | None:
 
     A text has fields where its first line and most others agree on their number.
     """
-    with _opened(path) as text:
+    with read_as(path, "utf-8-sig") as text:
         head = list(islice(text, LOOKED))
     agreed = {sep: _agreed(head, sep) for sep in SEPARATORS}
     sep = max(agreed, key=lambda one: agreed[one])
     if not agreed[sep]:
         return None
-    with _opened(path) as text:
+    with read_as(path, "utf-8-sig") as text:
         return _first_wrong(islice(text, MOST), sep)
 
 
@@ -46,10 +46,3 @@ def _first_wrong(lines: Iterator[str], sep: str) -> str | None:
                 f"line {rows.line_num} has {has} set apart by {NAMES.get(sep, repr(sep))}, the first line has {wanted}"
             )
     return None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    how = gzip.open if path.suffix == ".gz" else open
-    with how(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
-        yield text
