@@ -47,6 +47,11 @@ def shipped_rates() -> tuple[Rate, ...]:
     return tuple(Rate.model_validate(item) for item in raw)
 
 
+def kind_of(fault: str) -> str:
+    """Return which kind of event a fault is."""
+    return next(rate.kind for rate in shipped_rates() if fault in rate.faults)
+
+
 def month(fleet: Fleet, seed: int, days: float) -> tuple[Scenario, tuple[Arrival, ...]]:
     """Return the scenario of so many days, and what arrives in it, in order of time."""
     streams, found, mutations = Streams(seed), list[Arrival](), list[Mutation]()

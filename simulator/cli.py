@@ -106,6 +106,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
     ids: opt.Ids = None,
     suite: opt.Suite = None,
     seeds: opt.Seeds = 1,
+    first_seed: opt.FirstSeed = 0,
     jobs: opt.Jobs = 1,
     length: opt.Length = None,
     as_json: opt.JsonFile = None,
@@ -141,7 +142,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
                 fail("--service, --approve and --revert go with --against")
             others, besides = tuple(beside or ()), tuple(modifier or ())
             asked = (named, suite, seeds, jobs, days, length, others, besides)
-            wanted = Wanted(*asked, read_fleet(fleet), engine.value, copies)
+            wanted = Wanted(*asked, read_fleet(fleet), engine.value, copies, first_seed)
             well = drilled(wanted, resume, record, (listing, as_json, html))
     raise typer.Exit(0 if well else NOT_WELL)
 

@@ -29,12 +29,12 @@ class Wanted:
     fleet: Any = None
     engine: str = "processes"
     copies: int = 1
+    first_seed: int = 0
 
     def check(self, known: dict[str, Any]) -> None:
         """Refuse what does not exist."""
         if self.suite == MONTH and not self.ids:
-            if self.copies > 1:
-                fail("--copies is for quiet runs; the month has forty services of its own")
+            self._check_month()
             return
         files = [name for name in self.ids if name.endswith((".yaml", ".yml"))]
         for file in files:
@@ -51,6 +51,22 @@ class Wanted:
         self._check_model()
         if self.copies > 1:
             self._check_copies(known)
+
+    def _check_month(self) -> None:
+        """Refuse what the month has no use for, rather than play one that was not asked for."""
+        if self.copies > 1:
+            fail("--copies is for quiet runs; the month has forty services of its own")
+        unused = {"--modifier": self.modifiers, "--for": self.length, "--fleet": self.fleet}
+        unused["--engine ray"] = self.engine != "processes"
+        if named := [option for option, given in unused.items() if given]:
+            fail(f"{', '.join(named)}: not for --suite month, whose fleet and faults are its own; --days is its length")
+        from simulator.episode import MODEL
+        from simulator.month_score import EVERYBODY
+
+        options = (*EVERYBODY[1:], MODEL)
+        if unknown := sorted(set(self.beside) - set(options)):
+            fail(f"nobody guards a month as {unknown[0]}{meant(unknown[0], options)}; there are {', '.join(options)}")
+        self._check_model()
 
     def _check_model(self) -> None:
         """Refuse a baseline that needs a language model where none is named or answers: it would seem to do nothing."""
@@ -81,7 +97,10 @@ class Wanted:
         """Run it."""
         if self.suite == MONTH:
             month = importlib.import_module("simulator.month")
-            played: dict[str, Any] = month.run_month(self.seeds - 1, self.days, self.jobs, progress, resume)
+            months = range(self.first_seed, self.first_seed + self.seeds)
+            played: dict[str, Any] = month.run_months(
+                months, self.days, self.jobs, progress, resume, beside=self.beside
+            )
             return played
         options = {
             "modifiers": self.modifiers,
@@ -91,6 +110,7 @@ class Wanted:
             "fleet": self.fleet,
             "engine": self.engine,
             "copies": self.copies,
+            "first_seed": self.first_seed,
         }
         result: dict[str, Any] = backend.run_drill(
             list(self.ids), self.suite, self.seeds, self.jobs, progress, **options
@@ -106,7 +126,7 @@ class Wanted:
         names = [*self.ids, *(known["suites"].get(self.suite or "", ()))]
         length = None if self.length is None else timedelta(seconds=self.length)
         for name, with_it in map(split, names):
-            for seed in range(self.seeds):
+            for seed in range(self.first_seed, self.first_seed + self.seeds):
                 played = Played(_scenario(name, self.fleet), seed, (*with_it, *self.modifiers), length, self.fleet)
                 write(str(folder / played.name), tell(played))
                 typer.echo(str(folder / played.name))
@@ -158,20 +178,16 @@ def replayed(stories: list[str]) -> bool:
 
 def shown(result: dict[str, Any], as_json: str | None, html: Path | None) -> bool:
     """Write and print a result; return whether it is well."""
-    from simulator.scorecard_view import calendar, card, passed
-
-    monthly = "shifts" in result
+    monthly = result["suite"] == MONTH
     if as_json:
         write_json(result, as_json)
-    if html and monthly:
-        fail("--html draws episodes; a month has none: use --json")
     if html:
-        from simulator.scorecard_html import page
-
-        write(str(html), page(result))
+        drawn = importlib.import_module("simulator.month_html" if monthly else "simulator.scorecard_html")
+        write(str(html), drawn.page(result))
     if as_json != "-":
-        (calendar if monthly else card)(result)
-    return monthly or passed(result)
+        shown_as = importlib.import_module("simulator.month_view" if monthly else "simulator.scorecard_view")
+        (shown_as.calendar if monthly else shown_as.card)(result)
+    return monthly or bool(importlib.import_module("simulator.scorecard_view").passed(result))
 
 
 def known_or_fail(ids: list[str], suite: str | None, known: dict[str, Any]) -> None:

@@ -27,7 +27,8 @@ def length(text: str) -> float:
 REAL = "Against a real staging cluster"
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Scenarios.", show_default=False)]
 Suite = Annotated[str | None, typer.Option(help="A named set of scenarios.", show_default=False)]
-Seeds = Annotated[int, typer.Option(min=1, help="Runs of each, with seeds 0, 1, ...")]
+Seeds = Annotated[int, typer.Option(min=1, help="Runs of each, with as many seeds.")]
+FirstSeed = Annotated[int, typer.Option(min=0, help="The first of these seeds: runs that nothing was chosen on.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
 Length = Annotated[
     float | None,
@@ -42,13 +43,17 @@ Html = Annotated[
 ]
 Beside = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Let this baseline play the same faults; may be repeated.", show_default=False),
+    typer.Option(
+        metavar="NAME",
+        help="Let this baseline play the same faults; may be repeated. Of --suite month: else everybody.",
+        show_default=False,
+    ),
 ]
 Modifier = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="What else is the matter, such as red_herring; may be repeated."),
 ]
-Days = Annotated[float, typer.Option(min=0.01, help="Length of --suite month, whose seed is --seeds less 1.")]
+Days = Annotated[float, typer.Option(min=0.01, help="Length of --suite month.")]
 Resume = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Keep finished episodes there, and do not play them again.", show_default=False),

@@ -3,9 +3,10 @@
 Everybody meets the same faults in the same weather, and everybody but "nobody" has the same person on call behind them.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,14 @@ from simulator.arrivals import DAY, Arrival, counted, month
 from simulator.copies import copies, with_batch
 from simulator.episode import GUARDIANS, MODEL, TICK, Doorkeeper, demo_fleet, foreseeing
 from simulator.kept import Kept
+from simulator.month_score import EVERYBODY, FORESEEING, NOBODY, OURS, SHARING, US, Result, compared, pooled
 from simulator.oncall import OnCall
 from simulator.world.world import START, World
 from tools.ports import Actuator
 
-US, FORESEEING = "prunella", "foreseeing"  # the same, and replicas follow the hours, and batch work fills GPUs
-STATIC = "static"  # a person alone, beside the batch work that FORESEEING has, of which nobody makes more or less
-SHARING = frozenset((FORESEEING, STATIC))
-OURS = frozenset((US, FORESEEING))
-NOBODY, PERSON = "nobody", "on_call"
-RULES = ("restart_first", "undo_last_release", "runbook_by_alert")
-EVERYBODY = (US, FORESEEING, PERSON, STATIC, *RULES, NOBODY)
 SAMPLED = 20  # ticks between two looks at the GPUs
+LOOK = 1.0  # seconds between two looks at what other processes say of their days
 Progress = Callable[[int, int, str], None]
-Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +42,80 @@ class Shift:
         return f"month/{self.who}/{self.seed}/{self.days:g}d"
 
 
-def run_month(seed: int, days: float, jobs: int, progress: Progress, kept: Path | None = None) -> Result:
-    """Let everybody guard the fleet for so many days. Same seed and days, same result, whatever the jobs."""
-    model = () if load_reasoner() is None else (MODEL,)
-    shifts, done = [Shift(who, seed, days) for who in (*EVERYBODY, *model)], Kept(kept)
-    found = {shift.who: result for shift in shifts if (result := done.of(shift.key)) is not None}
-    for shift, result in _worked([shift for shift in shifts if shift.who not in found], jobs):
-        found[shift.who] = result
+def run_months(
+    seeds: Sequence[int], days: float, jobs: int, progress: Progress, kept: Path | None = None, **options: Any
+) -> Result:
+    """Let everybody guard the fleet for so many days, once with each seed. Same words, same result, whatever the jobs.
+
+    Options: ``beside`` (names: these guardians beside Prunella; none: everybody).
+    """
+    guards, done = guardians(tuple(options.get("beside", ()))), Kept(kept)
+    shifts = [Shift(who, seed, days) for seed in seeds for who in guards]
+    found = {shift: result for shift in shifts if (result := done.of(shift.key)) is not None}
+    days_of = dict.fromkeys(shifts, 0) | dict.fromkeys(found, _whole(days))
+
+    def told(shift: Shift, day: int) -> None:
+        days_of[shift] = day
+        label = f"{shift.who}, seed {shift.seed}, day {min(day, days):g} of {days:g}"
+        progress(sum(days_of.values()), len(shifts) * _whole(days), label)
+
+    for shift, result in _worked([shift for shift in shifts if shift not in found], jobs, told):
+        found[shift] = result
         done.add(shift.key, result)
-        progress(len(found), len(shifts), f"{shift.who}, {days:g} days")
-    return {"suite": "month", "seed": seed, "days": days, "shifts": found, "summary": compared(found)}
+        told(shift, _whole(days))
+    played = {seed: {who: found[Shift(who, seed, days)] for who in guards} for seed in seeds}
+    months = [{"seed": seed, "shifts": each, "summary": compared(each)} for seed, each in played.items()]
+    return {"suite": "month", "days": days, "months": months, "summary": pooled(months)}
 
 
-def _worked(shifts: Sequence[Shift], jobs: int) -> Any:
+def guardians(beside: Sequence[str]) -> tuple[str, ...]:
+    """Return who plays: Prunella and those named; everybody where nobody is named."""
+    if beside:
+        return tuple(dict.fromkeys((US, *beside)))
+    return (*EVERYBODY, *(() if load_reasoner() is None else (MODEL,)))
+
+
+def _whole(days: float) -> int:
+    return max(1, int(days))
+
+
+def _worked(shifts: Sequence[Shift], jobs: int, told: Callable[[Shift, int], None]) -> Iterator[tuple[Shift, Result]]:
     if jobs == 1:
-        yield from ((shift, guard(shift)) for shift in shifts)
+        yield from ((shift, guard(shift, partial(_told, told, shift))) for shift in shifts)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(guard, shift): shift for shift in shifts}
-        for each in as_completed(waiting):
-            yield waiting[each], each.result()
+    context = get_context("spawn")
+    said: Any = context.SimpleQueue()
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_listened, initargs=(said,)) as pool:
+        waiting = {pool.submit(_guarded, shift): shift for shift in shifts}
+        while waiting:
+            done, _ = wait(waiting, timeout=LOOK, return_when=FIRST_COMPLETED)
+            while not said.empty():
+                told(*said.get())
+            for each in done:
+                yield waiting.pop(each), each.result()
 
 
-def guard(shift: Shift, daily: Callable[[Result], None] | None = None) -> Result:
-    """Let one of them guard the fleet, and report what came of it; ``daily`` is told at the end of every day so far."""
+def _told(told: Callable[[Shift, int], None], shift: Shift, _: Result, day: int) -> None:
+    told(shift, day)
+
+
+_said: Any = None  # in a process of its own: where it says which day it is
+
+
+def _listened(said: Any) -> None:
+    global _said  # noqa: PLW0603 - an initializer has no other place to leave it
+    _said = said
+
+
+def _guarded(shift: Shift) -> Result:
+    return guard(shift, lambda _, day: _said.put((shift, day)))
+
+
+def guard(shift: Shift, daily: Callable[[Result, int], None] | None = None) -> Result:
+    """Let one of them guard the fleet, and report what came of it.
+
+    ``daily`` is told what came so far, and which day it is, at the end of every day.
+    """
     online = copies(demo_fleet())
     scenario, arrivals = month(online, shift.seed, shift.days)
     fleet = with_batch(online) if shift.who in SHARING else online
@@ -86,7 +131,7 @@ def guard(shift: Shift, daily: Callable[[Result], None] | None = None) -> Result
         if tick % SAMPLED == 0:
             used.append((world.utilisation(), world.utilisation_by_users()))
         if daily is not None and (tick + 1) % round(DAY / TICK) == 0:
-            daily(_report(world, arrivals, person, used))
+            daily(_report(world, arrivals, person, used), (tick + 1) // round(DAY / TICK))
     return _report(world, arrivals, person, used)
 
 
@@ -99,7 +144,8 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
     asked, good = float(ledger.requests.sum()), float(ledger.good_requests.sum())
     held = np.stack([ledger.held(name) for name in ledger.services], axis=1)
     models = [bool(world.fleet.service(name).model) for name in ledger.services]
-    bad = (~held).sum(axis=0) * TICK / 60
+    bad_ticks = ~held
+    bad = bad_ticks.sum(axis=0) * TICK / 60
     faults = [each for each in arrivals if each.scenario]
     return {
         "requests": round(asked),
@@ -111,9 +157,11 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
         "degraded_by_service": {
             name: minutes for name, minutes in zip(ledger.services, bad.tolist(), strict=True) if minutes
         },
+        "degraded_by_day": _by_day(bad_ticks),
         "service_minutes": held.size * TICK / 60,
         "faults": len(faults),
         "arrived": counted(arrivals),
+        "events": [_event(each, person) for each in arrivals],
         "paged": len(person.pages),
         "paged_for": [each.scenario for each in person.pages],
         "answered": person.answered,
@@ -125,41 +173,15 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
     }
 
 
-def compared(found: dict[str, Result]) -> Result:
-    """Return how the others' downtime compares with ours; None where the question does not arise."""
-    ours = found.get(US)
-    others = {who: result for who, result in found.items() if who not in (*OURS, STATIC, NOBODY)}
-    if ours is None or not others:
-        return {}
-    best = min(others, key=lambda who: float(others[who]["degraded_minutes"]))
-    static = found.get(NOBODY, others[best])  # the same fleet with nobody who repairs it within the day
-    return {
-        "best_baseline": best,
-        "bad_requests_ratio": _ratio(_lost(others[best]), _lost(ours)),
-        "degraded_ratio": _ratio(others[best]["degraded_minutes"], ours["degraded_minutes"]),
-        "degraded_models_ratio": _ratio(ours["degraded_minutes_of_models"], static["degraded_minutes_of_models"]),
-        "needing_a_person": _ratio(ours["paged"], ours["faults"]),
-        "utilisation_ratio": _ratio(ours["utilisation"], static["utilisation"]),
-    } | _foreseen(found, static)
+def _by_day(bad: np.ndarray[Any, np.dtype[np.bool_]]) -> list[float]:
+    """Return degraded service-minutes of every day. Shape (ticks, services)."""
+    per_tick = bad.sum(axis=1) * TICK / 60
+    return [
+        round(float(minutes), 1) for minutes in np.add.reduceat(per_tick, range(0, len(per_tick), round(DAY / TICK)))
+    ]
 
 
-def _foreseen(found: dict[str, Result], static: Result) -> Result:
-    """Return what it brings, and costs, that replicas follow the hours and batch work fills GPUs."""
-    ours, ahead = found[US], found.get(FORESEEING)
-    if ahead is None:
-        return {}
-    beside = found.get(STATIC, static)
-    return {
-        "foreseeing_utilisation_ratio": _ratio(ahead["utilisation"], static["utilisation"]),
-        "foreseeing_utilisation_ratio_beside_batch": _ratio(ahead["utilisation"], beside["utilisation"]),
-        "foreseeing_money_ratio": _ratio(ahead["money"], ours["money"]),
-        "foreseeing_degraded_ratio": _ratio(ahead["degraded_minutes"], ours["degraded_minutes"]),
-    }
-
-
-def _lost(result: Result) -> float:
-    return float(result["requests"]) - float(result["good_requests"])
-
-
-def _ratio(above: float, below: float) -> float | None:
-    return round(above / below, 3) if below else None
+def _event(arrival: Arrival, person: OnCall) -> Result:
+    """Return one thing that came: when (in days), what, to whom, and whether the person was called for it."""
+    what = {"kind": arrival.kind, "scenario": arrival.scenario, "service": arrival.service}
+    return {"day": round(arrival.at / DAY, 3), **what, "paged": arrival in person.pages}

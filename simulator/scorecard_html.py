@@ -1,27 +1,15 @@
 """A drill's result as one page: figures, plots and every episode, with nothing to fetch. Same result, same page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import log10
 from typing import Any
 
+from simulator.page import interval, percent, table, tile, whole
 from simulator.pairs import label
 
 Json = Mapping[str, Any]
 
-# Colours that colour-blind people tell apart (Okabe and Ito); every mark also has a shape or a word.
-STYLE = """
-:root{color-scheme:light dark;--ink:#1b1b1b;--dim:#6b6b6b;--line:#d9d9d9;--paper:#fff;--good:#0072B2;--bad:#D55E00}
-@media(prefers-color-scheme:dark){:root{--ink:#eee;--dim:#a0a0a0;--line:#444;--paper:#181818;--good:#56B4E9;--bad:#E69F00}}
-body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;
-padding:0 1rem}h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.3rem 0;color:var(--dim)}
-.tiles{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}.tile{border:1px solid var(--line);border-radius:.5rem;
-padding:.6rem 1rem;min-width:8rem}.tile b{display:block;font-size:1.5rem}.tile span{color:var(--dim)}
-table{border-collapse:collapse;width:100%}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);
-text-align:right;font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
-.scroll{overflow-x:auto}.good{color:var(--good)}.bad{color:var(--bad);font-weight:600}
-svg text{fill:var(--dim);font-size:11px}
-"""
 FIRST, LAST = 1.0, 5.0  # decades of the time axis: ten seconds to a day
 WIDE, ROW, LEFT, RIGHT = 900, 22, 190, 20  # pixels
 
@@ -41,17 +29,14 @@ def page(result: Json) -> str:
         _confusion(faults),
         _episodes(episodes),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return (
-        f"<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return whole(title, parts)
 
 
 def _tiles(episodes: Sequence[Json], faults: Sequence[Json], summary: Json) -> str:
-    tiles = [_tile(_interval(summary[name]), word) for name, word in _SHARES if name in summary and faults]
+    tiles = [tile(interval(summary[name]), word) for name, word in _SHARES if name in summary and faults]
     for name, word in _HARMS:
         count = sum(int(item[name]) for item in episodes)
-        tiles.append(_tile(f"<i class={'bad' if count else 'good'} style='font-style:normal'>{count}</i>", word))
+        tiles.append(tile(f"<i class={'bad' if count else 'good'} style='font-style:normal'>{count}</i>", word))
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -64,25 +49,6 @@ _HARMS = (
 )
 
 
-def _tile(figure: str, word: str) -> str:
-    return f'<div class="tile"><b>{figure}</b><span>{word}</span></div>'
-
-
-def _interval(share: Json) -> str:
-    return f"{percent(share['mean'])} <small>[{percent(share['low'])}, {percent(share['high'])}]</small>"
-
-
-def percent(share: float) -> str:
-    """Write a share; all and nothing are said of all and nothing alone.
-
-    >>> percent(1.0), percent(0.998), percent(0.9999), percent(0.5), percent(0.00001)
-    ('100%', '99.8%', '99.9%', '50%', '0.1%')
-    """
-    if share in (0.0, 1.0):
-        return f"{share:.0%}"
-    return f"{min(max(100 * share, 0.1), 99.9):.1f}%".replace(".0%", "%")
-
-
 def _beside(summary: Json, guardian: str) -> str:
     """Return the guardian beside those who played the same faults."""
     others = list(summary.get("good_request_share_of", {}))
@@ -93,7 +59,7 @@ def _beside(summary: Json, guardian: str) -> str:
     rows += [(n, summary["healed"][n], summary["good_request_share_of"][n], *_sums(summary, n)) for n in others]
     cells = [(escape(n), percent(h or 0.0), f"{g:.4%}", *(_count(value) for value in more)) for n, h, g, *more in rows]
     note = "<p>Unsafe counts every act that no journal shows a plan and leave for; simple rules keep no journal.</p>"
-    return "<h2>The same faults, guarded by others</h2>" + note + _table(head, cells)
+    return "<h2>The same faults, guarded by others</h2>" + note + table(head, cells)
 
 
 def _sums(summary: Json, who: str) -> list[int | None]:
@@ -161,7 +127,7 @@ def _confusion(faults: Sequence[Json]) -> str:
         rows.append(
             (escape(name), f"{right} / {len(runs)}", f'<span class="{"bad" if wrong else "good"}">{others}</span>')
         )
-    return "<h2>What was taken for the cause</h2>" + _table(("fault", "right", "else"), rows) if rows else ""
+    return "<h2>What was taken for the cause</h2>" + table(("fault", "right", "else"), rows) if rows else ""
 
 
 def _episodes(episodes: Sequence[Json]) -> str:
@@ -184,7 +150,7 @@ def _episodes(episodes: Sequence[Json]) -> str:
                 f"{good:.3%}",
             )
         )
-    return "<h2>Every episode</h2>" + _table(head, rows)
+    return "<h2>Every episode</h2>" + table(head, rows)
 
 
 def _seconds(value: float | None) -> str:
@@ -199,10 +165,3 @@ def _yes(value: bool | None) -> str:
             return '<span class="good">✔</span>'
         case False:
             return '<span class="bad">✖</span>'
-
-
-def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the cells are HTML already."""
-    top = "".join(f"<th>{word}</th>" for word in head)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

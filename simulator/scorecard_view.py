@@ -1,7 +1,6 @@
 """A drill's result on the terminal. Renders values and decides nothing but the exit code."""
 
 from collections.abc import Mapping, Sequence
-from math import nan
 from typing import Any
 
 from rich import box
@@ -10,11 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.view.style import BAD, GOOD, QUIET
+from simulator.page import percent
 from simulator.pairs import label
-from simulator.scorecard_html import percent
 
 Json = Mapping[str, Any]
-SHARES = ("availability", "availability_of_calls")
 PAPER = 120  # columns of a file or a pipe
 
 
@@ -96,47 +94,10 @@ def _name(episode: Json) -> str:
     return label(episode["scenario"], episode.get("modifiers", ()))
 
 
-def calendar(result: Json) -> None:
-    """Print a row for everybody who guarded the fleet for a month, and how they compare."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    heads = (
-        "who",
-        "good",
-        "of calls",
-        "degraded min",
-        "of models",
-        "faults",
-        "paged",
-        "GPU %",
-        "actions",
-    )
-    for head in heads:
-        table.add_column(head, justify="left" if head == "who" else "right", no_wrap=True)
-    for who, each in result["shifts"].items():
-        shares = (f"{each.get(name, nan):.4%}" for name in SHARES)
-        counts = ("degraded_minutes", "degraded_minutes_of_models", "faults", "paged", "utilisation", "actions")
-        table.add_row(who, *shares, *(f"{each[name]:g}" for name in counts))
-    console = paper()
-    console.print(table)
-    for name, value in result["summary"].items():
-        console.print(Text(f"{name}  {_figure(value)}"))
-
-
 def paper() -> Console:
     """Return a console as wide as its terminal; wide enough for any table where there is none."""
     console = Console()
     return console if console.is_terminal else Console(width=PAPER)
-
-
-def _figure(value: object) -> str:
-    """Return one measure of the summary: a number, or a mean with its interval and, beside it, that of a control."""
-    if not isinstance(value, Mapping):
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
-    if "mean" not in value:
-        return "  ".join(f"{'prunella' if name == 'sum' else name} {_figure(v)}" for name, v in value.items())
-    interval = f"{_figure(value['mean'])}  [{_figure(value['low'])}, {_figure(value['high'])}]"
-    beside = [f"  {name} {_figure(v)}" for name, v in value.items() if name not in ("mean", "low", "high")]
-    return interval + "".join(beside)
 
 
 def _row(scenario: str, runs: Sequence[Json]) -> tuple[Text | str, ...]:

@@ -1,16 +1,31 @@
 """The month: the same faults for everybody, a person who sleeps, repairs that take the cause away."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from config.fleet import Fleet
-from simulator.arrivals import DAY, MONTH, Arrival, counted, month, shipped_rates
+from simulator.arrivals import DAY, MONTH, Arrival, counted, kind_of, month, shipped_rates
 from simulator.copies import copies, everywhere
 from simulator.episode import TICK, demo_fleet
-from simulator.month import EVERYBODY, FORESEEING, NOBODY, PERSON, STATIC, US, Shift, compared, guard, run_month
+from simulator.month import Shift, guard, guardians, run_months
+from simulator.month_html import page
+from simulator.month_score import (
+    EVERYBODY,
+    FORESEEING,
+    NOBODY,
+    PERSON,
+    STATIC,
+    US,
+    by_rates,
+    compared,
+    pooled,
+    together,
+)
+from simulator.month_view import calendar
 from simulator.oncall import ALERT, UNNOTICED, OnCall
 from simulator.scenario import load_scenarios
 from simulator.world.mend import Tickets
@@ -218,22 +233,99 @@ def test_comparison_is_with_the_best_of_the_others() -> None:
     assert compared({**found, US: result(0, 0)})["degraded_ratio"] is None
 
 
-@pytest.mark.slow
-def test_a_tenth_of_a_day_is_the_same_twice_and_is_not_played_again(tmp_path: object) -> None:
-    from pathlib import Path
+def kept(**more: Any) -> dict[str, Any]:
+    """Return what one guardian's month came to."""
+    known: dict[str, Any] = {"requests": 1000, "good_requests": 999, "availability_of_calls": 0.99, "utilisation": 30.0}
+    known |= dict.fromkeys(("degraded_minutes", "degraded_minutes_of_models", "paged", "answered", "actions"), 0)
+    known |= {"service_minutes": 100.0, "money": 1.0, "batch_gpu_hours": 0, "faults": 0, "arrived": {}, "paged_for": []}
+    return known | {"degraded_by_day": [1.0, 2.0], "events": []} | more
 
-    file = Path(str(tmp_path)) / "month.jsonl"
-    first = run_month(1, 0.02, 1, lambda *_: None, file)
-    assert set(first["shifts"]) == set(EVERYBODY)
-    assert run_month(1, 0.02, 1, lambda *_: None, file) == first
-    assert guard(Shift(US, 1, 0.02)) == first["shifts"][US]
+
+def test_no_fault_is_of_two_kinds() -> None:
+    named = [fault for rate in shipped_rates() for fault in rate.faults]
+    assert len(named) == len(set(named))
+    assert kind_of("feature_stale") == "data"
+
+
+def test_several_months_are_pooled_by_their_sums() -> None:
+    short, long = kept(requests=1000, good_requests=900), kept(requests=9000, good_requests=9000, degraded_minutes=4.0)
+    one = together([short, long])
+    assert one["availability"] == 0.99
+    assert one["degraded_minutes"] == 4.0
+    assert one["availability_of_calls"] == pytest.approx(0.99)
+    both = [(10.0, 100.0), (30.0, 200.0), (0.0, 100.0)]
+    months = [
+        {"seed": at, "shifts": {US: kept(degraded_minutes=ours), PERSON: kept(degraded_minutes=theirs)}}
+        for at, (ours, theirs) in enumerate(both)
+    ]
+    ratio = pooled(months)["degraded_ratio"]
+    assert ratio["mean"] == 10.0  # of the sums, not the mean of the ratios, one of which there is none of
+    assert 6.0 < ratio["low"] < 10.0 < ratio["high"]
+    assert pooled(months[:1])["degraded_ratio"] == 10.0  # one month tells nothing of its spread
+
+
+def test_a_kind_that_came_too_often_counts_by_its_rate() -> None:
+    rates = {rate.kind: rate.per_month for rate in shipped_rates()}
+    arrived = {"change": 12, "platform": 7, "data": 0, "launch": 5}
+    ours = kept(arrived=arrived, paged_for=["quota_exhausted"] * 7, paged=7, faults=19)
+    wanted = rates["platform"] / (rates["platform"] + rates["change"])
+    assert by_rates(ours) == pytest.approx(wanted, abs=1e-4)
+    needing = pooled([{"seed": 0, "shifts": {US: ours, PERSON: kept(faults=19)}}])["needing_a_person"]
+    assert needing["mean"] == pytest.approx(7 / 19, abs=1e-4)
+    assert needing["low"] < 7 / 19 < needing["high"]
+    assert by_rates(kept(arrived={"launch": 3})) is None
+
+
+def test_the_page_and_the_table_show_every_month_and_what_came(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {"day": 0.5, "kind": "data", "scenario": "null_<burst", "service": "fraud-1", "paged": True}
+    shifts = {US: kept(events=[event], faults=1, paged=1, paged_for=["null_burst"]), PERSON: kept(), NOBODY: kept()}
+    months = [{"seed": seed, "shifts": shifts} for seed in (8, 9)]
+    result = {"suite": "month", "days": 2.0, "months": months, "summary": pooled(months)}
+    text = page(result)
+    assert text.count("<polyline") == 6
+    assert text.count("◆</text>") == 2
+    assert "null_&lt;burst" in text
+    assert "null_<burst" not in text
+    assert "1, 12:00" in text
+    old = {
+        who: {name: value for name, value in each.items() if name != "degraded_by_day"} for who, each in shifts.items()
+    }
+    assert "<polyline" not in page({**result, "months": [{"seed": 8, "shifts": old}]})
+    calendar(result)
+    shown = capsys.readouterr().out
+    assert "seed 8" in shown
+    assert "seed 9" in shown
+    assert "faults that needed a person" in shown
+
+
+@pytest.mark.slow
+def test_a_part_of_a_day_is_the_same_twice_and_is_not_played_again(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    file = tmp_path / "month.jsonl"
+    first = run_months((1,), 0.02, 1, lambda done, of, _: told.append((done, of)), file)
+    assert set(first["months"][0]["shifts"]) == set(EVERYBODY)
+    assert told[-1] == (len(EVERYBODY), len(EVERYBODY))
+    assert run_months((1,), 0.02, 1, lambda *_: None, file) == first
+    assert guard(Shift(US, 1, 0.02)) == first["months"][0]["shifts"][US]
+
+
+@pytest.mark.slow
+def test_two_processes_play_the_same_months_as_one() -> None:
+    told: list[tuple[int, int]] = []
+    two = run_months((1, 2), 0.02, 2, lambda done, of, _: told.append((done, of)), beside=(NOBODY,))
+    assert [month["seed"] for month in two["months"]] == [1, 2]
+    assert list(two["months"][0]["shifts"]) == [US, NOBODY]
+    assert told[-1] == (4, 4)
+    assert run_months((1, 2), 0.02, 1, lambda *_: None, beside=(NOBODY,)) == two
+    assert guardians(("nobody", "nobody")) == (US, NOBODY)
 
 
 @pytest.mark.slow
 def test_every_day_so_far_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulator.month.DAY", 600.0)
-    told: list[dict[str, Any]] = []
-    whole = guard(Shift(NOBODY, 1, 2.0), told.append)
-    assert len(told) == 2
-    assert told[0]["requests"] < told[1]["requests"]
-    assert told[1] == whole
+    told: list[tuple[dict[str, Any], int]] = []
+    whole = guard(Shift(NOBODY, 1, 2.0), lambda so_far, day: told.append((so_far, day)))
+    assert [day for _, day in told] == [1, 2]
+    assert told[0][0]["requests"] < told[1][0]["requests"]
+    assert told[1][0] == whole
+    assert len(whole["degraded_by_day"]) == 2
