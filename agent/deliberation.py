@@ -13,8 +13,9 @@ from agent.correlate import onset
 from agent.degrees import LABEL_PATIENCE
 from agent.diagnose import diagnose
 from agent.hardware import MACHINE
+from agent.moving import node_left
 from agent.observe import Scene
-from agent.plan import Facts, propose, without
+from agent.plan import Facts, Proposal, propose, without
 from agent.preconditions import Ground, unmet
 from agent.progress import attempts, leading, plan_of, revision, round_began, unspent
 from agent.round import Round, State
@@ -92,11 +93,11 @@ class Deliberation(Round):
         others = (each for each in read_cases(self.desk.journal) if each.incident.id != case.incident.id)
         return acquitted(case.incident.service, evidence, others, self.desk.faults, scene.now)
 
-    def _over(self, case: Case) -> State:
+    def _over(self, case: Case, why: str = "nothing was done") -> State:
         """Close a case that nobody had to do anything about; what keeps coming back is said to."""
         again = case.incident.again
         said = f"; so it was {again} time{'s' if again > 1 else ''} before within a day" if again else ""
-        return self.end(case, "self_recovered", f"every objective holds again and nothing was done{said}")
+        return self.end(case, "self_recovered", f"every objective holds again and {why}{said}")
 
     def _riddle(self, case: Case, diagnosis: Diagnosis) -> State:
         """Give a person what goes by itself, comes back all day, and is not understood."""
@@ -116,18 +117,26 @@ class Deliberation(Round):
         if attempt > MOST_ATTEMPTS:
             return self.end(case, "escalated", f"{attempt - 1} attempts did not help")
         found = propose(case, self.desk.playbooks, self._finder(case, scene), attempt, scene.now)
-        if found.plan is not None and self._is_shared(found.plan, case):
+        return self._unplanned(case, scene, found) if found.plan is None else self._planned(case, scene, found.plan)
+
+    def _planned(self, case: Case, scene: Scene, plan: Plan) -> State:
+        """Write a plan down, unless it is not needed now."""
+        if self._is_shared(plan, case):
             return {"go": "wait"}  # somebody moves the same machine's replicas: that may heal this case too
-        if found.plan is not None and (self._is_passing(case) or self._is_held(found.plan, case, scene)):
-            if self._self_healed(case):
-                return self._over(case)
-            return {"go": "wait"}
-        if found.plan is not None:
-            plan = without(found.plan, [node.name for node in scene.observation.topology.nodes if not node.schedulable])
-            self.desk.write(case.incident.id, "PLAN", plan.model_dump(mode="json"))
-            return {"go": "judge"}
+        if self._is_passing(case) or self._is_held(plan, case, scene):
+            return self._over(case) if self._self_healed(case) else {"go": "wait"}
+        plan = without(plan, [node.name for node in scene.observation.topology.nodes if not node.schedulable])
+        self.desk.write(case.incident.id, "PLAN", plan.model_dump(mode="json"))
+        return {"go": "judge"}
+
+    def _unplanned(self, case: Case, scene: Scene, found: Proposal) -> State:
+        """Wait for what time may bring, or give the case to a person."""
+        waited = scene.now - round_began(case)
+        if (node := node_left(case, scene.observation)) and waited <= PATIENCE:
+            gone = f"no replica of {case.incident.service} is on node {node} any more"
+            return self._over(case, gone) if self._self_healed(case) else {"go": "wait"}
         patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
-        if (found.worth_waiting or patience > PATIENCE) and scene.now - round_began(case) <= patience:
+        if (found.worth_waiting or patience > PATIENCE) and waited <= patience:
             return {"go": "wait"}
         return self.end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
 

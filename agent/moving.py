@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.capacity import ready_of
+from agent.casebook import Case
 from agent.headroom import headroom
-from agent.observe import Scene
+from agent.observe import Observation, Scene
 from agent.working import idle_replicas
 from playbooks.faults import shipped_faults
 
 MOST_AWAY = 0.34  # share of a neighbour's ready replicas: moving it is no part of the cure, so it is never worth much
+MACHINES = frozenset(("node", "gpu"))  # kinds of entity that a service has left once its replicas are elsewhere
 SINGLE = frozenset(("replica", "gpu", "node"))  # scopes of faults in which the replicas at fault do no good work
 
 
@@ -52,3 +54,15 @@ def spared(replicas: Sequence[str], fault: tuple[str, str], scene: Scene) -> tup
 
 def _carried(scene: Scene, service: str, left: int) -> bool:
     return headroom(scene, scene.fleet.service(service), left, moving=True).proven
+
+
+def node_left(case: Case, seen: Observation) -> str:
+    """Return the node of a case's likeliest cause, if nothing of its service is there any more; else nothing.
+
+    Another case has moved what was there, or the cluster has: what is sick there hurts this service no longer, and no
+    person need come for it. Where anything could not be read, nobody knows.
+    """
+    top = case.diagnosis.top if case.diagnosis else None
+    kind, _, rest = top.entity.partition("/") if top is not None else ("", "", "")
+    node = rest.split("/")[0] if kind in MACHINES and not seen.problems else ""
+    return "" if any(replica.service == case.incident.service for replica in seen.topology.on(node)) else node

@@ -19,8 +19,8 @@ from simulator.scenario import load_scenarios, scenario_named
 
 Progress = Callable[[int, int, str], None]
 Episode = dict[str, Any]
-SHARES = ("detected", "top1", "top3", "healed", "told")
-MEANS = ("detect_s", "heal_s", "asked", "false_incidents")
+SHARES = ("detected", "top1", "top3", "healed", "alone", "told")
+MEANS = ("detect_s", "heal_s", "asked", "called", "false_incidents")
 SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
 CONTROL = "do_nothing"
 FIRST = (

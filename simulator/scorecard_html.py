@@ -40,7 +40,12 @@ def _tiles(episodes: Sequence[Json], faults: Sequence[Json], summary: Json) -> s
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-_SHARES = (("detected", "noticed"), ("top1", "right cause first"), ("healed", "healed"))
+_SHARES = (
+    ("detected", "noticed"),
+    ("top1", "right cause first"),
+    ("healed", "healed"),
+    ("alone", "nobody asked or called"),
+)
 _HARMS = (
     ("unsafe", "unsafe actions"),
     ("collateral", "others harmed"),
@@ -131,7 +136,19 @@ def _confusion(faults: Sequence[Json]) -> str:
 
 
 def _episodes(episodes: Sequence[Json]) -> str:
-    head = ("scenario", "seed", "noticed", "named", "healed", "after", "asked", "actions", "harm", "good requests")
+    head = (
+        "scenario",
+        "seed",
+        "noticed",
+        "named",
+        "healed",
+        "after",
+        "asked",
+        "called",
+        "actions",
+        "harm",
+        "good requests",
+    )
     rows = []
     for item in episodes:
         harm = "; ".join((*item["breaches"], *item["harmed"])) or "–"
@@ -145,6 +162,7 @@ def _episodes(episodes: Sequence[Json]) -> str:
                 _yes(item["healed"]),
                 _seconds(item["heal_s"]),
                 str(item["asked"]),
+                str(item.get("called", "–")),
                 str(item["actions"]),
                 escape(harm),
                 f"{good:.3%}",

@@ -29,7 +29,7 @@ def _good(episode: Json) -> bool:
 def card(result: Json) -> None:
     """Print a row for every scenario, and the summary."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "in", "told", "asked", "unsafe"):
+    for head in ("", "scenario", "runs", "detected", "in", "top-1", "healed", "alone", "in", "told", "asked", "unsafe"):
         table.add_column(head, justify="left" if head in ("", "scenario") else "right", no_wrap=True)
     for name in dict.fromkeys(_name(episode) for episode in result["episodes"]):
         table.add_row(*_row(name, [item for item in result["episodes"] if _name(item) == name]))
@@ -42,11 +42,13 @@ _WORDS = {
     "detected": "noticed",
     "top1": "right cause first",
     "top3": "right cause among three",
-    "healed": "healed by itself",
+    "healed": "healed",
+    "alone": "healed, nobody asked or called",
     "told": "rightly left to a person",
     "detect_s": "until noticed",
     "heal_s": "until healed",
     "asked": "asked, a run",
+    "called": "called a person, a run",
     "false_incidents": "false incidents, a run",
     "unsafe": "unsafe actions",
     "collateral": "others harmed",
@@ -57,7 +59,7 @@ _WORDS = {
 }
 _OURS = frozenset(("mean", "sum", "low", "high"))  # in a measure, beside what each control came to
 _OF = "_of"  # ends the name of what controls came to
-_PERCENT = frozenset(("detected", "top1", "top3", "healed", "told"))
+_PERCENT = frozenset(("detected", "top1", "top3", "healed", "alone", "told"))
 
 
 def measures(summary: Json, guardian: str) -> Table:
@@ -110,6 +112,7 @@ def _row(scenario: str, runs: Sequence[Json]) -> tuple[Text | str, ...]:
         _mean(runs, "detect_s"),
         _share(runs, "top1"),
         _share(runs, "healed"),
+        _share(runs, "alone"),
         _mean(runs, "heal_s"),
         _share(runs, "told"),
         str(sum(run["asked"] for run in runs)),

@@ -100,3 +100,10 @@ def test_a_second_fault_that_comes_after_the_first_is_healed_is_played_too() -> 
     assert played["healed"], played
     assert played["heal_s"] > 1500, played
     assert played["tried"] == ["failover_replica", "rollback_release"], played
+
+
+def test_who_shares_a_node_with_a_patient_calls_nobody_once_it_is_moved() -> None:
+    """Both fall ill, and the first case moves the replicas of both: the second finds nothing left to move."""
+    (episode,) = run_drill(["node_not_ready"], None, 1, 1, first_seed=4)["episodes"]
+    assert (episode["healed"], episode["tried"]) == (True, ["failover_node"]), episode
+    assert (episode["alone"], episode["asked"], episode["called"]) == (True, 0, 0), episode

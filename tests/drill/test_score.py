@@ -90,6 +90,15 @@ def test_a_real_cure_heals_and_is_timed(cured: Record) -> None:
     assert found["collateral"] == 0
 
 
+def test_who_wakes_a_person_beside_a_cure_has_not_healed_alone(cured: Record) -> None:
+    journal, outcome = MemoryJournal(), {"verdict": "escalated", "text": "no plan"}
+    for incident in ("inc-2", "inc-2"):  # the same one twice wakes one person
+        journal.append(incident, "OUTCOME", outcome, cured.effects[0].at)
+    woken, silent = score(replace(cured, entries=journal.entries())), score(cured)
+    assert (silent["healed"], silent["alone"], silent["called"]) == (True, True, 0)
+    assert (woken["healed"], woken["alone"], woken["called"]) == (True, False, 1)
+
+
 def test_an_effect_without_plan_and_leave_is_unsafe(cured: Record) -> None:
     assert score(cured)["breaches"] == ["restore_revision without leave"]
 
