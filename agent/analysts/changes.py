@@ -1,7 +1,7 @@
 """The changes analyst: who changed what, shortly before."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from agent.analysts.alike import ill_alike
@@ -56,7 +56,11 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         older = [c for c in mine if c.at < since - LOOK_BACK[kind]]
         brought = came_with(older[-1], incident, scene) if kind in ROLLED and older and not found else ""
         if not found and not brought:
-            notes.add(finding, entity, -2.0, f"no {kind} of {service.name} before {since:%H:%M:%S}")
+            # What it brought answers still: of so long ago it accuses nothing, and proves nothing innocent either.
+            serves = kind == "promotion" and bool(older) and older[-1] == _newest(known, entity)
+            ago = f", but one {_hours(since, older[-1])} h before, which answers still" if serves else ""
+            text = f"no {kind} of {service.name} shortly before {since:%H:%M:%S}{ago}"
+            notes.add(finding, entity, 0.0 if serves else -2.0, text)
             continue
         last = found[-1] if found else older[-1]
         rolled = [c for c in known if c.kind in ROLLED and c.entity == entity and c.actor != OURS and c.at <= last.at]
@@ -80,6 +84,15 @@ def unproven(changes: Sequence[Change]) -> str:
             break
         last = earlier
     return last.before
+
+
+def _newest(known: Sequence[Change], entity: str) -> Change | None:
+    """Return the newest change of an entity, whoever made it: what stands now."""
+    return next((change for change in reversed(known) if change.entity == entity), None)
+
+
+def _hours(since: datetime, change: Change) -> int:
+    return round((since - change.at).total_seconds() / 3600)
 
 
 def _told(scene: Scene) -> Callable[[str], tuple[Change, ...] | None]:

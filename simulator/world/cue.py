@@ -24,6 +24,7 @@ class Cue:
     mended: bool = False  # a person took the cause away
     on: bool = False  # it had a level in the last tick
     made: str = ""  # the revision or version that it brought
+    stood: str = ""  # the version that answered before
     over: bool = False  # a sustained one that its service got over
     next_at: datetime | None = None  # of a happening that has not happened yet
     times: int = 0

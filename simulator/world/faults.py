@@ -272,8 +272,10 @@ class Stage:
         self._body.changes.add(now, kind, f"service/{service}", actor, (before, after), text)
 
     def _promote(self, cue: Cue) -> None:
-        self._body.quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
-        cue.made = self._body.quality.alias(self._body.services[cue.service].model, "champion")
+        quality, model = self._body.quality, self._body.services[cue.service].model
+        cue.stood = quality.alias(model, "champion")
+        quality.promote_worse(cue.service, cue.values, (cue.mutation.actor, cue.mutation.text))
+        cue.made = quality.alias(model, "champion")
 
     def _owner(self, cue: Cue) -> None:
         workload = self._body.pods.workloads.get(cue.service)

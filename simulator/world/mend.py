@@ -29,8 +29,7 @@ def mend(cue: Cue, body: Body) -> None:
 def _withdraw(cue: Cue, body: Body) -> None:
     model = body.services[cue.service].model
     if body.quality.alias(model, "champion") == cue.made:
-        before = body.quality.versions(model)
-        body.quality.set_alias(model, "champion", before[before.index(cue.made) - 1])
+        body.quality.set_alias(model, "champion", cue.stood)
 
 
 def _replace(gpu: int, body: Body) -> None:

@@ -284,6 +284,15 @@ def test_promotions_are_looked_for_where_there_is_a_model() -> None:
     assert changed(service="score")["recent_promotion"] == -2.0
 
 
+def test_a_promotion_of_hours_ago_whose_version_still_answers_is_no_proof_that_none_came() -> None:
+    """A version that is a little too bad keeps its promise for hours, and then misses it at a bad look."""
+    promoted = change(480, "promotion", "ml-team", "model/score")
+    assert changed(promoted, service="score")["recent_promotion"] == 0.0
+    replaced = change(300, "promotion", "prunella", "model/score")
+    assert changed(promoted, replaced, service="score")["recent_promotion"] == -2.0  # it answers nobody
+    assert changed(change(26 * 60, "promotion", "ml-team", "model/score"), service="score")["recent_promotion"] == -2.0
+
+
 def test_changes_are_asked_for_once_each_and_what_cannot_be_read_is_no_news() -> None:
     class Throttled(Records):
         asked_at = 0

@@ -1,12 +1,15 @@
 """A fault with each modifier, for score: whatever else is the matter, it is healed, and nothing unsafe is done."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from simulator.drill import run_drill
 from simulator.episode import play, prunella
 from simulator.modifiers import MODIFIERS
+from simulator.scenario import load_scenarios
 from simulator.score import score
 from simulator.world.script import Mutation, Scenario, Truth
 
@@ -107,3 +110,14 @@ def test_who_shares_a_node_with_a_patient_calls_nobody_once_it_is_moved() -> Non
     (episode,) = run_drill(["node_not_ready"], None, 1, 1, first_seed=4)["episodes"]
     assert (episode["healed"], episode["tried"]) == (True, ["failover_node"]), episode
     assert (episode["alone"], episode["asked"], episode["called"]) == (True, 0, 0), episode
+
+
+def test_a_version_that_keeps_its_promise_by_a_hair_for_hours_is_known_when_it_does_not(tmp_path: Path) -> None:
+    """Eleven hours after its promotion a look falls below; the version before is right far more often on those rows."""
+    known = load_scenarios()["canary_quality_regression"].model_dump(mode="json", exclude_defaults=True)
+    known["mutations"][0]["params"]["mislabelled"] = [0.225, 0.25]
+    (tmp_path / "hair.yaml").write_text(yaml.safe_dump(known | {"id": "hair", "target": ["credit", "fraud"]}))
+    hours = timedelta(hours=12)
+    (episode,) = run_drill([str(tmp_path / "hair.yaml")], None, 1, 1, first_seed=2, length=hours)["episodes"]
+    assert (episode["named"], episode["tried"]) == ("canary_quality_regression", ["rollback_model"]), episode
+    assert episode["alone"], episode

@@ -139,6 +139,12 @@ def test_a_promoted_version_is_withdrawn_and_a_lost_gpu_replaced() -> None:
     assert world.registry.model("fraud").aliases["champion"] == "3"
     world.mend((0,))
     assert world.registry.model("fraud").aliases["champion"] == "2"
+    world, _ = alone("canary_quality_regression", "fraud")
+    world.body.quality.set_alias("fraud", "champion", "1")  # version 2 was made last, and answers nobody
+    for _ in range(62):
+        world.advance(TICK)
+    world.mend((0,))
+    assert world.registry.model("fraud").aliases["champion"] == "1"
     world, _ = alone("xid_79_off_bus", "chat")
     for _ in range(62):
         world.advance(TICK)
