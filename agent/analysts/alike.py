@@ -16,8 +16,11 @@ OTHERS = 2  # that have nothing to do with one another: with the patient three, 
 WORSE = 2.0  # times as many errors as the others have are not theirs
 
 
-def ill_alike(incident: Incident, scene: Scene) -> tuple[str, ...]:
-    """Return the services that came to fail as many requests as the patient when it did, and still do; else nobody."""
+def ill_alike(incident: Incident, scene: Scene) -> dict[str, float]:
+    """Return what share of requests those services fail lately that came to fail as many as the patient when it did.
+
+    They still do; empty: nobody.
+    """
     patient = scene.fleet.service(incident.service)
     near, since = upstream(patient, scene.fleet), onset(incident)
     rates: dict[str, float] = {}
@@ -25,10 +28,9 @@ def ill_alike(incident: Incident, scene: Scene) -> tuple[str, ...]:
         apart = other.name not in near and patient.name not in {other.name, *upstream(other, scene.fleet)}
         if apart and (rate := _came_with(other, since, scene)):
             rates[other.name] = rate
-    roots = tuple(name for name in rates if not upstream(scene.fleet.service(name), scene.fleet) & set(rates))
+    roots = {n: rate for n, rate in rates.items() if not upstream(scene.fleet.service(n), scene.fleet) & set(rates)}
     mine = next((rate for _, rate in reversed(_errors(patient, scene))), 0.0)
-    alike = len(roots) >= OTHERS and mine <= WORSE * median(rates[name] for name in roots)
-    return roots if alike else ()
+    return roots if len(roots) >= OTHERS and mine <= WORSE * median(roots.values()) else {}
 
 
 def _came_with(service: Service, since: datetime, scene: Scene) -> float:

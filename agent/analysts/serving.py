@@ -1,7 +1,9 @@
 """The serving analyst: errors, latency, saturation, stuck engines, vendors."""
 
 from datetime import datetime, timedelta
+from statistics import median
 
+from agent.analysts.alike import WORSE, ill_alike
 from agent.analysts.evidence import Notes, before, onset
 from agent.capacity import FULL, TARGET, queues
 from agent.case import Evidence, Incident
@@ -124,14 +126,17 @@ def _vendors(notes: Notes, incident: Incident, scene: Scene) -> None:
     service = scene.fleet.service(incident.service)
     targets = {objective.signal: objective.target for objective in service.objectives}
     since = onset(incident)
+    # What strangers fail in the same minutes is no vendor's doing, of which a few requests may show a little more.
+    shared = median(alike.values()) if service.vendors and (alike := ill_alike(incident, scene)) else 0.0
+    most = max(3 * targets.get("error_ratio", 0.02), 0.05, WORSE * shared)
     for vendor in service.vendors:
         entity = f"vendor/{service.name}/{vendor}"
         errors = scene.observation.value("vendor_error_ratio", entity)
         late = scene.observation.value("vendor_latency_p95", entity)
         if errors is None:
             continue
-        failing = errors > max(3 * targets.get("error_ratio", 0.02), 0.05)
-        notes.add("vendor_failing", entity, 2.5 if failing else -1.5, f"{vendor} fails {errors:.1%}")
+        told = f"{vendor} fails {errors:.1%}" + (f", strangers to it {shared:.1%}" if shared else "")
+        notes.add("vendor_failing", entity, 2.5 if errors > most else -1.5, told)
         usual = before(scene, "vendor_latency_p95", entity, since)
         limit = max(LATE * (usual or 0.0), targets.get("latency_p95", 1.0))
         slow = late is not None and late > limit

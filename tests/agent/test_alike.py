@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import pytest
+
+from agent.analysts import serving
 from agent.analysts.alike import ill_alike
 from agent.observe import Scene
 from config.fleet import Fleet, Objective, Service, ServiceKind
@@ -41,7 +44,7 @@ def shown(**errors: Sequence[float]) -> Scene:
 
 def alike(**errors: Sequence[float]) -> tuple[str, ...]:
     sick = incident(anomaly("service/talk", tick=10))
-    return ill_alike(sick, shown(**errors))
+    return tuple(ill_alike(sick, shown(**errors)))
 
 
 def test_two_strangers_that_fell_ill_with_it_and_as_badly_share_its_cause() -> None:
@@ -71,3 +74,24 @@ def test_who_is_still_ill_when_the_others_are_well_again_stands_alone() -> None:
 
 def test_no_data_is_nobody() -> None:
     assert not alike(talk=[*CALM, ILL, ILL])
+
+
+@pytest.mark.parametrize(("rate", "fails"), [(0.12, False), (0.5, True)])
+def test_a_vendor_is_not_blamed_for_what_strangers_fail_as_well(rate: float, fails: bool) -> None:
+    """A tenth of the requests go there, so a few more of them fail by chance than of everybody's."""
+    vendors = Service(
+        name="talk",
+        kind=ServiceKind.VENDOR,
+        vendors=("a", "b"),
+        objectives=(Objective(signal="error_ratio", target=0.03),),
+    )
+    rates = {"talk": [*CALM, ILL, ILL], "one": [*CALM, ILL, ILL], "two": [*CALM, ILL, ILL]}
+    looked = shown(**rates)
+    newest = seen(
+        12, {**{("error_ratio", f"service/{n}"): ILL for n in rates}, ("vendor_error_ratio", "vendor/talk/a"): rate}
+    )
+    fleet = Fleet(services=(vendors, *(each for each in FLEET.services if each.name not in ("talk", "base"))))
+    look = Scene(fleet, newest, (*looked.history, newest), looked.senses, newest.at)
+    found = serving.examine(incident(anomaly("service/talk", tick=10)), look)
+    (told,) = [item for item in found if item.finding == "vendor_failing"]
+    assert (told.weight > 0) is fails, told
