@@ -111,7 +111,9 @@ class Outcome(Frozen):
 
     incident: str
     at: datetime
-    verdict: Literal["recovered", "not_recovered", "inconclusive", "error", "undone", "escalated", "self_recovered"]
+    verdict: Literal[
+        "recovered", "not_recovered", "inconclusive", "error", "undone", "escalated", "self_recovered", "known"
+    ]  # known: a person was told of the same cause already, by another case
     text: str
     measured: tuple[Measured, ...] = ()
     healed_at: datetime | None = None

@@ -239,7 +239,7 @@ def _phase_of(outcome: Outcome) -> Phase:
     match outcome.verdict:
         case "recovered" | "self_recovered":
             return "recovered"
-        case "escalated":
+        case "escalated" | "known":
             return "escalated"
         case "not_recovered" | "inconclusive" | "error" | "undone":
             return "investigating"  # the next attempt starts from fresh evidence

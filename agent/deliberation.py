@@ -20,6 +20,7 @@ from agent.preconditions import Ground, unmet
 from agent.progress import attempts, leading, plan_of, revision, round_began, unspent
 from agent.round import Round, State
 from agent.situate import situate
+from agent.told import told_lately
 from agent.verify import rolled_out, standing, stepping
 from playbooks.change import changed
 from playbooks.plan import Plan
@@ -138,6 +139,10 @@ class Deliberation(Round):
         patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
         if (found.worth_waiting or patience > PATIENCE) and waited <= patience:
             return {"go": "wait"}
+        if (told := told_lately(case, read_cases(self.desk.journal), scene.now)) is not None:
+            return self.end(
+                case, "known", f"a person was told of the same cause at {told.at:%H:%M:%S}: {told.incident}"
+            )
         return self.end(case, "escalated", "no plan: " + "; ".join(found.reasons[:4]))
 
     def _is_held(self, plan: Plan, case: Case, scene: Scene) -> bool:

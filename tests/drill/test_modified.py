@@ -121,3 +121,10 @@ def test_a_version_that_keeps_its_promise_by_a_hair_for_hours_is_known_when_it_d
     (episode,) = run_drill([str(tmp_path / "hair.yaml")], None, 1, 1, first_seed=2, length=hours)["episodes"]
     assert (episode["named"], episode["tried"]) == ("canary_quality_regression", ["rollback_model"]), episode
     assert episode["alone"], episode
+
+
+def test_signs_of_one_cause_that_come_one_after_the_other_call_one_person_once() -> None:
+    """Errors, a queue, time-outs: three cases of one credential; meanwhile two vendors fail and are healed."""
+    modifiers = ["cascading_fault", "dual_fault"]
+    (episode,) = run_drill(["credential_expired"], None, 1, 1, modifiers=modifiers, first_seed=220016)["episodes"]
+    assert (episode["told"], episode["called"]) == (True, 1), episode
