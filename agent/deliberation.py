@@ -1,6 +1,6 @@
 """What is thought before anything is done: the analysts' table, the diagnosis, the plan, the policies' decision."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime, timedelta
 
 from agent.acquitted import acquitted
@@ -133,9 +133,11 @@ class Deliberation(Round):
     def _unplanned(self, case: Case, scene: Scene, found: Proposal) -> State:
         """Wait for what time may bring, or give the case to a person."""
         waited = scene.now - round_began(case)
-        if (node := node_left(case, scene.observation)) and waited <= PATIENCE:
-            gone = f"no replica of {case.incident.service} is on node {node} any more"
-            return self._over(case, gone) if self._self_healed(case) else {"go": "wait"}
+        if node := node_left(case, scene.observation):
+            if self._self_healed(case):
+                return self._over(case, f"no replica of {case.incident.service} is on node {node} any more")
+            if waited <= PATIENCE or self._is_treated({node}, case) or self._is_well(case, looks=1):
+                return {"go": "wait"}
         patience = LABEL_PATIENCE if found.worth_waiting else _patience(scene, case.evidence)
         if (found.worth_waiting or patience > PATIENCE) and waited <= patience:
             return {"go": "wait"}
@@ -219,7 +221,12 @@ class Deliberation(Round):
 
     def _is_shared(self, plan: Plan, case: Case) -> bool:
         """Whether another open case is healing a node that this plan would heal too."""
-        nodes = {step.action.node for step in plan.steps if isinstance(step.action, SetSchedulable)}
+        return self._is_treated(
+            {step.action.node for step in plan.steps if isinstance(step.action, SetSchedulable)}, case
+        )
+
+    def _is_treated(self, nodes: Set[str], case: Case) -> bool:
+        """Whether another open case is healing one of these nodes."""
         others = (other for other in read_cases(self.desk.journal) if other.is_open and other.plan is not None)
         return bool(nodes) and any(
             isinstance(step.action, SetSchedulable) and step.action.node in nodes
