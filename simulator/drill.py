@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
+from importlib.metadata import version
 from math import sqrt
 from multiprocessing import get_context
 from typing import Any
@@ -55,12 +57,17 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Name of the episode in a file of finished ones."""
+        """Name of the episode in a file of finished ones; another scenario, fleet or version is another episode."""
         span = "" if self.length is None else f"/{self.length.total_seconds():.0f}s"
         times = "" if self.copies == 1 else f"/{self.copies}x"
-        return (
-            f"{self.guardian}/{self.scenario}/{self.seed}{span}{times}{''.join(f'+{name}' for name in self.modifiers)}"
-        )
+        what = f"{self.guardian}/{self.scenario}/{self.seed}{span}{times}"
+        return f"{what}{''.join(f'+{name}' for name in self.modifiers)}#{_digest(self.scenario, self.fleet)}"
+
+
+def _digest(scenario: str, fleet: Fleet | None) -> str:
+    """Return what tells a scenario's content, a fleet and this version from any others."""
+    shown = scenario_named(scenario).model_dump_json() + ("" if fleet is None else fleet.model_dump_json())
+    return sha256(f"{version('prunella')}{shown}".encode()).hexdigest()[:12]
 
 
 def listing() -> dict[str, Any]:
@@ -241,7 +248,7 @@ def share(values: Sequence[float]) -> dict[str, float]:
 
 
 def mean(values: Sequence[float]) -> dict[str, float]:
-    """Return the mean with Student's 95 % interval; a single value is its own.
+    """Return the mean with Student's 95 % interval; a single value has none.
 
     What is never below nought, such as seconds, has no interval that reaches there.
 
@@ -251,7 +258,9 @@ def mean(values: Sequence[float]) -> dict[str, float]:
     from scipy.stats import t
 
     n, middle = len(values), sum(values) / len(values)
-    spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1)) if n > 1 else 0.0
-    width = float(t.ppf(0.975, n - 1)) * spread / sqrt(n) if n > 1 else 0.0
+    if n == 1:
+        return {"mean": round(middle, 2)}
+    spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1))
+    width = float(t.ppf(0.975, n - 1)) * spread / sqrt(n)
     low = middle - width if min(values) < 0 else max(middle - width, 0.0)
     return {"mean": round(middle, 2), "low": round(low, 2), "high": round(middle + width, 2)}

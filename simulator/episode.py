@@ -13,23 +13,15 @@ from config.fleet import Fleet
 from config.foresight import ForesightSettings
 from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
-from simulator.crew import Crew, JumpyClock
+from simulator.crew import Crew
+from simulator.handed import handed
 from simulator.record import Effect, Record, Track, patients
 from simulator.score import HOLD
-from simulator.trouble import (
-    TroubledActuator,
-    TroubledCluster,
-    TroubledJournal,
-    TroubledMetrics,
-    TroubledReasoner,
-    TroubledRegistry,
-)
 from simulator.world.script import Scenario
 from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
 from tools.catalogue import SIGNALS
 from tools.ports import Actuator
-from tools.template_reasoner import FallbackReasoner, TemplateReasoner
 
 TICK = 30.0  # simulated seconds
 PATIENCE = {"quality": timedelta(hours=5)}  # from the onset, where labels come late; else:
@@ -53,45 +45,51 @@ class Doorkeeper:
     """The Actuator port of a world; notes every effect that was new, and what could be read when it happened."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._actuator, self._metrics, self._clock, self._fleet = (
+            world.actuator,
+            world.metrics,
+            world.clock,
+            world.fleet,
+        )
+        self._done = world.ledger.actions  # nothing else of the ledger: it knows the truth, and this is handed out
         self.effects: list[Effect] = []
 
     @property
     def verbs(self) -> frozenset[str]:
         """The world's."""
-        return self._world.actuator.verbs
+        return self._actuator.verbs
 
     def preimage(self, action: Action) -> Preimage:
         """Ask the world."""
-        return self._world.actuator.preimage(action)
+        return self._actuator.preimage(action)
 
     def rehearse(self, action: Action) -> str:
         """Ask the world."""
-        return self._world.actuator.rehearse(action)
+        return self._actuator.rehearse(action)
 
     def fence(self, action: Action, operation: Operation) -> Receipt | None:
         """Pass through."""
-        return self._world.actuator.fence(action, operation)
+        return self._actuator.fence(action, operation)
 
     def lookup(self, action: Action, operation: Operation) -> Receipt | None:
         """Ask the world."""
-        return self._world.actuator.lookup(action, operation)
+        return self._actuator.lookup(action, operation)
 
     def apply(self, action: Action, operation: Operation) -> Receipt:
         """Let the world do it, and note it if it was done now."""
-        before = len(self._world.ledger.actions)
-        vain = self._world.actuator.preimage(action).inverse in (action, None)
-        receipt = self._world.actuator.apply(action, operation)
-        if len(self._world.ledger.actions) > before:
+        before = len(self._done)
+        vain = self._actuator.preimage(action).inverse in (action, None)
+        receipt = self._actuator.apply(action, operation)
+        if len(self._done) > before:
             service = "" if isinstance(action, SetSchedulable) else action.service
-            at = self._world.clock.now()
+            at = self._clock.now()
             blind = bool(service) and self._blind(service)
             self.effects.append(Effect(at, operation.incident, operation.id, action, service, blind, vain))
         return receipt
 
     def _blind(self, service: str) -> bool:
-        wanted = {objective.signal for objective in self._world.fleet.service(service).objectives}
-        frame = self._world.metrics.read(SIGNALS, self._world.clock.now())
+        wanted = {objective.signal for objective in self._fleet.service(service).objectives}
+        frame = self._metrics.read(SIGNALS, self._clock.now())
         read = [v for k, v in zip(frame.keys, frame.values, strict=True) if k.signal in wanted and service in k.entity]
         return not np.isfinite(read).any()
 
@@ -145,30 +143,23 @@ class Alone:
 def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Guardian:
     """Hire the production controller, through the world's ports, with the troubles that are its own."""
     from agent.assembly import assemble
-    from agent.observe import Senses
-    from tools.memory_journal import MemoryJournal
 
-    lasts, kept = world.troubled, MemoryJournal()
-    clock, journal = JumpyClock(world.clock, lasts), TroubledJournal(kept, lasts)
-    cluster = TroubledCluster(world.cluster, lasts, world.body.streams.named("throttle").random)
-    registry = TroubledRegistry(world.registry, lasts)
-    senses = Senses(TroubledMetrics(world.metrics, lasts), cluster, registry, world.log, world.serving, clock)
-    hands, reasoner = TroubledActuator(actuator, lasts), FallbackReasoner(TroubledReasoner(lasts), TemplateReasoner())
+    given = handed(world, actuator)
 
     def hire(name: str) -> Guardian:
         return assemble(
-            senses,
-            hands,
-            journal,
+            given.senses,
+            given.hands,
+            given.journal,
             world.fleet,
-            clock,
+            given.senses.clock,
             autonomy="act",
-            reasoner=reasoner,
+            reasoner=given.reasoner,
             owner=f"prunella-{name}",
             foresight=foresight,
         )
 
-    return Crew(kept, hire, world.clock, lasts)
+    return Crew(given.kept, hire, world.clock, world.troubled)
 
 
 def nobody(world: World, actuator: Actuator) -> Guardian:  # noqa: ARG001 - it needs neither

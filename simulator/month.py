@@ -20,6 +20,7 @@ from simulator.episode import GUARDIANS, MODEL, TICK, Doorkeeper, demo_fleet, fo
 from simulator.kept import Kept
 from simulator.month_score import EVERYBODY, FORESEEING, NOBODY, OURS, SHARING, US, Result, compared, pooled
 from simulator.oncall import OnCall
+from simulator.score import called
 from simulator.world.world import START, World
 from tools.ports import Actuator
 
@@ -164,6 +165,7 @@ def _report(world: World, arrivals: Sequence[Arrival], person: OnCall, used: Seq
         "events": [_event(each, person) for each in arrivals],
         "paged": len(person.pages),
         "paged_for": [each.scenario for each in person.pages],
+        "called": called(person.journal.entries(kinds=("OUTCOME",))),  # cases, whether they are about an event or not
         "answered": person.answered,
         "money": round(float(ledger.money.sum()), 2),
         "utilisation": round(float(np.mean(used, axis=0)[0]), 2),

@@ -17,8 +17,8 @@ _LOOKS = (
     *(("#56B4E9", "12 4"), ("#999999", "1 4"), ("#F0E442", "6 2 1 2"), ("var(--ink)", "3 6")),
 )
 _HEAD = (
-    *("", "good requests", "of calls", "degraded service-minutes", "of models", "faults", "person needed", "GPU use"),
-    "actions",
+    *("", "good requests", "of calls", "degraded service-minutes", "of models", "faults", "person needed", "calls"),
+    *("GPU use", "actions"),
 )
 
 
@@ -58,7 +58,7 @@ def _tiles(months: Sequence[Json], summary: Json) -> str:
 def _row(who: str, results: Sequence[Json]) -> tuple[str, ...]:
     one = together([dict(each) for each in results])
     minutes = (f"{one[name]:,.1f}" for name in ("degraded_minutes", "degraded_minutes_of_models"))
-    counts = (f"{one[name]:.0f}" for name in ("faults", "paged"))
+    counts = (f"{one[name]:.0f}" for name in ("faults", "paged", "called"))
     shares = (f"{one[name]:.4%}" for name in ("availability", "availability_of_calls"))
     return (escape(who), *shares, *minutes, *counts, f"{one['utilisation']:.1f} %", f"{one['actions']:.0f}")
 

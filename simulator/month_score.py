@@ -20,7 +20,7 @@ Result = dict[str, Any]
 Month = Mapping[str, Any]  # seed, and shifts: a result for everybody who guarded it
 
 _SUMS = ("requests", "good_requests", "degraded_minutes", "degraded_minutes_of_models", "service_minutes", "faults")
-_MORE = ("paged", "answered", "money", "batch_gpu_hours", "actions")
+_MORE = ("paged", "called", "answered", "money", "batch_gpu_hours", "actions")
 
 
 def together(results: Sequence[Result]) -> Result:

@@ -13,8 +13,8 @@ from simulator.scorecard_view import paper
 
 Json = Mapping[str, Any]
 SHARES = ("availability", "availability_of_calls")
-COUNTS = ("degraded_minutes", "degraded_minutes_of_models", "faults", "paged", "utilisation", "actions")
-HEADS = ("", "good", "of calls", "degraded min", "of models", "faults", "person", "GPU %", "actions")
+COUNTS = ("degraded_minutes", "degraded_minutes_of_models", "faults", "paged", "called", "utilisation", "actions")
+HEADS = ("", "good", "of calls", "degraded min", "of models", "faults", "person", "calls", "GPU %", "actions")
 WORDS = {
     "months": "months",
     "best_baseline": "best of the others",
@@ -52,7 +52,7 @@ def _table(rows: Mapping[str, Json]) -> Table:
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
     for name, each in rows.items():
         shares = (f"{each.get(share, nan):.4%}" for share in SHARES)
-        table.add_row(name, *shares, *(f"{each[count]:.8g}" for count in COUNTS))
+        table.add_row(name, *shares, *(f"{each.get(count, nan):.8g}" for count in COUNTS))
     return table
 
 

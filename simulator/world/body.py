@@ -39,6 +39,7 @@ class Knobs:
     """Coefficients that mutations turn, at rest after ``reset``. Per service (S,) or vendor route (V,)."""
 
     def __init__(self, services: int, routes: int) -> None:
+        self.own = set[str]()  # troubles of the controller itself; always the same set, for its ports ask it
         self._shape = (services, routes)
         self.reset()
 
@@ -56,7 +57,7 @@ class Knobs:
         self.vendor_nonsense = np.zeros(routes)
         self.price = 1.0
         self.label_delay: dict[str, float] = {}  # factor by service; of nobody: of all
-        self.own: set[str] = set()  # troubles of the controller itself
+        self.own.clear()
         self.gaps: set[str] = set()  # metrics that nobody scrapes
         self.noise = 1.0
         self.bursts = 1.0

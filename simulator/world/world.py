@@ -1,6 +1,6 @@
 """The pretend fleet in virtual time. ``advance`` is one tick; the ports answer as of the last one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -101,9 +101,10 @@ class World:
         """The Actuator port."""
         return self._actuator
 
-    def troubled(self, name: str) -> bool:
-        """Say whether a trouble of the controller's own lasts now; for the ports that are handed to it alone."""
-        return name in self._body.knobs.own
+    @property
+    def troubled(self) -> Callable[[str], bool]:
+        """What says whether a trouble of the controller's own lasts now; it leads to nothing else of the world."""
+        return self._body.knobs.own.__contains__
 
     def mend(self, numbers: Iterable[int]) -> None:
         """Let a person repair what these mutations of the scenario did; nobody else can."""

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from simulator import drill
 from simulator.drill import CONTROL, Task, run_drill, summary
+from simulator.episode import demo_fleet
 from simulator.kept import Kept
 from simulator.scorecard_html import page
 from simulator.scorecard_view import measures, passed
@@ -129,7 +130,7 @@ def test_the_terminal_says_measures_in_words_with_their_units_beside_the_control
     console = Console(width=100, record=True, file=StringIO())
     console.print(measures({"episodes": 60, "healed": share, "heal_s": seconds, "unsafe": 0, **of}, "prunella"))
     rows = [re.split(r"\s{2,}", line.strip()) for line in console.export_text().splitlines()]
-    assert ["healed by itself", "100%", "94% to 100%", "0%"] in rows
+    assert ["healed", "100%", "94% to 100%", "0%"] in rows
     assert ["until healed", "721 s", "477 s to 965 s"] in rows
     assert ["unsafe actions", "0"] in rows
     assert ["good requests", "99.495%", "–"] in rows
@@ -144,3 +145,17 @@ def test_the_terminal_shows_what_rules_beside_broke_too() -> None:
     assert ["prunella", "95 % interval", CONTROL, "restart_first"] in rows
     assert ["unsafe actions", "0", "2"] in rows
     assert ["others harmed", "0", "1"] in rows
+
+
+def test_an_edited_scenario_or_another_fleet_is_not_taken_for_the_one_that_was_kept(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = (Path(drill.__file__).parent / "scenarios" / "vendor_outage.yaml").read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    before = Task(str(file), 0, "prunella")
+    assert before.key == Task(str(file), 0, "prunella").key
+    fleet = demo_fleet()
+    smaller = Task(str(file), 0, "prunella", fleet=fleet.model_copy(update={"services": fleet.services[:3]}))
+    kept = before.key
+    assert kept not in (smaller.key, Task(str(file), 0, "prunella", fleet=fleet).key)
+    file.write_text(text.replace("id: vendor_outage", "id: another"), encoding="utf-8")
+    assert Task(str(file), 0, "prunella").key != kept

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from config.fleet import Fleet
+from simulator.episode import Doorkeeper
+from simulator.handed import handed
 from simulator.scenario import load_scenarios
 from simulator.world.ledger import Happened, Ledger
 from simulator.world.script import Mutation, Scenario, Truth
@@ -46,6 +48,17 @@ def test_what_a_controller_reads_leads_to_no_truth(fleet: Fleet) -> None:
     ports = (world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)
     for port in ports:
         found = [type(item).__name__ for item in reachable(port) if isinstance(item, SECRET)]
+        assert not found, f"{type(port).__name__} leads to {found}"
+
+
+def test_what_a_controller_in_a_drill_is_handed_leads_to_no_truth_either(fleet: Fleet) -> None:
+    """Its ports ask whether a trouble of its own lasts, and its hands note what they do: neither way leads there."""
+    world = World(fleet, seed=1, scenario=load_scenarios()["cluster_api_errors"])
+    given = handed(world, Doorkeeper(world))
+    for _ in range(10):
+        world.advance(30.0)
+    for port in (given.senses, given.hands, given.journal, given.reasoner, world.actuator):
+        found = [type(item).__name__ for item in reachable(port) if isinstance(item, (*SECRET, World))]
         assert not found, f"{type(port).__name__} leads to {found}"
 
 
