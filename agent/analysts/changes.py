@@ -21,6 +21,10 @@ LOOK_BACK = {
     "scale": timedelta(hours=6),
     "config": timedelta(minutes=20),
 }
+LAG = timedelta(minutes=1)  # by which a change may come after the first sign, as far as clocks and looks can tell
+UNSURE = {
+    "promotion": timedelta(minutes=10)
+}  # the same, where rows say when it began: a few of before are wrong by chance
 KNOWN = timedelta(days=1)  # for which changes are asked for: by then every load has come once
 FINDINGS = {
     "release": "recent_release",
@@ -52,7 +56,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
         mine = [
             c for c in known if c.kind == kind and c.actor != OURS and c.entity in (entity, f"service/{service.name}")
         ]
-        found = [c for c in mine if since - LOOK_BACK[kind] <= c.at <= since + timedelta(minutes=1)]
+        found = [c for c in mine if since - LOOK_BACK[kind] <= c.at <= since + UNSURE.get(kind, LAG)]
         older = [c for c in mine if c.at < since - LOOK_BACK[kind]]
         brought = came_with(older[-1], incident, scene) if kind in ROLLED and older and not found else ""
         if not found and not brought:

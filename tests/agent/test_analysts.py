@@ -284,6 +284,13 @@ def test_promotions_are_looked_for_where_there_is_a_model() -> None:
     assert changed(service="score")["recent_promotion"] == -2.0
 
 
+def test_a_promotion_may_come_minutes_after_the_first_wrong_answer_and_a_release_may_not() -> None:
+    """Answers right before a promotion may be wrong by chance: the fall seems to begin with them."""
+    assert changed(change(-5, "promotion", "ml-team", "model/score"), service="score")["recent_promotion"] > 2
+    assert changed(change(-15, "promotion", "ml-team", "model/score"), service="score")["recent_promotion"] == -2.0
+    assert changed(change(-5))["recent_release"] == -2.0
+
+
 def test_a_promotion_of_hours_ago_whose_version_still_answers_is_no_proof_that_none_came() -> None:
     """A version that is a little too bad keeps its promise for hours, and then misses it at a bad look."""
     promoted = change(480, "promotion", "ml-team", "model/score")
