@@ -18,22 +18,27 @@ def page(result: Json) -> str:
     """Return the page."""
     episodes, summary = result["episodes"], result["summary"]
     faults = [item for item in episodes if item["healed"] is not None]
-    names = list(dict.fromkeys(label(item["scenario"], item.get("modifiers", ())) for item in episodes))
+    known = [item for item in episodes if item["top1"] is not None]  # those that are a person's too
+    names = list(dict.fromkeys(map(_named, episodes)))
     title = f"Prunella drill: {escape(names[0] if len(names) == 1 else str(result['suite']))}"
     counted = "1 episode" if len(episodes) == 1 else f"{len(episodes)} episodes"
     parts = [
         f"<h1>{title}</h1><p>{counted} in virtual time; shares with Wilson's 95 % interval.</p>",
-        _tiles(episodes, faults, summary),
+        _tiles(episodes, known, summary),
         _beside(summary, str(result.get("guardian", "prunella"))),
         _times(faults),
-        _confusion(faults),
+        _confusion(known),
         _episodes(episodes),
     ]
     return whole(title, parts)
 
 
-def _tiles(episodes: Sequence[Json], faults: Sequence[Json], summary: Json) -> str:
-    tiles = [tile(interval(summary[name]), word) for name, word in _SHARES if name in summary and faults]
+def _named(episode: Json) -> str:
+    return label(episode["scenario"], episode.get("modifiers", ()))
+
+
+def _tiles(episodes: Sequence[Json], known: Sequence[Json], summary: Json) -> str:
+    tiles = [tile(interval(summary[name]), word) for name, word in _SHARES if name in summary and known]
     for name, word in _HARMS:
         count = sum(int(item[name]) for item in episodes)
         tiles.append(tile(f"<i class={'bad' if count else 'good'} style='font-style:normal'>{count}</i>", word))
@@ -44,7 +49,8 @@ _SHARES = (
     ("detected", "noticed"),
     ("top1", "right cause first"),
     ("healed", "healed"),
-    ("alone", "nobody asked or called"),
+    ("alone", "healed, nobody asked or called"),
+    ("told", "rightly left to a person"),
 )
 _HARMS = (
     ("unsafe", "unsafe actions"),
@@ -78,12 +84,12 @@ def _count(value: int | None) -> str:
 
 def _times(faults: Sequence[Json]) -> str:
     """Return one strip per scenario: when each run was noticed (ring) and healed (disc), on a scale of decades."""
-    names = list(dict.fromkeys(item["scenario"] for item in faults))
+    names = list(dict.fromkeys(map(_named, faults)))
     if not names:
         return ""
     high = ROW * len(names) + 30
     axis = "".join(_tick(seconds, word, high) for seconds, word in _TICKS)
-    rows = "".join(_strip(name, [f for f in faults if f["scenario"] == name], row) for row, name in enumerate(names))
+    rows = "".join(_strip(name, [f for f in faults if _named(f) == name], row) for row, name in enumerate(names))
     frame = f'viewBox="0 0 {WIDE} {high}" width="100%" role="img" aria-label="time to notice and to heal"'
     plot = f"<svg {frame}>{axis}{rows}</svg>"
     told = "<p>○ noticed, ● healed, counted from the onset; ✖ not healed.</p>"
@@ -120,8 +126,8 @@ def _strip(name: str, runs: Sequence[Json], row: int) -> str:
 def _confusion(faults: Sequence[Json]) -> str:
     """Return what was named first, for each scenario: right ones and every other name with its count."""
     rows = []
-    for name in dict.fromkeys(item["scenario"] for item in faults):
-        runs = [item for item in faults if item["scenario"] == name]
+    for name in dict.fromkeys(map(_named, faults)):
+        runs = [item for item in faults if _named(item) == name]
         right = sum(bool(run["top1"]) for run in runs)
         wrong: dict[str, int] = {}
         for run in runs:
@@ -155,7 +161,7 @@ def _episodes(episodes: Sequence[Json]) -> str:
         good = item["good_requests"] / item["requests"] if item["requests"] else 0.0
         rows.append(
             (
-                escape(item["scenario"]),
+                escape(_named(item)),
                 str(item["seed"]),
                 _seconds(item["detect_s"]),
                 escape(str(item.get("named") or "–")),

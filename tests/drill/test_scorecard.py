@@ -159,3 +159,14 @@ def test_an_edited_scenario_or_another_fleet_is_not_taken_for_the_one_that_was_k
     assert kept not in (smaller.key, Task(str(file), 0, "prunella", fleet=fleet).key)
     file.write_text(text.replace("id: vendor_outage", "id: another"), encoding="utf-8")
     assert Task(str(file), 0, "prunella").key != kept
+
+
+def test_the_page_names_modifiers_and_what_was_taken_for_the_cause_of_a_persons_fault() -> None:
+    healed = episode(modifiers=["red_herring"])
+    left = episode(
+        "network_policy_blocks", healed=None, heal_s=None, told=True, alone=None, named="quota_exhausted", top1=False
+    )
+    text = page({"suite": "custom", "episodes": [healed, left], "summary": summary([healed, left], {})})
+    assert text.count("vendor_outage+red_herring") >= 3  # how long it took, what was taken for the cause, every episode
+    assert "quota_exhausted × 1" in text
+    assert "rightly left to a person" in text
