@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from agent.casebook import Snapshot
 from simulator.baselines import Guardian
 from simulator.trouble import Killed, Lasts
 from tools.clock import Clock
@@ -24,19 +26,33 @@ class JumpyClock:
         return self._inner.now() + (AHEAD if self._lasts("clock_jump") else timedelta())
 
 
+class Shown(Guardian, Protocol):
+    """A guardian that can be looked at."""
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is to see now."""
+        ...
+
+
 class Crew:
     """Ticks whoever is on duty. A tick that fails is followed by the next one, as the daemon does it."""
 
-    def __init__(self, journal: Journal, hire: Callable[[str], Guardian], clock: Clock, lasts: Lasts) -> None:
+    def __init__(self, journal: Journal, hire: Callable[[str], Shown], clock: Clock, lasts: Lasts) -> None:
         self._journal, self._hire, self._clock, self._lasts = journal, hire, clock, lasts
-        self._first: Guardian | None = hire("first")
-        self._second: Guardian | None = None
+        self._first: Shown | None = hire("first")
+        self._seen = self._first.snapshot()
+        self._second: Shown | None = None
         self._died_at: datetime | None = None
 
     @property
     def journal(self) -> Journal:
         """What all of them write down."""
         return self._journal
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is to see now; while the controller is dead, what was seen last."""
+        self._seen = self._seen if self._first is None else self._first.snapshot()
+        return self._seen
 
     def tick(self) -> None:
         """Let everybody who lives look once."""

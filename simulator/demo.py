@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from simulator.scenario import load_scenarios
 from tools.journal import Journal
-from tools.memory_journal import MemoryJournal
 
 if TYPE_CHECKING:
     from agent.casebook import Snapshot
@@ -18,18 +17,15 @@ class Demo:
     """What ``simulator.stage`` plays. Same scenario and seed, same story."""
 
     def __init__(self, scenario: str = SCENARIO, seed: int = 1) -> None:
-        from agent.assembly import assemble
-        from agent.observe import Senses
-        from simulator.episode import demo_fleet
+        from simulator.episode import demo_fleet, prunella
         from simulator.world.world import World
 
         script = load_scenarios()[scenario]
         if script.truth.fault:
             script = script.model_copy(update={"onset": (CALM, CALM)})
-        self._journal = MemoryJournal()
         self._world = world = World(demo_fleet(), seed=seed, scenario=script)
-        senses = Senses(world.metrics, world.cluster, world.registry, world.log, world.serving, world.clock)
-        self._controller = assemble(senses, world.actuator, self._journal, world.fleet, world.clock, autonomy="act")
+        self._crew = prunella(world, world.actuator)
+        self._journal = self._crew.journal
 
     @property
     def journal(self) -> Journal:
@@ -48,8 +44,8 @@ class Demo:
         from simulator.episode import TICK
 
         self._world.advance(TICK)
-        self._controller.tick()
-        return self._controller.snapshot()
+        self._crew.tick()
+        return self._crew.snapshot()
 
     def answer(self, id: str, yes: bool, by: str) -> None:  # noqa: A002 - the port's word
         """Answer a question."""

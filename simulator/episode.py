@@ -13,7 +13,7 @@ from config.fleet import Fleet
 from config.foresight import ForesightSettings
 from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
-from simulator.crew import Crew
+from simulator.crew import Crew, Shown
 from simulator.handed import handed
 from simulator.record import Effect, Record, Track, patients
 from simulator.score import HOLD
@@ -140,13 +140,13 @@ class Alone:
         return _Tracked(_world(self._fleet, self._scenario, self._seed))
 
 
-def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Guardian:
+def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Crew:
     """Hire the production controller, through the world's ports, with the troubles that are its own."""
     from agent.assembly import assemble
 
     given = handed(world, actuator)
 
-    def hire(name: str) -> Guardian:
+    def hire(name: str) -> Shown:
         return assemble(
             given.senses,
             given.hands,

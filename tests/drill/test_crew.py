@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from simulator.baselines import Guardian
-from simulator.crew import AHEAD, AWAY, Crew, JumpyClock
+from agent.casebook import Snapshot
+from simulator.crew import AHEAD, AWAY, Crew, JumpyClock, Shown
+from simulator.demo import Demo
 from simulator.trouble import Killed, TroubledJournal, TroubledRegistry
 from simulator.world.body import VirtualClock
 from simulator.world.world import START
@@ -21,6 +22,9 @@ class Watcher:
         self.name, self.seen, self.fate = name, seen, fate
         self.journal: Journal = MemoryJournal()
 
+    def snapshot(self) -> Snapshot:
+        return Snapshot(at=START, environment=self.name, services=(), cases=(), problems=())
+
     def tick(self) -> None:
         self.seen.append(self.name)
         if self.name in self.fate:
@@ -35,7 +39,7 @@ class Duty:
         self.fate: dict[str, BaseException] = {}
         self.crew = Crew(MemoryJournal(), self.hire, self.clock, self.troubles.__contains__)
 
-    def hire(self, name: str) -> Guardian:
+    def hire(self, name: str) -> Shown:
         return Watcher(name, self.seen, self.fate)
 
     def ticks(self, count: int) -> list[str]:
@@ -50,9 +54,11 @@ def test_who_is_killed_comes_back_later_and_remembers_nothing() -> None:
     duty = Duty()
     duty.fate["first"] = Killed()
     assert duty.ticks(1) == ["first"]
+    assert duty.crew.snapshot().environment == "first"  # what was seen last stays
     away = round(AWAY / timedelta(seconds=30))
     assert duty.ticks(away - 1) == []
     assert duty.ticks(2) == ["again", "again"]
+    assert duty.crew.snapshot().environment == "again"
 
 
 def test_two_look_for_as_long_as_the_mistake_lasts() -> None:
@@ -116,3 +122,11 @@ def test_a_registry_that_is_gone_says_so() -> None:
             ask()
     troubles.clear()
     assert registry.changes(START) == ()
+
+
+@pytest.mark.slow
+def test_the_demo_plays_a_trouble_of_the_controllers_own() -> None:
+    demo = Demo("metrics_outage")
+    said = [demo.tick().problems for _ in range(66)]
+    assert not any(said[:59])
+    assert any("connection refused" in problem for problem in said[65])
