@@ -254,10 +254,10 @@ class Engines:
         views["vllm:prefix_cache_queries_total"][:, 0] += asked
         views["vllm:prefix_cache_hits_total"][:, 0] += asked * self.found
         views["vllm:generation_tokens_total"][:, 0] += good * speed.output
-        steps = np.where(self.running > 0, 30.0 / np.maximum(speed.token_time(flow.rate), 1e-3), 0.0)
+        steps = np.where(self.running > 0, flow.seconds / np.maximum(speed.token_time(flow.rate), 1e-3), 0.0)
         views["vllm:iteration_tokens_total_count"][:, 0] += steps
         kv = np.clip(self.running * speed.held / speed.kv_tokens, 0.0, 1.0)
-        views["vllm:num_preemptions_total"][:, 0] += np.maximum(0.0, kv - 0.95) * 4.0 * 30.0
+        views["vllm:num_preemptions_total"][:, 0] += np.maximum(0.0, kv - 0.95) * 4.0 * flow.seconds
         alive = views["vllm:num_requests_running"][:, 0] * 0.0  # NaN where no series lives
         views["vllm:num_requests_running"][:, 0] = alive + np.round(self.running)
         views["vllm:num_requests_waiting"][:, 0] = alive + np.round(self.waiting)

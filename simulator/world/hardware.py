@@ -16,6 +16,7 @@ from tools.catalogue import OWN_METRIC as OWN
 CLOCK = 1980.0  # MHz at full speed
 FULL = 95.0  # per cent of its time in which a GPU computes that batch work shares
 HOT = 0.95  # below this share of full speed the hardware reports thermal slow-downs
+EVENTS, MOST_EVENTS = 0.3, 45  # a second, while a GPU is hot; in the window
 _PRESSURE = (("condition", "DiskPressure"), ("status", "true"))
 Bools = NDArray[np.bool_]
 Labels = dict[Axis, dict[int, dict[str, str]]]
@@ -60,10 +61,16 @@ class Hardware:
         """Count a container restart."""
         self._views["kube_pod_container_status_restarts_total"][row, 0] += 1
 
-    def tick(self, rows: Rows, util: Floats, noise: Floats) -> None:
-        """Write every gauge. ``util`` per row 0..1, ``noise`` standard normal (G, 2)."""
+    def tick(self, rows: Rows, util: Floats, noise: Floats, seconds: float) -> None:
+        """Write every gauge as of ``seconds`` later. ``util`` per row 0..1, ``noise`` standard normal (G, 2)."""
+        self._count(seconds)
         self._gpus(rows, util, noise)
         self._cluster()
+
+    def _count(self, seconds: float) -> None:
+        """Let the events of a hot GPU rise to what a window holds, and fall again when it has cooled."""
+        grown = np.where(self.clock < HOT, EVENTS, -EVENTS) * seconds
+        self.events = np.clip(self.events + grown, 0, MOST_EVENTS)
 
     def _gpus(self, rows: Rows, util: Floats, noise: Floats) -> None:
         views = self._views
@@ -75,7 +82,6 @@ class Hardware:
         if self._by_container:
             busy = self._shared(busy, noise, lost)
         hot = self.clock < HOT
-        self.events = np.where(hot, np.minimum(self.events + 9, 45), np.maximum(self.events - 9, 0))
         views["DCGM_FI_DEV_GPU_UTIL"][:, 0] = np.where(lost, 0.0, np.round(busy))
         temp = 36 + 0.36 * busy + noise[:, 1] + np.where(hot, 30 + 20 * (1 - self.clock), 0)
         views["DCGM_FI_DEV_GPU_TEMP"][:, 0] = np.where(lost, np.nan, np.round(np.minimum(temp, 95)))
@@ -85,7 +91,7 @@ class Hardware:
         views["DCGM_FI_DEV_XID_ERRORS"][:, 0] = self.xid
         events = views["DCGM_EXP_CLOCK_EVENTS_COUNT"]
         events[:] = 0.0
-        events[:, 2] = self.events + self.flicker
+        events[:, 2] = np.round(self.events) + self.flicker
 
     def _shared(self, busy: Floats, noise: Floats, lost: Bools) -> Floats:
         """Tell what each replica uses itself, and return what the device does."""

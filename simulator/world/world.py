@@ -155,7 +155,7 @@ class World:
         self._serve(seconds)
         body.autoscale()
         util = np.maximum(body.engines.util, body.scoring.util)
-        body.hardware.tick(body.rows, util, body.weather.measurement())
+        body.hardware.tick(body.rows, util, body.weather.measurement(), seconds)
         body.fills.work(body.hardware, seconds, now)
         body.marking.tick(body.ails, body.pods, body.index, seconds)
         body.quality.tick(now, seconds)

@@ -184,3 +184,17 @@ def test_no_port_leads_to_the_truth(fleet: Fleet) -> None:
         told = [thing for thing in reachable(port) if isinstance(thing, (Truth, Scenario, Ledger, Stage))]
         assert not told, type(port).__name__
     assert any(isinstance(thing, Truth) for thing in reachable(world))  # the search itself finds what is there
+
+
+@pytest.mark.parametrize("name", ["vllm:iteration_tokens_total_count", "vllm:generation_tokens_total"])
+def test_a_counter_grows_as_fast_whatever_the_tick(fleet: Fleet, name: str) -> None:
+    def rate(tick: float) -> float:
+        world = World(fleet, seed=1)
+        for _ in range(round(300 / tick)):
+            world.advance(tick)
+        before = float(np.nansum(world.body.store.views[name]))
+        for _ in range(round(900 / tick)):
+            world.advance(tick)
+        return (float(np.nansum(world.body.store.views[name])) - before) / 900
+
+    assert rate(10.0) == pytest.approx(rate(30.0), rel=0.15)
