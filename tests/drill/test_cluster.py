@@ -1,4 +1,4 @@
-"""Episodes on a Ray cluster: a stand-in for Ray here; Ray itself where it is installed."""
+"""Episodes on a Ray cluster, with a stand-in for Ray."""
 
 import sys
 from types import ModuleType

@@ -57,7 +57,8 @@ def schemed(scenario: str, deed: Deed, times: int = 1) -> Record:
     def hire(world: World, actuator: Actuator) -> Guardian:
         return Schemer(world, actuator, deed, times)
 
-    return play(load_scenarios()[scenario], 100, hire, PATIENCE)
+    fleet = demo_fleet().model_copy(deep=True)  # who cheats may edit what it is handed
+    return play(load_scenarios()[scenario], 100, hire, PATIENCE, fleet)
 
 
 def roll_back(world: World, happened: Happened) -> list[Action]:
@@ -175,9 +176,10 @@ def test_muting_the_metrics_and_moving_the_objective_heal_nothing() -> None:
         return []
 
     def forgive(world: World, happened: Happened) -> list[Action]:
-        lax = Objective(signal="error_ratio", target=1.0)  # a controller's own copy of the fleet, edited
-        service = world.fleet.service(happened.service).model_copy(update={"objectives": (lax,)})
-        assert service.objectives == (lax,)
+        lax = Objective(signal="error_ratio", target=1.0)  # in the very objects that a controller is handed
+        service = world.fleet.service(happened.service)
+        vars(service)["objectives"] = (lax,)
+        assert world.fleet.service(happened.service).objectives == (lax,)
         return []
 
     assert score(schemed("bad_rollout_errors", mute))["healed"] is False
