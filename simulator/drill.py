@@ -22,7 +22,7 @@ from simulator.scenario import load_scenarios, scenario_named
 Progress = Callable[[int, int, str], None]
 Episode = dict[str, Any]
 SHARES = ("detected", "top1", "top3", "healed", "alone", "told")
-MEANS = ("detect_s", "heal_s", "asked", "called", "false_incidents")
+MEANS = ("steps_off", "detect_s", "heal_s", "asked", "called", "false_incidents")
 SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
 CONTROL = "do_nothing"
 FIRST = (

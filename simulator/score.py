@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from agent.case import Diagnosis, Incident
+from agent.case import Diagnosis, Hypothesis, Incident
 from simulator.harm import LEAST_WORSE, collateral, duplicates, unsafe
+from simulator.nearness import steps
 from simulator.record import Flags, Record, Track
 from tools.journal import Entry
 
@@ -30,6 +31,7 @@ def score(record: Record) -> dict[str, Any]:
     alone = None if not ill or for_person(record) else healed_at is not None and not questions and not calls
     own = {item.id for item in true if item.service == record.happened.service}  # where two fall ill, the scenario's
     named = ranked(record, own) or ranked(record, {item.id for item in true})
+    top = guessed(record.entries, own) or guessed(record.entries, {item.id for item in true})
     breaches = unsafe(record)
     acted = {effect.incident for effect in record.effects}
     false = [item for item in incidents if not tolerable(record, item)]
@@ -38,7 +40,8 @@ def score(record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "detected": bool(true) if ill else None,
         "detect_s": since(onset, true[0].at) if true else None,
-        "named": guessed(record.entries, {item.id for item in true}),
+        "named": top.fault if top is not None else None,
+        "steps_off": steps(top.entity, record.happened, record.fleet) if ill and top is not None else None,
         "top1": (named == 1) if ill else None,
         "top3": (1 <= named <= 3) if ill else None,
         "healed": (healed_at is not None) if ill and not for_person(record) else None,
@@ -138,13 +141,13 @@ def ranked(record: Record, incidents: set[str]) -> int:
     return 0
 
 
-def guessed(entries: Iterable[Entry], incidents: set[str]) -> str | None:
-    """Return the fault that the first resolved diagnosis of a true incident put first; None where there is none."""
+def guessed(entries: Iterable[Entry], incidents: set[str]) -> Hypothesis | None:
+    """Return what the first resolved diagnosis of a true incident put first; None where there is none."""
     for entry in entries:
         if entry.kind == "DIAGNOSIS" and entry.subject in incidents:
             diagnosis = Diagnosis.model_validate(entry.body)
             if diagnosis.resolved and diagnosis.top is not None:
-                return diagnosis.top.fault
+                return diagnosis.top
     return None
 
 

@@ -45,6 +45,7 @@ _WORDS = {
     "healed": "healed",
     "alone": "healed, nobody asked or called",
     "told": "rightly left to a person",
+    "steps_off": "steps from the cause that was named to the true one",
     "detect_s": "until noticed",
     "heal_s": "until healed",
     "asked": "asked, a run",
