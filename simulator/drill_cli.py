@@ -33,7 +33,9 @@ class Wanted:
 
     def check(self, known: dict[str, Any]) -> None:
         """Refuse what does not exist."""
-        if self.suite == MONTH and not self.ids:
+        if self.length is not None and self.length <= 0:
+            fail("--for takes a time above 0, such as 6h")
+        if self.suite == MONTH:
             self._check_month()
             return
         files = [name for name in self.ids if name.endswith((".yaml", ".yml"))]
@@ -54,6 +56,8 @@ class Wanted:
 
     def _check_month(self) -> None:
         """Refuse what the month has no use for, rather than play one that was not asked for."""
+        if self.ids:
+            fail(f"--suite month plays faults of its own: leave {', '.join(self.ids)} out, or the suite")
         if self.copies > 1:
             fail("--copies is for quiet runs; the month has forty services of its own")
         unused = {"--modifier": self.modifiers, "--for": self.length, "--fleet": self.fleet}
@@ -219,6 +223,7 @@ def drilled(
     if stories := [name for name in wanted.ids if name.endswith(".story")]:
         return replayed(stories)
     wanted.check(known)
+    writable(as_json, html)
     if record is not None:
         if as_json is not None or html is not None:
             fail("--record writes stories and no score: leave --json and --html out")
@@ -244,6 +249,20 @@ def write_json(value: dict[str, Any], where: str) -> None:
     import json
 
     write(where, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def writable(*files: str | Path | None) -> None:
+    """Refuse files that cannot be written before hours are spent on what would be written there; leave them as is."""
+    for file in (Path(each) for each in files if each is not None and str(each) != "-"):
+        there = file.exists()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8"):
+                pass
+            if not there:
+                file.unlink()
+        except OSError as error:
+            fail(f"{file}: cannot be written: {error.strerror}")
 
 
 def write(where: str, text: str) -> None:

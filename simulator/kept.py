@@ -30,13 +30,13 @@ class Kept:
 def _read(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Return what is whole in the file: its last line may have been cut off."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    text = path.read_text(encoding="utf-8", errors="replace").lstrip()
+    for line in text.splitlines():
         try:
             row = json.loads(line)
             found.append((str(row["key"]), dict(row["episode"])))
         except (ValueError, KeyError, TypeError):
             continue
-    text = path.read_text(encoding="utf-8").lstrip()
     if not found and text and not text.startswith('{"key"'):
         raise ConfigError((f"{path} is no file of kept episodes: give a new file, or one that a drill has made",))
     return found

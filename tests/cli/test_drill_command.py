@@ -50,3 +50,28 @@ def test_what_was_probably_meant_is_said(prunella: Run) -> None:
     assert "did you mean public?" in prunella("drill", "--suite", "publik").stderr
     assert "did you mean red_herring?" in prunella("drill", "oom_kill", "--modifier", "red_hering").stderr
     assert meant("quite other", ["kv_cache_saturation"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["healthy", "--for", "0s"], "--for takes a time above 0"),
+        (["--suite", "month", "disk_full"], "leave disk_full out"),
+        (["vendor_outage", "--html", "/proc/nowhere/x.html"], "cannot be written"),
+        (["vendor_outage", "--json", "/proc/nowhere/x.json"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_played(
+    prunella: Run, monkeypatch: pytest.MonkeyPatch, asked: list[str], told: str
+) -> None:
+    monkeypatch.setattr(drill, "run_drill", lambda *_, **__: pytest.fail("it was played"))
+    done = prunella("drill", *asked)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+def test_a_file_that_is_no_text_is_no_file_of_kept_episodes(prunella: Run, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(bytes(range(128, 256)))
+    done = prunella("drill", "vendor_outage", "--resume", str(tmp_path / "kept"))
+    assert done.exit_code == 2
+    assert "is no file of kept episodes" in done.stderr
