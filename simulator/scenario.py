@@ -42,6 +42,24 @@ PARAMS = {  # by what changes; the rest take ``amount``
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),
 }
 
+NEEDED = {  # without which a mutation cannot be played
+    "errors": _RATE,
+    "vendor_errors": _RATE,
+    "heat": PARAMS["heat"],
+    "scale": PARAMS["scale"],
+    "autoscaler": PARAMS["autoscaler"],
+    **{what: names for what, names in PARAMS.items() if names == _FACTOR},
+}
+TROUBLES = frozenset(
+    {  # of the controller's own: simulator.trouble and simulator.crew
+        *("clock_jump", "cluster_api_errors", "cluster_api_throttled", "controller_killed", "database_locked"),
+        *("disk_full_own", "metrics_outage", "model_endpoint_down", "model_is_hostile", "model_talks_nonsense"),
+        *("partial_scrape", "partitioned", "registry_unavailable", "reply_lost", "stale_metrics", "two_controllers"),
+    }
+)
+SHARES = frozenset({"rate", "errors", "down", "dead", "throttled", "nonsense", "mislabelled", "clock"})
+ABOVE = frozenset({"factor", "slow", "output", "prompt"})  # what something is multiplied by
+
 
 class ScenarioError(ConfigError, ValueError):
     """A scenario file cannot be used."""
@@ -98,6 +116,9 @@ def _said(error: "ErrorDetails") -> str:
 
 def _mistakes(scenario: Scenario) -> Iterator[str]:
     """Yield what no type can tell: names that nothing bears. Services are those of the fleet that is drilled."""
+    early, late = scenario.onset
+    if not 0 <= early <= late:
+        yield f"onset: from {early:g} to {late:g} s is no range of seconds after the start"
     for place, mutation in enumerate(scenario.mutations):
         yield from (f"mutations.{place}: {text}" for text in _of_mutation(mutation))
     yield from (f"truth.{text}" for text in _of_truth(scenario.truth))
@@ -107,9 +128,25 @@ def _of_mutation(mutation: Mutation) -> Iterator[str]:
     known = PARAMS.get(mutation.what, _AMOUNT)
     for name in mutation.params.keys() - known:
         yield f"params: {mutation.what} takes {', '.join(sorted(known)) or 'none'}, not {name!r}"
+    if missing := sorted(NEEDED.get(mutation.what, frozenset()) - mutation.params.keys()):
+        yield f"params: {mutation.what} needs {', '.join(missing)}"
+    for name, value in mutation.params.items():
+        yield from (f"params.{name}: {text}" for text in _of_value(name, value))
+    if mutation.what == "own" and mutation.text not in TROUBLES:
+        yield f"text: no trouble {mutation.text!r}; there are {', '.join(sorted(TROUBLES))}"
     marks = {mark.finding for mark in MARKS}
     for name in mutation.marks.keys() - marks:
         yield f"marks: no mark {name!r}; they are in tools/marks.py"
+
+
+def _of_value(name: str, value: float | tuple[float, float]) -> Iterator[str]:
+    low, high = value if isinstance(value, tuple) else (value, value)
+    if low > high:
+        yield f"from {low:g} to {high:g} is no range: the lower one comes first"
+    if name in SHARES and not (low >= 0 and high <= 1):
+        yield "a share is between 0 and 1"
+    if name in ABOVE and not low > 0:
+        yield "what something is multiplied by is above 0"
 
 
 def _of_truth(truth: Truth) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from config.load import ConfigError
-from simulator.scenario import FOLDER, load_scenarios, read_scenario
+from simulator.scenario import FOLDER, TROUBLES, load_scenarios, read_scenario
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -34,6 +34,15 @@ def first(content: dict[str, Any]) -> dict[str, Any]:
         (lambda c: c["truth"].update(acceptable_playbooks=["rollback"]), "'rollback'"),
         (lambda c: c["truth"].update(forbidden_verbs=["delete"]), "'delete'"),
         (lambda c: c["truth"].update(entity="service/$servce"), "$servce"),
+        (lambda c: c.update(onset=[90, 60]), "onset: from 90 to 60 s is no range"),
+        (lambda c: c.update(onset=[-5, 60]), "onset: from -5 to 60 s is no range"),
+        (lambda c: first(c).update(what="errors", params={}), "params: errors needs rate"),
+        (lambda c: first(c).update(what="autoscaler", params={"low": 1}), "params: autoscaler needs high, target"),
+        (lambda c: first(c).update(params={"errors": 5.0}), "mutations.0: params.errors: a share is between 0 and 1"),
+        (lambda c: first(c).update(params={"errors": -0.5}), "params.errors: a share is between 0 and 1"),
+        (lambda c: first(c).update(params={"errors": [0.3, 0.1]}), "from 0.3 to 0.1 is no range"),
+        (lambda c: first(c).update(what="traffic", params={"factor": 0.0}), "is above 0"),
+        (lambda c: first(c).update(what="own", params={}, text="metrics_outrage"), "no trouble 'metrics_outrage'"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(change: Change, told: str, tmp_path: Path) -> None:
@@ -60,3 +69,8 @@ def test_an_id_is_the_files_name(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "healthy.yaml", tmp_path / "well.yaml")
     with pytest.raises(ConfigError, match=r"well\.yaml"):
         load_scenarios(tmp_path)
+
+
+def test_the_troubles_that_may_be_named_are_those_that_are_played() -> None:
+    played = {m.text for scenario in load_scenarios().values() for m in scenario.mutations if m.what == "own"}
+    assert played == TROUBLES
