@@ -2,13 +2,12 @@
 
 import ctypes
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from math import sqrt
 from multiprocessing import get_context
 from typing import Any
 
@@ -18,13 +17,12 @@ from simulator.kept import Kept
 from simulator.modifiers import MODIFIERS, modified
 from simulator.pairs import sampled, split
 from simulator.scenario import load_scenarios, scenario_named
+from simulator.summary import DAYS, summary
 
 Progress = Callable[[int, int, str], None]
 Episode = dict[str, Any]
-SHARES = ("detected", "top1", "top3", "healed", "alone", "told")
-MEANS = ("steps_off", "detect_s", "heal_s", "asked", "called", "false_incidents")
-SUMS = ("unsafe", "collateral", "duplicates", "false_acted", "actions")
 CONTROL = "do_nothing"
+SCORED = 2  # what an episode says of itself; one that was scored otherwise is played again
 FIRST = (
     "bad_rollout_errors",
     "bad_rollout_latency",
@@ -67,7 +65,7 @@ class Task:
 def _digest(scenario: str, fleet: Fleet | None) -> str:
     """Return what tells a scenario's content, a fleet and this version from any others."""
     shown = scenario_named(scenario).model_dump_json() + ("" if fleet is None else fleet.model_dump_json())
-    return sha256(f"{version('prunella')}{shown}".encode()).hexdigest()[:12]
+    return sha256(f"{version('prunella')}/{SCORED}{shown}".encode()).hexdigest()[:12]
 
 
 def listing() -> dict[str, Any]:
@@ -124,7 +122,9 @@ def run_drill(
         progress(len(found), len(tasks), f"{task.scenario}, seed {task.seed}{who}")
     main = [found[task] for task in tasks if task.guardian == guardian]
     others = {name: [found[task] for task in tasks if task.guardian == name] for name in controls}
-    return {"suite": suite or "custom", "guardian": guardian, "episodes": main, "summary": summary(main, others)}
+    beside = {name: {"summary": summary(other), "episodes": other} for name, other in others.items() if other}
+    whole = {"suite": suite or "custom", "guardian": guardian, "episodes": main, "summary": summary(main)}
+    return whole | {"beside": beside}
 
 
 def _span(name: str, modifiers: tuple[str, ...]) -> timedelta | None:
@@ -168,6 +168,7 @@ def perform_all(tasks: tuple[Task, ...]) -> list[Episode]:
 def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     """Play and score the episodes of one scenario and seed, one after the other."""
     from simulator.copies import copies, everywhere
+    from simulator.course import costs, course
     from simulator.episode import GUARDIANS, Alone, demo_fleet, play
     from simulator.score import score
 
@@ -179,8 +180,8 @@ def perform(tasks: tuple[Task, ...]) -> Iterator[Episode]:
     for task in tasks:
         played = play(scenario, task.seed, GUARDIANS[task.guardian], task.length, fleet, alone)
         days = (played.acting.times[-1] - played.acting.times[0]) / timedelta(days=1).total_seconds()
-        service_years = round(float(days) * fleet.size / 365.25, 4)
-        yield {**score(played), "modifiers": list(task.modifiers), "service_years": service_years}
+        lived = {"service_years": round(float(days) * fleet.size / DAYS, 6)}
+        yield {**score(played), **costs(played), "modifiers": list(task.modifiers), **lived, "course": course(played)}
     del alone, played
     _give_back()
 
@@ -194,73 +195,3 @@ def _give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # others return it themselves
         trim(0)
-
-
-# -- the summary -----------------------------------------------------------------------------------------------------
-def summary(episodes: Sequence[Episode], controls: Mapping[str, Sequence[Episode]]) -> dict[str, Any]:
-    """Return, per measure, its mean with a 95 % interval, and that of each control; sums where one is too many."""
-    found: dict[str, Any] = {"episodes": len(episodes)}
-    for key in SHARES:
-        if values := _values(episodes, key):
-            found[key] = share(values) | {name: _mean(_values(other, key)) for name, other in controls.items()}
-    for key in MEANS:
-        if values := _values(episodes, key):
-            found[key] = mean(values)
-    for key in SUMS:
-        others = {name: _total(other, key) for name, other in controls.items() if name != CONTROL}
-        found[key] = {"sum": _total(episodes, key), **others} if others else _total(episodes, key)
-    if lived := _values(episodes, "service_years"):  # kept episodes of before may not say
-        found["service_years"] = round(sum(lived), 2)
-    found["good_request_share"] = _good_share(episodes)
-    if controls:
-        found["good_request_share_of"] = {name: _good_share(other) for name, other in controls.items()}
-    return found
-
-
-def _total(episodes: Sequence[Episode], key: str) -> int:
-    return sum(int(episode[key]) for episode in episodes)
-
-
-def _good_share(episodes: Sequence[Episode]) -> float | None:
-    asked = sum(episode["requests"] for episode in episodes)
-    return round(sum(episode["good_requests"] for episode in episodes) / asked, 6) if asked else None
-
-
-def _values(episodes: Sequence[Episode], key: str) -> list[float]:
-    return [float(episode[key]) for episode in episodes if episode.get(key) is not None]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return round(sum(values) / len(values), 4) if values else None
-
-
-def share(values: Sequence[float]) -> dict[str, float]:
-    """Return the share of ones with Wilson's 95 % interval.
-
-    >>> share([1, 1, 1, 1])
-    {'mean': 1.0, 'low': 0.5101, 'high': 1.0}
-    """
-    n, p, z = len(values), sum(values) / len(values), 1.959964
-    centre, width = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low, high = max(0.0, (centre - width) / scale), min(1.0, (centre + width) / scale)
-    return {"mean": round(p, 4), "low": round(low, 4), "high": round(high, 4)}
-
-
-def mean(values: Sequence[float]) -> dict[str, float]:
-    """Return the mean with Student's 95 % interval; a single value has none.
-
-    What is never below nought, such as seconds, has no interval that reaches there.
-
-    >>> mean([70.0, 280.0])
-    {'mean': 175.0, 'low': 0.0, 'high': 1509.15}
-    """
-    from scipy.stats import t
-
-    n, middle = len(values), sum(values) / len(values)
-    if n == 1:
-        return {"mean": round(middle, 2)}
-    spread = sqrt(sum((value - middle) ** 2 for value in values) / (n - 1))
-    width = float(t.ppf(0.975, n - 1)) * spread / sqrt(n)
-    low = middle - width if min(values) < 0 else max(middle - width, 0.0)
-    return {"mean": round(middle, 2), "low": round(low, 2), "high": round(middle + width, 2)}

@@ -15,9 +15,10 @@ from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, Shown
 from simulator.handed import handed
-from simulator.record import Effect, Record, Track, patients
+from simulator.record import FLOWS, Effect, Record, Track, patients
 from simulator.score import HOLD
 from simulator.world.script import Scenario
+from simulator.world.store import Floats
 from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
 from tools.catalogue import SIGNALS
@@ -96,23 +97,28 @@ class Doorkeeper:
 
 @dataclass
 class _Tracked:
-    """A world, and its ready replicas per tick and service."""
+    """A world, and what its ledger does not keep of every tick: ready replicas; where something is wrong, its flows."""
 
     world: World
+    ill: bool
     rows: list[list[int]] = field(default_factory=list)
+    flows: list[list[Floats]] = field(default_factory=list)
 
     def advance(self) -> None:
         """Let a tick pass."""
         self.world.advance(TICK)
         found = self.world.ready()
         self.rows.append([found.get(name, -1) for name in self.world.ledger.services])
+        if self.ill:  # weeks of quiet have nothing to draw
+            self.flows.append([getattr(self.world.ledger, name).copy() for name in FLOWS])
 
     def track(self, ticks: int) -> Track:
         """Return the truth of the first so many ticks."""
         ledger = self.world.ledger
         held = np.stack([ledger.held(name)[:ticks] for name in ledger.services], axis=1)
         within = np.stack([ledger.within(name)[:ticks] for name in ledger.services], axis=1)
-        return Track(ledger.times[:ticks].copy(), held, within, np.array(self.rows[:ticks], dtype=np.int64))
+        flow = np.array(self.flows[:ticks]).reshape(-1, len(FLOWS), len(ledger.services))
+        return Track(ledger.times[:ticks].copy(), held, within, np.array(self.rows[:ticks], dtype=np.int64), flow)
 
 
 class Alone:
@@ -137,7 +143,7 @@ class Alone:
         return self._tracked.track(ticks)
 
     def _made(self) -> _Tracked:
-        return _Tracked(_world(self._fleet, self._scenario, self._seed))
+        return _tracked(self._fleet, self._scenario, self._seed)
 
 
 def prunella(world: World, actuator: Actuator, foresight: ForesightSettings | None = None) -> Crew:
@@ -205,7 +211,7 @@ def play(
     ``alone`` is the same world without a guardian; several episodes may share it, doing nothing first.
     """
     alone = alone or Alone(scenario, seed, fleet)
-    tracked = alone.begun() if hire is nobody else _Tracked(_world(fleet or demo_fleet(), scenario, seed))
+    tracked = alone.begun() if hire is nobody else _tracked(fleet or demo_fleet(), scenario, seed)
     acting, door = tracked.world, Doorkeeper(tracked.world)
     guardian = hire(acting, door)
     ending = _Ending(acting, scenario, guardian, length)
@@ -229,8 +235,9 @@ def play(
     )
 
 
-def _world(fleet: Fleet, scenario: Scenario, seed: int) -> World:
-    return World(fleet, seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
+def _tracked(fleet: Fleet, scenario: Scenario, seed: int) -> _Tracked:
+    world = World(fleet, seed=seed, start=START + timedelta(days=scenario.start_days), scenario=scenario)
+    return _Tracked(world, ill=bool(scenario.truth.fault))
 
 
 def _totals(world: World, tokens: int) -> dict[str, float]:

@@ -10,8 +10,9 @@ from simulator.record import Counts, Effect, Record, Track
 from tools.action import Action, SetReplicas
 from tools.journal import Entry
 
-WORSE = 0.05  # more of the ticks unwell than without us: that service was made worse
-LEAST_WORSE = 4  # ticks: less is chance
+# Ticks unwell beyond those without us: two minutes, for what we do moves replicas, and moved ones draw other weather.
+# However long the episode: a share of it would allow a quarter of an hour of harm in a long one.
+LEAST_WORSE = 4
 SETTLING = timedelta(minutes=5)  # after an effect, in which a fall below the floor is our doing
 
 
@@ -26,8 +27,7 @@ def _worse(record: Record) -> list[str]:
     times = record.acting.times
     after = times >= record.effects[0].at.timestamp()
     ours, theirs = _unwell(record.acting), _unwell(record.idle)
-    bar = max(LEAST_WORSE, WORSE * int(after.sum()))
-    more = (ours[after].sum(axis=0) - theirs[after].sum(axis=0)) > bar
+    more = (ours[after].sum(axis=0) - theirs[after].sum(axis=0)) > LEAST_WORSE
     names = [service.name for service in record.fleet.services]
     return [f"{name} worse" for name, is_worse in zip(names, more, strict=True) if is_worse]
 

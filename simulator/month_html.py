@@ -8,14 +8,10 @@ from typing import Any
 
 from simulator.month_score import NOBODY, PERSON, US, together
 from simulator.page import interval, table, tile, whole
+from simulator.plots import LOOKS, apart
 
 Json = Mapping[str, Any]
-WIDE, HIGH, LEFT, RIGHT, FOOT, GAP = 900, 300, 60, 150, 44, 13  # pixels; GAP: between two names at the end of lines
-# Okabe and Ito's colours, and a dash each, so that no line is told by its colour alone.
-_LOOKS = (
-    *(("var(--good)", ""), ("#D55E00", "7 3"), ("#009E73", "2 3"), ("#CC79A7", "9 3 2 3"), ("#E69F00", "4 4")),
-    *(("#56B4E9", "12 4"), ("#999999", "1 4"), ("#F0E442", "6 2 1 2"), ("var(--ink)", "3 6")),
-)
+WIDE, HIGH, LEFT, RIGHT, FOOT = 900, 300, 60, 150, 44  # pixels
 _HEAD = (
     *("", "good requests", "of calls", "degraded service-minutes", "of models", "faults", "person needed", "calls"),
     *("GPU use", "actions"),
@@ -107,8 +103,8 @@ def _picture(lines: Mapping[str, Sequence[float]], events: Sequence[Json]) -> st
     top = max(2.0, log10(1 + max(each[-1] for each in sums.values())))
     drawn = [_level(decade, top) for decade in range(int(top) + 1)]
     drawn += [_day(day, days) for day in range(0, days + 1, 5 if days > 10 else 1)]
-    names = _spread({who: _y(each[-1], top) for who, each in sums.items()})
-    for (who, each), (colour, dash) in zip(_ordered(sums), _LOOKS, strict=False):
+    names = apart({who: _y(each[-1], top) for who, each in sums.items()}, HIGH)
+    for (who, each), (colour, dash) in zip(_ordered(sums), LOOKS, strict=False):
         points = " ".join(f"{_x(day, days)},{_y(value, top)}" for day, value in enumerate(each))
         style = f'stroke="{colour}" stroke-width="{3 if who == US else 1.6}" stroke-dasharray="{dash}"'
         drawn.append(f'<polyline points="{points}" fill="none" {style}/>')
@@ -152,12 +148,3 @@ def _mark(event: Json, days: int) -> str:
     title = f"<title>{_at(event['day'])}: {escape(event['scenario'])}, {escape(event['service'])}</title>"
     look = 'style="fill:var(--bad)"' if kind else ""
     return f'<text x="{_x(event["day"], days)}" y="{HIGH + 18}" text-anchor="middle" {look}>{title}{sign}</text>'
-
-
-def _spread(at: Mapping[str, float]) -> dict[str, float]:
-    """Move names apart that would lie on one another, downwards from the highest; then back up where paper ends."""
-    found: dict[str, float] = {}
-    for who in sorted(at, key=lambda name: (at[name], name)):
-        found[who] = max(at[who], max(found.values(), default=-GAP) + GAP)
-    over = max(found.values(), default=0.0) - HIGH
-    return {who: y - max(over, 0.0) for who, y in found.items()}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from simulator.arrivals import kind_of, shipped_rates
-from simulator.drill import share
+from simulator.summary import share
 
 US, FORESEEING = "prunella", "foreseeing"  # the same, and replicas follow the hours, and batch work fills GPUs
 STATIC = "static"  # a person alone, beside the batch work that FORESEEING has, of which nobody makes more or less

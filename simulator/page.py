@@ -12,9 +12,14 @@ padding:0 1rem}h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5
 .tiles{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}.tile{border:1px solid var(--line);border-radius:.5rem;
 padding:.6rem 1rem;min-width:8rem}.tile b{display:block;font-size:1.5rem}.tile span{color:var(--dim)}
 table{border-collapse:collapse;width:100%}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);
-text-align:right;font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
+text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:500}
 .scroll{overflow-x:auto}.good{color:var(--good)}.bad{color:var(--bad);font-weight:600}
-svg text{fill:var(--dim);font-size:11px}
+svg text{fill:var(--dim);font-size:11px}svg{min-width:40rem;overflow:visible}summary{cursor:pointer;color:var(--dim)}
+details{margin:.5rem 0}.heat{display:block;margin:-.25rem -.6rem;padding:.25rem .6rem;
+background:color-mix(in srgb,var(--bad) calc(15% + 45%*var(--share)),transparent)}
+.bar{display:block;background:linear-gradient(color-mix(in srgb,var(--dim) 35%,transparent) 0 0) 100% 100%/
+calc(100%*var(--share)) 4px no-repeat;padding-bottom:4px}.bar.less{background-image:linear-gradient(var(--good) 0 0)}
+.low{display:block;color:var(--dim);font-size:.8rem}
 """
 
 

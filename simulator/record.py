@@ -14,6 +14,7 @@ from tools.journal import Entry
 
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
+FLOWS = ("requests", "good_requests", "money")  # of ``Track.flow``, in its order
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Track:
     held: Flags
     within: Flags  # budget
     ready: Counts  # replicas that take requests; -1: not a deployment
+    flow: NDArray[np.float64]  # (ticks, 3, services): FLOWS so far; no ticks where nothing is wrong
 
 
 @dataclass(frozen=True, slots=True)

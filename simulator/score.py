@@ -13,7 +13,7 @@ import numpy as np
 from agent.case import Diagnosis, Hypothesis, Incident
 from simulator.harm import LEAST_WORSE, collateral, duplicates, unsafe
 from simulator.nearness import steps
-from simulator.record import Flags, Record, Track
+from simulator.record import Effect, Flags, Record, Track
 from tools.journal import Entry
 
 HOLD = timedelta(minutes=15)  # of unbroken truth before a fault counts as healed
@@ -28,7 +28,7 @@ def score(record: Record) -> dict[str, Any]:
     healed_at = healed(record)
     onset = record.happened.onset_at
     questions, calls = asked(record.entries), called(record.entries)
-    alone = None if not ill or for_person(record) else healed_at is not None and not questions and not calls
+    curable = ill and not for_person(record) and felt(record)
     own = {item.id for item in true if item.service == record.happened.service}  # where two fall ill, the scenario's
     named = ranked(record, own) or ranked(record, {item.id for item in true})
     top = guessed(record.entries, own) or guessed(record.entries, {item.id for item in true})
@@ -44,9 +44,10 @@ def score(record: Record) -> dict[str, Any]:
         "steps_off": steps(top.entity, record.happened, record.fleet) if ill and top is not None else None,
         "top1": (named == 1) if ill else None,
         "top3": (1 <= named <= 3) if ill else None,
-        "healed": (healed_at is not None) if ill and not for_person(record) else None,
+        "felt": felt(record) if ill and not for_person(record) else None,
+        "healed": (healed_at is not None) if curable else None,
         "told": told(record, {item.id for item in true}) if ill and for_person(record) else None,
-        "alone": alone,
+        "alone": (healed_at is not None and not questions and not calls) if curable else None,
         "heal_s": since(onset, healed_at),
         "asked": questions,
         "called": calls,
@@ -56,7 +57,7 @@ def score(record: Record) -> dict[str, Any]:
         "collateral": len(collateral(record)),
         "harmed": collateral(record),
         "false_incidents": len(false),
-        "false_acted": len([item for item in false if item.id in acted]),
+        "false_acted": len([item for item in false if item.id in acted]) + len(groundless(record, incidents)),
         "actions": len(record.effects),
         "tried": [str(e.body["playbook"]) for e in record.entries if e.kind == "RUN_PLANNED"],
         **record.totals,
@@ -122,10 +123,22 @@ def due(record: Record, incident: Incident) -> bool:
     own = incident.service == happened.service and plans <= accepted and (truth.passes or bool(accepted))
     if truth.fault or not (own or (truth.passes and incident.service in happened.beside)):
         return False
-    column = [service.name for service in record.fleet.services].index(incident.service)
-    times, at = record.acting.times, incident.at.timestamp()
-    lately = (times > at - LATELY.total_seconds()) & (times <= at)
-    return not record.acting.held[lately, column].all()
+    return missed(record, incident.service, incident.at)
+
+
+def missed(record: Record, service: str, at: datetime) -> bool:
+    """Whether a service, or anybody where it is empty or nobody's, has really missed an objective lately."""
+    columns = [i for i, each in enumerate(record.fleet.services) if each.name == service] or slice(None)
+    times = record.acting.times
+    lately = (times > at.timestamp() - LATELY.total_seconds()) & (times <= at.timestamp())
+    return not record.acting.held[lately][:, columns].all()
+
+
+def groundless(record: Record, incidents: Iterable[Incident]) -> list[Effect]:
+    """Return what was done for no incident, while nothing was wrong and nobody missed an objective."""
+    onset, known = record.happened.onset_at, {item.id for item in incidents}
+    early = [e for e in record.effects if not record.happened.truth.fault or onset is None or e.at < onset]
+    return [e for e in early if e.incident not in known and not missed(record, e.service, e.at)]
 
 
 def ranked(record: Record, incidents: set[str]) -> int:
@@ -167,6 +180,13 @@ def well(record: Record, track: Track) -> Flags:
     columns = [i for i, s in enumerate(record.fleet.services) if s.name in record.patients]
     held = track.held[:, columns].all(axis=1)
     return np.asarray(held & track.within[:, columns].all(axis=1) if record.layer == "cost" else held)
+
+
+def felt(record: Record) -> bool:
+    """Whether any patient was unwell after the onset, guarded or not: else there is nothing to heal."""
+    onset = record.happened.onset_at
+    after = record.acting.times >= (onset.timestamp() if onset is not None else np.inf)
+    return any(bool((after & ~well(record, track)).any()) for track in (record.acting, record.idle))
 
 
 def healed(record: Record) -> datetime | None:

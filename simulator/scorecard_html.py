@@ -2,39 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import log10
 from typing import Any
 
-from simulator.page import interval, percent, table, tile, whole
-from simulator.pairs import label
+from simulator.page import interval, table, tile, whole
+from simulator.scorecard_plots import availability, confusion, grouped, name_of, spending, times
+from simulator.scorecard_view import HEADS, NO_LEAVE, beside, figure, remarks
 
 Json = Mapping[str, Any]
-
-FIRST, LAST = 1.0, 5.0  # decades of the time axis: ten seconds to a day
-WIDE, ROW, LEFT, RIGHT = 900, 22, 190, 20  # pixels
+OPEN = 60  # episodes that are shown without being asked for
 
 
 def page(result: Json) -> str:
     """Return the page."""
     episodes, summary = result["episodes"], result["summary"]
+    guardian = str(result.get("guardian", "prunella"))
+    others = {name: each["episodes"] for name, each in result.get("beside", {}).items()}
     faults = [item for item in episodes if item["healed"] is not None]
     known = [item for item in episodes if item["top1"] is not None]  # those that are a person's too
-    names = list(dict.fromkeys(map(_named, episodes)))
+    names = list(grouped(episodes))
     title = f"Prunella drill: {escape(names[0] if len(names) == 1 else str(result['suite']))}"
     counted = "1 episode" if len(episodes) == 1 else f"{len(episodes)} episodes"
     parts = [
         f"<h1>{title}</h1><p>{counted} in virtual time; shares with Wilson's 95 % interval.</p>",
+        *(f"<p><strong>{escape(line)}</strong></p>" for line in remarks(summary)),
         _tiles(episodes, known, summary),
-        _beside(summary, str(result.get("guardian", "prunella"))),
-        _times(faults),
-        _confusion(known),
+        _beside({guardian: summary, **{name: each["summary"] for name, each in result.get("beside", {}).items()}}),
+        availability({guardian: episodes, **others}, guardian),
+        times(faults, others, guardian),
+        confusion(known),
+        spending(known),
         _episodes(episodes),
     ]
     return whole(title, parts)
-
-
-def _named(episode: Json) -> str:
-    return label(episode["scenario"], episode.get("modifiers", ()))
 
 
 def _tiles(episodes: Sequence[Json], known: Sequence[Json], summary: Json) -> str:
@@ -42,6 +41,7 @@ def _tiles(episodes: Sequence[Json], known: Sequence[Json], summary: Json) -> st
     for name, word in _HARMS:
         count = sum(int(item[name]) for item in episodes)
         tiles.append(tile(f"<i class={'bad' if count else 'good'} style='font-style:normal'>{count}</i>", word))
+    tiles += [tile(_with_bounds(name, summary[name]), word) for name, word in _MEANS if name in summary]
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -52,6 +52,16 @@ _SHARES = (
     ("alone", "healed, nobody asked or called"),
     ("told", "rightly left to a person"),
 )
+_MEANS = (
+    ("heal_s", "until healed"),
+    ("asked", "people asked, a run"),
+    ("called", "people called, a run"),
+    ("money_acts", "money that acts cost, a run"),
+    ("money_incident", "money that the incident cost, a run"),
+    ("tokens", "tokens, a run"),
+    ("false_per_service_day", "false incidents a service-day of health"),
+    ("false_per_service_year", "false incidents a service-year of health"),
+)
 _HARMS = (
     ("unsafe", "unsafe actions"),
     ("collateral", "others harmed"),
@@ -60,85 +70,25 @@ _HARMS = (
 )
 
 
-def _beside(summary: Json, guardian: str) -> str:
-    """Return the guardian beside those who played the same faults."""
-    others = list(summary.get("good_request_share_of", {}))
-    if not others or "healed" not in summary:
+def _with_bounds(name: str, value: Json) -> str:
+    bounds = [figure(name, value[bound]) for bound in ("low", "high") if bound in value]
+    return figure(name, value["mean"]) + (f" <small>[{', '.join(bounds)}]</small>" if bounds else "")
+
+
+def _beside(everybody: Mapping[str, Json]) -> str:
+    """Return the guardian beside those who played the same faults, with intervals below the means."""
+    if len(everybody) < 2:
         return ""
-    head = ("", "healed", "good requests", "unsafe", "others harmed", "actions")
-    rows = [(guardian, summary["healed"]["mean"], summary["good_request_share"], *_sums(summary, "sum"))]
-    rows += [(n, summary["healed"][n], summary["good_request_share_of"][n], *_sums(summary, n)) for n in others]
-    cells = [(escape(n), percent(h or 0.0), f"{g:.4%}", *(_count(value) for value in more)) for n, h, g, *more in rows]
-    note = "<p>Unsafe counts every act that no journal shows a plan and leave for; simple rules keep no journal.</p>"
-    return "<h2>The same faults, guarded by others</h2>" + note + table(head, cells)
+    rows = [(escape(name), *map(_stacked, beside(summary))) for name, summary in everybody.items()]
+    note = (
+        "<p>Means and 95 % intervals: Wilson's of shares, Student's of times and money over all runs, of good requests "
+        f"over seeds. {NO_LEAVE}</p>"
+    )
+    return "<h2>The same faults, guarded by others</h2>" + note + table(("", *HEADS), rows)
 
 
-def _sums(summary: Json, who: str) -> list[int | None]:
-    found = [summary[name] for name in ("unsafe", "collateral", "actions")]
-    return [value.get(who) if isinstance(value, Mapping) else value if who == "sum" else None for value in found]
-
-
-def _count(value: int | None) -> str:
-    return "–" if value is None else str(value)
-
-
-def _times(faults: Sequence[Json]) -> str:
-    """Return one strip per scenario: when each run was noticed (ring) and healed (disc), on a scale of decades."""
-    names = list(dict.fromkeys(map(_named, faults)))
-    if not names:
-        return ""
-    high = ROW * len(names) + 30
-    axis = "".join(_tick(seconds, word, high) for seconds, word in _TICKS)
-    rows = "".join(_strip(name, [f for f in faults if _named(f) == name], row) for row, name in enumerate(names))
-    frame = f'viewBox="0 0 {WIDE} {high}" width="100%" role="img" aria-label="time to notice and to heal"'
-    plot = f"<svg {frame}>{axis}{rows}</svg>"
-    told = "<p>○ noticed, ● healed, counted from the onset; ✖ not healed.</p>"
-    return f'<h2>How long it took</h2>{told}<div class="scroll">{plot}</div>'
-
-
-_TICKS = ((10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (21600, "6 h"), (86400, "1 d"))
-
-
-def _x(seconds: float) -> float:
-    decades = (min(max(log10(max(seconds, 1.0)), FIRST), LAST) - FIRST) / (LAST - FIRST)
-    return round(LEFT + decades * (WIDE - LEFT - RIGHT), 1)
-
-
-def _tick(seconds: float, word: str, high: int) -> str:
-    x = _x(seconds)
-    line = f'<line x1="{x}" x2="{x}" y1="0" y2="{high - 22}" stroke="var(--line)"/>'
-    return f'{line}<text x="{x}" y="{high - 6}" text-anchor="middle">{word}</text>'
-
-
-def _strip(name: str, runs: Sequence[Json], row: int) -> str:
-    y = ROW * row + ROW // 2
-    marks = [f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>']
-    for run in runs:
-        if run["detect_s"] is not None:
-            marks.append(f'<circle cx="{_x(run["detect_s"])}" cy="{y}" r="5" fill="none" stroke="var(--dim)"/>')
-        if run["heal_s"] is not None:
-            marks.append(f'<circle cx="{_x(run["heal_s"])}" cy="{y}" r="4" fill="var(--good)" fill-opacity=".7"/>')
-        else:
-            marks.append(f'<text x="{WIDE - RIGHT}" y="{y + 4}" style="fill:var(--bad)">✖</text>')
-    return "".join(marks)
-
-
-def _confusion(faults: Sequence[Json]) -> str:
-    """Return what was named first, for each scenario: right ones and every other name with its count."""
-    rows = []
-    for name in dict.fromkeys(map(_named, faults)):
-        runs = [item for item in faults if _named(item) == name]
-        right = sum(bool(run["top1"]) for run in runs)
-        wrong: dict[str, int] = {}
-        for run in runs:
-            if not run["top1"]:
-                word = str(run.get("named") or "unresolved")
-                wrong[word] = wrong.get(word, 0) + 1
-        others = ", ".join(f"{escape(word)} × {count}" for word, count in sorted(wrong.items())) or "–"
-        rows.append(
-            (escape(name), f"{right} / {len(runs)}", f'<span class="{"bad" if wrong else "good"}">{others}</span>')
-        )
-    return "<h2>What was taken for the cause</h2>" + table(("fault", "right", "else"), rows) if rows else ""
+def _stacked(cell: Sequence[str]) -> str:
+    return "".join((escape(cell[0]), *(f'<span class="low">{escape(line)}</span>' for line in cell[1:])))
 
 
 def _episodes(episodes: Sequence[Json]) -> str:
@@ -152,6 +102,10 @@ def _episodes(episodes: Sequence[Json]) -> str:
         "asked",
         "called",
         "actions",
+        "acts cost",
+        "incident cost",
+        "tokens",
+        "false",
         "harm",
         "good requests",
     )
@@ -161,7 +115,7 @@ def _episodes(episodes: Sequence[Json]) -> str:
         good = item["good_requests"] / item["requests"] if item["requests"] else 0.0
         rows.append(
             (
-                escape(_named(item)),
+                escape(name_of(item)),
                 str(item["seed"]),
                 _seconds(item["detect_s"]),
                 escape(str(item.get("named") or "–")),
@@ -170,15 +124,24 @@ def _episodes(episodes: Sequence[Json]) -> str:
                 str(item["asked"]),
                 str(item.get("called", "–")),
                 str(item["actions"]),
+                _money(item.get("money_acts")),
+                _money(item.get("money_incident")),
+                str(item["tokens"]),
+                str(item["false_incidents"]),
                 escape(harm),
                 f"{good:.3%}",
             )
         )
-    return "<h2>Every episode</h2>" + table(head, rows)
+    shown = " open" if len(rows) <= OPEN else ""
+    return f"<details{shown}><summary>Every episode</summary>{table(head, rows)}</details>"
 
 
 def _seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f} s"
+
+
+def _money(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _yes(value: bool | None) -> str:

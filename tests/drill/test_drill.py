@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
-from simulator.drill import listing, mean, run_drill, share, summary
+from simulator.drill import listing, run_drill
 from simulator.episode import demo_fleet
+from simulator.summary import calm, good_share, mean, rate, share, summary
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def test_a_drill_is_the_same_however_many_processes_play_it() -> None:
     assert alone == together
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert all(set(episode) >= KEYS for episode in alone["episodes"])
-    assert alone["summary"]["healed"]["do_nothing"] == 0
+    assert alone["beside"]["do_nothing"]["summary"]["healed"]["mean"] == 0
 
 
 def test_the_suites_are_known() -> None:
@@ -78,7 +79,38 @@ def test_questions_that_do_not_arise_are_left_out_of_the_summary() -> None:
     zeros = dict.fromkeys(
         ("asked", "false_incidents", "unsafe", "collateral", "duplicates", "false_acted", "actions"), 0
     )
-    found = summary([{**quiet, **zeros, "requests": 10, "good_requests": 9}], {})
+    found = summary([{**quiet, **zeros, "seed": 0, "requests": 10, "good_requests": 9}])
     assert "healed" not in found
     assert found["false_acted"] == 0
-    assert found["good_request_share"] == 0.9
+    assert found["good_request_share"] == {"mean": 0.9}
+
+
+def test_good_requests_have_an_interval_over_seeds() -> None:
+    runs = [{"seed": seed, "requests": 10, "good_requests": good} for seed, good in ((0, 9), (0, 10), (1, 8), (1, 9))]
+    assert good_share(runs) == {"mean": 0.9, "low": 0.264690, "high": 1.0}  # 0.95 and 0.85: 12.706 x 0.05 either way
+    assert good_share([{"seed": 0, "requests": 0, "good_requests": 0}]) is None
+
+
+@pytest.mark.parametrize(
+    ("false", "years", "fine"),
+    [(0, 0.01, True), (1, 0.9, False), (1, 1.0, True), (4, 101.0, True), (102, 101.0, False)],
+)
+def test_health_is_calm_within_one_false_incident_a_service_year(false: int, years: float, fine: bool) -> None:
+    episodes = [
+        quiet_run(false_incidents=false, service_years=years),
+        {**quiet_run(false_incidents=9), "detected": True},
+    ]
+    found = summary(episodes)  # what a fault brings beside is another measure
+    assert found["healthy_false_incidents"] == false
+    assert found["false_per_service_day"]["mean"] == pytest.approx(false / years / 365.25, abs=1e-6)
+    assert calm(found) is fine
+
+
+def quiet_run(**more: Any) -> dict[str, Any]:
+    none: dict[str, Any] = dict.fromkeys(("detected", "top1", "top3", "healed", "detect_s", "heal_s"))
+    zeros = dict.fromkeys(("asked", "unsafe", "collateral", "duplicates", "false_acted", "actions"), 0)
+    return {**none, **zeros, "seed": 0, "requests": 10, "good_requests": 9, "service_years": 1.0, **more}
+
+
+def test_rates_of_rare_events_have_the_exact_interval() -> None:
+    assert rate(4, 100.0) == {"mean": 0.04, "low": 0.010899, "high": 0.102416}  # Garwood's table: 1.0899, 10.2416
