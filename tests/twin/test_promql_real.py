@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import requests
+import yaml
 
 from config.servers import MetricsSettings
 from simulator.episode import demo_fleet
@@ -18,8 +20,10 @@ from tests.twin.conftest import Pair
 from tests.twin.queries import ROWS, START, STEP, Maker
 from tools.catalogue import SIGNALS
 from tools.live.prometheus import PrometheusMetrics
+from tools.marks import SPECS
 
 pytestmark = [pytest.mark.real, pytest.mark.enable_socket]
+ROOT = Path(__file__).parents[2]
 GENERATED = 400
 RELATIVE, ABSOLUTE = 1e-9, 1e-10  # the absolute one for sums of which almost nothing is left
 END = START + ROWS * STEP
@@ -121,18 +125,23 @@ def test_generated_queries_are_answered_alike(pair: Pair, session: requests.Sess
     assert went["same"] >= 1.2 * GENERATED, went
 
 
+def alerts() -> list[str]:
+    groups = yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
+
+
 def test_every_shipped_query_is_answered_alike(pair: Pair, session: requests.Session) -> None:
     settings = MetricsSettings.model_validate({"url": pair.url})
     reader = PrometheusMetrics(settings, demo_fleet())
+    specs = {reader.query(spec): spec.name for spec in (*SIGNALS, *SPECS)}
+    reader.close()
     newest = pair.world.newest
     wrong: list[str] = []
-    filled = 0
-    for spec in SIGNALS:
-        text = reader.query(spec)
+    filled: set[str] = set()
+    for text in (*specs, *alerts()):
         for at in (newest, newest - 3_601_000, (newest - 5_400_000, newest, 60_000)):
             how, found = compared(session, pair.url, pair.world, text, at)
             wrong += found
-            filled += how == "same"
-    reader.close()
+            filled |= {text} if how == "same" else set()
     assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:40])
-    assert filled >= len(SIGNALS)
+    assert {name for text, name in specs.items() if text not in filled} == set()
