@@ -18,7 +18,7 @@ class Mark(NamedTuple):
     """A finding: it is seen where the signal lies on that side of the limit.
 
     ``sticky``: it stays on show for long. ``served``: it is of what a replica answers, and says nothing of one that is
-    not ready.
+    not ready. ``counted``: tells the same by what came in the last minutes, where it is exposed.
     """
 
     finding: str
@@ -27,6 +27,7 @@ class Mark(NamedTuple):
     limit: float
     sticky: bool = False
     served: bool = False
+    counted: SignalSpec | None = None
 
     def seen(self, value: float) -> bool:
         """Return whether a reading shows the mark; NaN is NO DATA."""
@@ -94,8 +95,10 @@ _MIG = Metric("kube_node_status_allocatable", (("resource", "nvidia_com_mig_1g_1
 _XID_BENEATH = _spec("mark_xid_beneath", "replica", Gauge(Metric("DCGM_FI_DEV_XID_ERRORS"), "max"), "XID of its GPU")
 
 
-def _xid(code: int) -> Mark:
-    return Mark(f"xid_{code}", _XID, "equals", float(code), sticky=True)
+def _xid(code: int, spec: SignalSpec = _XID) -> Mark:
+    metric = Metric("DCGM_EXP_XID_ERRORS_COUNT", (("xid", str(code)),))
+    counted = _spec(f"xid_{code}_count", spec.scope, Gauge(metric, "max"), f"XID {code} in five minutes")
+    return Mark(f"xid_{code}", spec, "equals", float(code), sticky=True, counted=counted)
 
 
 def _withheld(finding: str, guardrail: str, about: str) -> Mark:
@@ -212,7 +215,7 @@ MARKS: tuple[Mark, ...] = (
     ),
     # -- GPUs (dcgm-exporter) ---------------------------------------------------------------------------------------
     *(_xid(code) for code in (13, 31, 48, 95)),
-    Mark("xid_94", _XID_BENEATH, "equals", 94.0, sticky=True),
+    _xid(94, _XID_BENEATH),
     Mark("power_capped", _gauge("power_capped", "gpu", _CAPPED, "power caps in five minutes"), "above", 0.0),
     Mark(
         "nvlink_errors",
@@ -329,4 +332,6 @@ MARKS: tuple[Mark, ...] = (
         0.1,
     ),
 )
-SPECS: tuple[SignalSpec, ...] = tuple({mark.spec.name: mark.spec for mark in MARKS}.values())
+SPECS: tuple[SignalSpec, ...] = tuple(
+    {spec.name: spec for mark in MARKS for spec in (mark.spec, mark.counted) if spec is not None}.values()
+)

@@ -93,7 +93,10 @@ class _Compiler:
     def _leaf(self, leaf: Gauge | Rate) -> str:
         series = self._series(leaf.metric)
         if isinstance(leaf, Rate):
-            return f"sum by ({self._by()}) (rate({series}[{self._window(leaf)}s]))"
+            rate = f"rate({series}[{self._window(leaf)}s])"
+            if leaf.metric.name.startswith("DCGM_"):
+                rate = f"({rate} < {DCGM_BLANK})"  # one that goes blank rises by 2**63: over half a day, still more
+            return f"sum by ({self._by()}) ({rate})"
         if leaf.metric.name.startswith("DCGM_"):
             series = f"{series} < {DCGM_BLANK}"
         if self.fresh:

@@ -13,6 +13,8 @@ from tools.errors import ToolError
 from tools.marks import MARKS, SPECS, Mark
 
 BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # of an instant, where an old mark was seen already
+JUST = timedelta(minutes=1)  # before the first sign, from which on what is counted may be its cause
+FIRST = timedelta(minutes=2)  # of a replica's life, in which it shows what was there before it
 AFTER = timedelta(minutes=10), timedelta(minutes=25)  # of a change: it has rolled out, and shows what it brings
 
 
@@ -37,6 +39,47 @@ def shown(incident: Incident, scene: Scene) -> dict[Mark, dict[str, float]]:
 def is_old(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:
     """Whether a mark stood there before an instant: exporters show the last of its kind until the next."""
     return _mostly(mark, entity, (since - BEFORE[0], since - BEFORE[1]), scene) is True
+
+
+def stale(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool:
+    """Whether what is seen was over before an incident began: exporters show the last of its kind until the next.
+
+    Where the same is counted over the last minutes, the count says; else whether it stood there before, or was there
+    when the replica started.
+    """
+    if not mark.sticky:
+        return False
+    counted = _counted(mark, entity, since, scene)
+    if counted is not None:
+        return not counted
+    return is_old(mark, entity, since, scene) or _inherited(mark, entity, scene)
+
+
+def _counted(mark: Mark, entity: str, since: datetime, scene: Scene) -> bool | None:
+    """Whether it came again since shortly before an instant; None where nobody counts it."""
+    if mark.counted is None:
+        return None
+    try:
+        frames = scene.senses.metrics.history(mark.counted, since - JUST, scene.now, 60)
+    except ToolError:
+        return None
+    values = [
+        float(value)
+        for frame in frames
+        for key, value in zip(frame.keys, frame.values, strict=True)
+        if (key.signal, key.entity) == (mark.counted.name, entity)
+    ]
+    known = [value for value in values if np.isfinite(value)]
+    return max(known) > 0 if known else None
+
+
+def _inherited(mark: Mark, entity: str, scene: Scene) -> bool:
+    """Whether a replica has had it from its start: its GPU shows what somebody else met with."""
+    if mark.counted is None:  # of its own process, not of a machine
+        return False
+    replicas = scene.observation.topology.replicas
+    started = next((each.started_at for each in replicas if f"replica/{each.service}/{each.name}" == entity), None)
+    return started is not None and _mostly(mark, entity, (started, started + FIRST), scene) is True
 
 
 def came_with(change: Change, incident: Incident, scene: Scene) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
 from agent.analysts.evidence import Notes, onset
-from agent.analysts.marked import is_old, shown
+from agent.analysts.marked import is_old, shown, stale
 from agent.case import Evidence, Incident
 from agent.observe import Scene
 from tools.errors import ToolError
@@ -26,7 +26,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     since = onset(incident)
     released = _released(incident.service, scene, since)
     for mark, readings in seen.items():
-        fresh = {e: v for e, v in readings.items() if not (mark.sticky and is_old(mark, e, since, scene))}
+        fresh = {e: v for e, v in readings.items() if not stale(mark, e, since, scene)}
         if where := _shared(fresh, incident.service, scene):
             weight, more = _weighed(mark, f"replica/{incident.service}/", released, scene)
             notes.add(mark.finding, f"service/{incident.service}", weight, f"{mark.spec.about}: {where}{more}")

@@ -88,7 +88,7 @@ class Body:
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
         self.hardware = Hardware(fleet, self.pods, self.store, shares=bool(whole.batches))
-        self.marking = Marking(self.store)
+        self.marking = Marking(self.store, self.hardware)
         self.store.seal()
         self.weather = Weather(fleet, self.streams, self.pods.rows, len(self.pods.owner))
         self.coupling = Coupling(fleet)

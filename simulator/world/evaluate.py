@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.world.store import Axis, Family, Floats, Store
+from tools.promql import DCGM_BLANK
 from tools.signal import Gauge, Join, Metric, Quantile, Rate, Ratio, Scope, SeriesKey, SignalSpec
 
 Ints = NDArray[np.intp]
@@ -22,7 +23,7 @@ _ENTITY: dict[Scope, tuple[tuple[str, ...], str]] = {
     "service": (("service",), "service/{}"),
     "replica": (("service", "pod"), "replica/{}/{}"),
     "node": (("node",), "node/{}"),
-    "gpu": (("hostname", "gpu"), "gpu/{}/{}"),
+    "gpu": (("hostname", "gpu"), "gpu/{}/{}"),  # older nodes say Hostname
     "vendor": (("service", "vendor"), "vendor/{}/{}"),
 }
 _Groups = dict[str, list[int]]
@@ -80,9 +81,10 @@ class _Compiler:
         groups: _Groups = {}
         for family in self.store.families.get(metric.name, ()):
             for row, labels in self._rows(family):
-                if not all(name in labels for name in names):
+                found = [labels.get(name) or labels.get(name.capitalize()) for name in names]
+                if not all(found):
                     continue
-                entity = pattern.format(*(labels[name] for name in names))
+                entity = pattern.format(*found)
                 for column, variant in zip(family.columns(row), family.variants, strict=True):
                     if self._matches(metric, {**labels, **dict(variant)} if variant else labels):
                         groups.setdefault(entity, []).append(column)
@@ -220,13 +222,14 @@ class _Totals:
         row = program.store.ring[place]
         for seconds, source in program.sources.items():
             x = row[source.columns] if seconds == 0 else rates(program.store, source.columns, at, seconds)
-            present = ~np.isnan(x)
+            present = x < DCGM_BLANK  # neither missing nor dcgm's "no value"
             if present.all():  # as ever, but at the start of series
                 counts, sums = source.sizes, np.add.reduceat(x, source.starts)
             else:
                 counts = np.add.reduceat(present, source.starts, dtype=np.float64)
                 sums = np.add.reduceat(np.where(present, x, 0.0), source.starts)
                 sums[counts == 0] = np.nan
+                x = np.where(present, x, np.nan)
             self._sums[seconds] = (sums, counts)
             self._raw[seconds] = x
         lefts, rights, starts = program.products

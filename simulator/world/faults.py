@@ -233,7 +233,7 @@ class Stage:
         self._name(pod)
         cue.gpu = pod.gpu
         body.pods.lost[pod.gpu] = True
-        body.hardware.xid[pod.gpu] = cue.values.get("xid", 79.0)
+        body.hardware.report([pod.gpu], round(cue.values.get("xid", 79.0)))
         body.crash(pod)
 
     def _hang(self, cue: Cue) -> None:

@@ -1,6 +1,6 @@
 """GPUs, nodes and money, as dcgm-exporter, kube-state-metrics and OpenCost tell them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ CLOCK = 1980.0  # MHz at full speed
 FULL = 95.0  # per cent of its time in which a GPU computes that batch work shares
 HOT = 0.95  # below this share of full speed the hardware reports thermal slow-downs
 EVENTS, MOST_EVENTS = 0.3, 45  # a second, while a GPU is hot; in the window
+NO_READING = float(0x7FFFFFFFFFFFFFF0)  # DCGM_INT64_BLANK; not found, not supported and not permitted are 1 to 3 more
+WINDOW = 300.0  # seconds that dcgm-exporter counts XIDs over
+XIDS = (13, 31, 48, 79, 94, 95)
+READ = tuple(f"DCGM_FI_DEV_{name}" for name in ("GPU_TEMP", "SM_CLOCK", "POWER_USAGE", "GPU_UTIL"))  # by the driver
 _PRESSURE = (("condition", "DiskPressure"), ("status", "true"))
 Bools = NDArray[np.bool_]
 Labels = dict[Axis, dict[int, dict[str, str]]]
@@ -31,7 +35,11 @@ class Hardware:
         self.pods = pods
         count = len(pods.owner)
         self.clock = np.ones(count)  # share of full speed that heat leaves
-        self.xid = np.zeros(count)
+        self.xid = np.zeros(count)  # the last one, until the driver is loaded again
+        self.dated = np.arange(count) // GPUS_PER_NODE % 3 == 2  # exporters that say Hostname, and show blank values
+        self._codes: list[tuple[float, int, int]] = []  # when (seconds of uptime), on which GPU, which
+        self._up = 0.0
+        self.busy = np.zeros(count)  # per cent that the device really computes
         self.price = 1.0  # times the usual
         self.flicker = np.zeros(count)  # harmless slow-downs that noise brings
         self.events = np.zeros(count)
@@ -44,6 +52,7 @@ class Hardware:
         self._by_container = shares
         if shares:
             store.add(OWN, "gpu")
+        store.add("DCGM_EXP_XID_ERRORS_COUNT", "gpu", tuple((("xid", str(code)),) for code in XIDS))
         store.add("DCGM_EXP_CLOCK_EVENTS_COUNT", "gpu", tuple((("clock_event", e),) for e in events))
         for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"):
             store.add(name, "service")
@@ -61,8 +70,24 @@ class Hardware:
         """Count a container restart."""
         self._views["kube_pod_container_status_restarts_total"][row, 0] += 1
 
+    def report(self, gpus: Collection[int], code: int) -> None:
+        """Show an XID: the gauge keeps it whatever becomes of its cause, the count loses it after ``WINDOW``."""
+        for gpu in gpus:
+            self.xid[gpu] = code
+            self._codes.append((self._up, gpu, code))
+
+    def reset(self, gpu: int) -> None:
+        """Load the driver of a GPU anew: its last XID is forgotten."""
+        self.xid[gpu] = 0.0
+        self._codes = [each for each in self._codes if each[1] != gpu]
+
+    def silence(self, gpus: Collection[int]) -> None:
+        """Let the driver of these GPUs answer nothing in this tick; called after ``tick``."""
+        self._unread(list(gpus))
+
     def tick(self, rows: Rows, util: Floats, noise: Floats, seconds: float) -> None:
         """Write every gauge as of ``seconds`` later. ``util`` per row 0..1, ``noise`` standard normal (G, 2)."""
+        self._up += seconds
         self._count(seconds)
         self._gpus(rows, util, noise)
         self._cluster()
@@ -82,16 +107,32 @@ class Hardware:
         if self._by_container:
             busy = self._shared(busy, noise, lost)
         hot = self.clock < HOT
-        views["DCGM_FI_DEV_GPU_UTIL"][:, 0] = np.where(lost, 0.0, np.round(busy))
+        views["DCGM_FI_DEV_GPU_UTIL"][:, 0] = np.round(busy)
+        self.busy = np.where(lost, 0.0, np.round(busy))
         temp = 36 + 0.36 * busy + noise[:, 1] + np.where(hot, 30 + 20 * (1 - self.clock), 0)
-        views["DCGM_FI_DEV_GPU_TEMP"][:, 0] = np.where(lost, np.nan, np.round(np.minimum(temp, 95)))
+        views["DCGM_FI_DEV_GPU_TEMP"][:, 0] = np.round(np.minimum(temp, 95))
         clock = CLOCK * self.clock * np.where(busy > 0, 1.0, 0.6)
-        views["DCGM_FI_DEV_SM_CLOCK"][:, 0] = np.where(lost, np.nan, np.round(clock / 15) * 15)
-        views["DCGM_FI_DEV_POWER_USAGE"][:, 0] = np.where(lost, np.nan, 70 + 5.6 * busy * self.clock)
+        views["DCGM_FI_DEV_SM_CLOCK"][:, 0] = np.round(clock / 15) * 15
+        views["DCGM_FI_DEV_POWER_USAGE"][:, 0] = 70 + 5.6 * busy * self.clock
         views["DCGM_FI_DEV_XID_ERRORS"][:, 0] = self.xid
+        self._unread(np.flatnonzero(lost))
+        self._count_xids()
         events = views["DCGM_EXP_CLOCK_EVENTS_COUNT"]
         events[:] = 0.0
         events[:, 2] = np.round(self.events) + self.flicker
+
+    def _unread(self, gpus: Sequence[int] | NDArray[np.intp]) -> None:
+        """Take readings of GPUs away: older exporters pass dcgm's blank value on, newer ones leave the series out."""
+        for name in READ:
+            self._views[name][gpus, 0] = np.where(self.dated[gpus], NO_READING, np.nan)
+
+    def _count_xids(self) -> None:
+        """Write the XIDs of the last minutes."""
+        counts = self._views["DCGM_EXP_XID_ERRORS_COUNT"]
+        counts[:] = 0.0
+        self._codes = [each for each in self._codes if self._up - each[0] < WINDOW]
+        for _, gpu, code in self._codes:
+            counts[gpu, [each == code for each in XIDS]] += 1
 
     def _shared(self, busy: Floats, noise: Floats, lost: Bools) -> Floats:
         """Tell what each replica uses itself, and return what the device does."""
@@ -132,7 +173,8 @@ class Hardware:
         gpus: dict[int, dict[str, str]] = {}
         names = [machine.name for machine in self.pods.machines]
         for i in range(len(self.pods.owner)):
-            gpus[i] = {"hostname": names[i // GPUS_PER_NODE], "gpu": str(i % GPUS_PER_NODE)}
+            host = "Hostname" if self.dated[i] else "hostname"
+            gpus[i] = {host: names[i // GPUS_PER_NODE], "gpu": str(i % GPUS_PER_NODE)}
         for pod in self.pods.pods.values():
             service = services[pod.service]
             mine = {"service": pod.service, "pod": pod.name, "namespace": service.namespace}

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from config.fleet import ServiceKind
 from simulator.world.ails import Ail
+from simulator.world.hardware import Hardware
 from simulator.world.pods import Pods
 from simulator.world.store import Axis, Store, Variant
 from tools.marks import MARKS, Mark
@@ -46,7 +45,8 @@ def leaves(mark: Mark) -> list[tuple[Metric, bool]]:
 class Marking:
     """Declares and writes the marks' series."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, hardware: Hardware) -> None:
+        self._hardware = hardware
         self._views = store.views
         self._families = store.families
         self._own: dict[str, bool] = {}  # metric that nobody else writes -> counter
@@ -77,6 +77,12 @@ class Marking:
 
     def _show(self, ail: Ail, mark: Mark, value: float, pods: Pods, services: dict[str, int], seconds: float) -> None:
         metric, counter = leaves(mark)[0]
+        if metric.name == "DCGM_FI_DEV_XID_ERRORS":  # only work meets with errors; what was met with stays on show
+            self._hardware.report([gpu for gpu in ail.gpus(pods) if pods.owner[gpu] is not None], round(value))
+            return
+        if mark.side == "absent":
+            self._hardware.silence(ail.gpus(pods))
+            return
         family = self._families[metric.name][0]
         place = _variant(family.variants, metric.where)
         view, rest = self._views[metric.name], REST.get(metric.name, 0.0) * (metric.name in self._own)
@@ -84,7 +90,7 @@ class Marking:
             if counter:
                 view[row, place] += (value - rest) * seconds
             else:
-                view[row, place] = np.nan if mark.side == "absent" else value
+                view[row, place] = value
 
 
 def _variant(variants: tuple[Variant, ...], where: Variant) -> int:

@@ -35,7 +35,7 @@ def _withdraw(cue: Cue, body: Body) -> None:
 def _replace(gpu: int, body: Body) -> None:
     """Put a new GPU in; a replica that still sits there starts anew."""
     body.pods.lost[gpu] = False
-    body.hardware.xid[gpu] = 0.0
+    body.hardware.reset(gpu)
     pod = body.pods.owner[gpu]
     if pod is not None and pod.crashing:
         body.pods.remove(pod, graceful=False)
@@ -58,5 +58,7 @@ class Tickets:
             since = self._since.setdefault(machine.name, now)
             if (now - since).total_seconds() >= self._seconds:
                 machine.schedulable = machine.ready = True
+                for gpu in self._body.pods.gpus_of(machine):
+                    self._body.hardware.reset(gpu)
                 back.append(machine.name)
         return back

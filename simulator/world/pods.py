@@ -117,6 +117,11 @@ class Pods:
         """Return a node by name."""
         return next((m for m in self.machines if m.name == name), None)
 
+    def gpus_of(self, machine: Machine) -> range:
+        """Return the GPUs of a node."""
+        index = self.machines.index(machine)
+        return range(index * GPUS_PER_NODE, (index + 1) * GPUS_PER_NODE)
+
     def free(self, index: int) -> list[int]:
         """Return the GPUs of a node that nobody holds and that still exist."""
         gpus = range(index * GPUS_PER_NODE, (index + 1) * GPUS_PER_NODE)

@@ -113,7 +113,7 @@ class World:
     def utilisation(self) -> float:
         """Return the mean utilisation of the GPUs that replicas hold, 0..100; NaN where there are none."""
         held = [gpu for gpu, pod in enumerate(self._body.pods.owner) if pod is not None]
-        return float(self._body.store.views["DCGM_FI_DEV_GPU_UTIL"][held, 0].mean()) if held else float("nan")
+        return float(self._body.hardware.busy[held].mean()) if held else float("nan")
 
     def utilisation_by_users(self) -> float:
         """Return what of that the replicas compute themselves: all of it, where no batch work shares."""

@@ -126,3 +126,41 @@ def test_what_stood_before_a_release_explains_less_of_what_came_after_it(
     (evidence,) = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
     assert (evidence.finding, evidence.entity, evidence.weight) == ("long_prompts", handmade.TALK, weight)
     assert ("before the last release" in evidence.text) is (weight == marks.STOOD)
+
+
+class Sticky(handmade.Metrics):
+    """Every replica's GPU shows XID 94, as long as anybody knows; ``counts``: how often it came in five minutes."""
+
+    def __init__(self, since: datetime, counts: float) -> None:
+        super().__init__()
+        self.since, self.counts = since, counts
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        keys = tuple(SeriesKey("mark_xid_beneath", f"replica/talk/{name}") for name in NAMES)
+        return Frame(at, keys, np.array([0.0, 94.0, 0.0]))
+
+    def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+        keys = tuple(SeriesKey(spec.name, f"replica/talk/{name}") for name in NAMES)
+        value = self.counts if spec.name == "xid_94_count" else 94.0 if start >= self.since else 0.0
+        return (Frame(end, keys, np.full(3, value)),)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "counts", "fresh"),
+    [
+        (600, 0.0, False),  # it is counted, and has not come again
+        (600, 1.0, True),  # the same code again
+        (5, 0.0, False),  # it came minutes before the first sign; by itself the gauge could not tell
+        (600, np.nan, False),  # nobody counts: it stood there long before
+        (5, np.nan, True),  # ... and where it did not
+        (10.0, np.nan, False),  # the replica has had it from its start: it is somebody else's
+    ],
+    ids=["stuck", "again", "just before", "old, uncounted", "new, uncounted", "inherited"],
+)
+def test_the_last_xid_is_not_taken_for_one_of_now(minutes: float, counts: float, *, fresh: bool) -> None:
+    replicas = tuple(handmade.REPLICA.model_copy(update={"name": name}) for name in NAMES)
+    scene = handmade.scene(handmade.seen(0, {}, where=handmade.topology().model_copy(update={"replicas": replicas})))
+    metrics = Sticky(handmade.START - timedelta(minutes=minutes), counts)
+    scene = replace(scene, senses=replace(scene.senses, metrics=metrics))
+    found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+    assert [each.finding for each in found] == ["xid_94"] * fresh
