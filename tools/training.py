@@ -235,7 +235,8 @@ def _standard(rows: Floats) -> tuple[Floats, Floats]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread inside: the same numbers on every machine, and no other's core."""
     import torch
 
     before = torch.get_num_threads()
@@ -261,7 +262,7 @@ def _descend(
         rng.standard_normal(hidden) / np.sqrt(hidden),
     ]
     started = time.monotonic()
-    with _one_thread():
+    with one_thread():
         weights = [torch.tensor(array, dtype=torch.float32, requires_grad=True) for array in (*first, np.zeros(()))]
         x, y = (torch.tensor(array, dtype=torch.float32) for array in (rows, labels))
         descent = torch.optim.Adam(weights, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.vectors import vectors
+
 Table = NDArray[np.float64]
 
 NULLS = 0.05  # more of the rows without a value
@@ -42,6 +44,7 @@ class Columns:
 
     def __init__(self, names: tuple[str, ...], table: Table) -> None:
         self.names, self.rows = names, len(table)
+        self.elements = frozenset(place for places in vectors(names).values() for place in places)
         self.sorted = np.sort(table, axis=0)  # NaN goes to the end
         self.known = np.isfinite(table).sum(axis=0)
         self.nulls = np.isnan(table).mean(axis=0) if len(table) else np.zeros(len(names))
@@ -92,22 +95,29 @@ def spoils(before: Columns, now: Columns) -> Iterator[Spoil]:
         gone = float(now.nulls[place] - before.nulls[place])
         if gone > NULLS:
             yield Spoil("nulls_up", name, gone, f"{name} is missing in {gone:.0%} more of the rows")
-        if known[place]:
+        if known[place] and place in now.elements:  # of vectors: one element means nothing by itself
+            yield from () if alike[place] else _stuck(name, place, before, now)
+        elif known[place]:
             yield from _unknown(name, place, before, now)
             yield from () if alike[place] else _moved(name, place, before, now)
-    yield from _swapped(before, now, [int(place) for place in np.flatnonzero(~alike & known)])
+    moved = [int(place) for place in np.flatnonzero(~alike & known) if int(place) not in now.elements]
+    yield from _swapped(before, now, moved)
 
 
 def _moved(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
     """Yield what a column that is not as it was may be: stuck, or in another unit."""
-    value = float(now.quartiles[1, place])
-    share = now.share(place, value)
-    if share > STUCK and before.share(place, value) < STUCK / 2:
-        yield Spoil("feature_stuck", name, share, f"{name} stands at {value:g} in {share:.0%} of the rows")
+    yield from _stuck(name, place, before, now)
     for factor in FACTORS:
         for times in (factor, 1 / factor):
             if _undone(before, now, place, times):
                 yield Spoil("unit_changed", name, 1.0, f"{name} is {times:g} times what it was", times)
+
+
+def _stuck(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:
+    value = float(now.quartiles[1, place])
+    share = now.share(place, value)
+    if share > STUCK and before.share(place, value) < STUCK / 2:
+        yield Spoil("feature_stuck", name, share, f"{name} stands at {value:g} in {share:.0%} of the rows")
 
 
 def _unknown(name: str, place: int, before: Columns, now: Columns) -> Iterator[Spoil]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.analysts.changes import OURS, unproven
+from agent.analysts.clouds import clouds, plain
 from agent.analysts.columns import ALL, LOST, Columns, month_first, spoils
 from agent.analysts.evidence import Notes
 from agent.analysts.shapes import BESIDE, SETTLED, joint, stepped
@@ -19,6 +20,7 @@ from tools.change import Change
 from tools.errors import Absent, ToolError
 from tools.records import InferenceWindow
 from tools.tables import Numbers
+from tools.vectors import vectors
 
 LATELY = timedelta(minutes=10)  # rows that say what is shown to the model now
 RECENT = timedelta(minutes=40)  # rows held beside the same computed anew
@@ -40,21 +42,26 @@ def spoiled(notes: Notes, entity: str, reference: InferenceWindow, rows: Inferen
         text = f"{lost:.0%} of the dates are lost, and in {either:.0%} of the others the day can be a month"
         if lost > LOST:
             notes.add("dates_swapped", entity, 2.5 if either > ALL else -1.5, text)
-    apart = joint(before, now)
-    notes.add(
-        "joint_moved", entity, 2.5 if apart > JOINT else -1.5, f"a correlation between features moved {apart:.2f}"
-    )
+    numbers = plain(rows.names)
+    apart = joint(before[:, numbers], now[:, numbers])
+    others = [cloud for cloud in clouds(rows.names, before, now) if cloud.exchanged]
+    text = "; ".join([f"a correlation between features moved {apart:.2f}", *(cloud.words for cloud in others)])
+    notes.add("joint_moved", entity, 2.5 if apart > JOINT or others else -1.5, text)
 
 
 def moved(notes: Notes, scene: Scene, entity: str, pair: Pair) -> None:
     """Say which feature moved most, whether features are served as training computes them, and what brought it."""
     reference, rows = pair
-    distances = [distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))]
-    worst = int(np.argmax(distances))
-    far = distances[worst] > MOVED
+    distances = np.array([distance(reference.features[:, i], rows.features[:, i]) for i in range(len(rows.names))])
+    numbers = plain(rows.names)
+    worst = max(numbers, key=distances.__getitem__, default=int(np.argmax(distances)))
+    far = bool(numbers) and distances[worst] > MOVED
     text = f"feature {rows.names[worst]} moved most: KS distance {distances[worst]:.2f}, moved from {MOVED}"
     if far:
         text += _since(reference.features[:, worst], rows.features[:, worst], rows.at)
+    elif elsewhere := [cloud for cloud in clouds(rows.names, reference.features, rows.features) if cloud.moved]:
+        far, text = True, "; ".join(cloud.words for cloud in elsewhere)
+        worst = max(vectors(rows.names)[elsewhere[0].column], key=distances.__getitem__)
     notes.add("inputs_moved", entity, 2.5 if far else -1.5, text)
     found = _skewed(notes, scene, entity)
     if found.differs if found else far:

@@ -22,8 +22,12 @@ Models = tuple[TabularModel, ...]
 
 
 def usual(scorer: Scorer) -> bool:
-    """Whether nothing is wrong with its rows, and one version answers all of them, reading codes as they come."""
-    if scorer.drift != PLAIN or list(scorer.weights.values()) != [100]:
+    """Whether it reads tables that nothing is wrong with, and one version answers all, reading codes as they come."""
+    if (
+        not isinstance(scorer.problem, TabularProblem)
+        or scorer.drift != PLAIN
+        or list(scorer.weights.values()) != [100]
+    ):
         return False
     return not len(scorer.models[next(iter(scorer.weights))].codes)
 
@@ -43,6 +47,10 @@ class _Worlds:
     gain: Floats  # (k, 1), as ``bias`` and ``noise``
     bias: Floats
     noise: Floats
+
+
+def _tables(scorers: Sequence[Scorer]) -> Problems:
+    return tuple(each.problem for each in scorers if isinstance(each.problem, TabularProblem))
 
 
 def _worlds(problems: Problems) -> _Worlds:
@@ -76,7 +84,7 @@ class Abreast:
         """Draw a tick's rows for each, let its champion answer them, and log both."""
         if not scorers:
             return
-        problems = tuple(scorer.problem for scorer in scorers)
+        problems = _tables(scorers)
         if problems != self._problems:
             self._problems, self._worlds = problems, _worlds(problems)
         features, truth = self._drawn(scorers, len(times), hour)

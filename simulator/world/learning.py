@@ -6,10 +6,12 @@ Both belong to the service's name alone, so that every world of a process shares
 import zlib
 from functools import cache
 
-from simulator.world.scorer import Accepted, accepted
+from simulator.world.profile import reads_texts
+from simulator.world.scorer import Accepted, Problem, accepted
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
-from simulator.world.tabular import TabularProblem, problem
+from simulator.world.tabular import problem
+from simulator.world.texts import text_problem
 from tools.training import TabularModel, fit
 
 PAST = {"1": 1500, "2": 8000}  # rows that each version of the past was trained on
@@ -18,9 +20,10 @@ EVALUATED = 2000
 
 
 @cache
-def problem_of(service: str) -> TabularProblem:
+def problem_of(service: str) -> Problem:
     """Return the problem that a service solves."""
-    return problem(zlib.crc32(service.encode()) % 1000)
+    seed = zlib.crc32(service.encode()) % 1000
+    return text_problem(seed) if reads_texts(service) else problem(seed)
 
 
 @cache

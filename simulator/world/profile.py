@@ -30,6 +30,7 @@ class Profile:
     coupling: float = 0.25
     price: float = 0.0  # money per call to a vendor, or per 1000 tokens
     load: float = 75.0  # seconds that image and weights take to load
+    texts: bool = False  # the rows that it scores are texts, not tables
 
     @property
     def kind(self) -> ServiceKind:
@@ -48,7 +49,7 @@ PROFILES: dict[str, Profile] = {
     "search": Profile(rate=2.2, replicas=2, prompt=900, output=90, price=0.002),
     "fraud": Profile(rate=170, replicas=3, load=65),
     "credit": Profile(rate=90, replicas=2, load=65),
-    "recommend": Profile(rate=180, replicas=3, load=65),
+    "recommend": Profile(rate=180, replicas=3, load=65, texts=True),
     "translate": Profile(rate=8.0, base=0.32, price=0.002),
     "moderate": Profile(rate=12.0, base=0.22, price=0.001),
 }
@@ -67,9 +68,19 @@ ZONES = ("a", "b")
 
 def profile_of(service: Service) -> Profile:
     """Return the profile of a service; ``chat-2`` is a second ``chat``."""
-    stem, _, number = service.name.rpartition("-")
-    found = PROFILES.get(service.name) or (PROFILES.get(stem) if number.isdigit() else None)
+    found = _named(service.name)
     return found if found is not None and found.kind is service.kind else DEFAULTS[service.kind]
+
+
+def reads_texts(service: str) -> bool:
+    """Whether the rows that a service of that name scores are texts."""
+    found = _named(service)
+    return found is not None and found.texts
+
+
+def _named(service: str) -> Profile | None:
+    stem, _, number = service.rpartition("-")
+    return PROFILES.get(service) or (PROFILES.get(stem) if number.isdigit() else None)
 
 
 def replicas_of(service: Service) -> int:

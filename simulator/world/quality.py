@@ -32,7 +32,7 @@ CAPACITY = ROWS_PER_TICK * 2880 * 3 // 2  # a day and a half at ticks of 30 s
 
 
 class Quality:
-    """All tabular models of the world."""
+    """All models of the world that score rows."""
 
     def __init__(self, fleet: Fleet, streams: Streams, clock: Clock, changes: Changes) -> None:
         self._streams = streams
@@ -93,6 +93,8 @@ class Quality:
         """Set how far the world is from what the models learnt: one field of ``Drift``, or ``dates`` or ``units``."""
         scorer = self._scorers[service]
         name = {"dates": "date_flip", "units": "unit_change"}.get(what, what)
+        if name in scorer.problem.lacks:
+            raise ValueError(f"{service} reads texts: no {what} of its rows can be otherwise")
         plain = isinstance(getattr(Drift(), name), bool)
         changed: dict[str, Any] = {name: amount > 0 if plain else amount}
         scorer.drift = replace(scorer.drift, **changed)
@@ -105,7 +107,7 @@ class Quality:
         state = (scorer.drift, tuple(scorer.weights.items()), self._streams.turned)
         if scorer.judged is None or scorer.judged[0] != state:
             scorer.judged = (state, {})
-        by_hour, hour = scorer.judged[1], self._clock.now().hour
+        by_hour, hour = scorer.judged[1], int(self._clock.now().timestamp() // 3600) % scorer.problem.period
         if hour not in by_hour:
             by_hour[hour] = self._right(scorer, hour)
         return by_hour[hour]

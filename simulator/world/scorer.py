@@ -1,4 +1,4 @@
-"""One tabular service: its task, its models by version, and its log."""
+"""One service that scores rows: its task, its models by version, and its log."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,16 +9,19 @@ from config.fleet import Service
 from simulator.world.rowlog import RowLog
 from simulator.world.store import Floats
 from simulator.world.tabular import Drift, TabularProblem
+from simulator.world.texts import TextProblem
 from tools.records import InferenceWindow, ModelVersion
 from tools.training import Scores, TabularModel, evaluate
+
+Problem = TabularProblem | TextProblem
 
 
 @dataclass
 class Scorer:
-    """One tabular service: its task, its models by version, and its log."""
+    """One service that scores rows: its task, its models by version, and its log."""
 
     service: Service
-    problem: TabularProblem
+    problem: Problem
     rng: np.random.Generator
     log: RowLog
     drift: Drift = field(default_factory=Drift)

@@ -7,6 +7,7 @@ world (rows or concept, curable by training anew), *corruptions* change only wha
 
 from dataclasses import dataclass, replace
 from math import cos, pi, sin
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,6 +90,8 @@ class TabularProblem:
     unrelated: Concept  # what a concept shift turns to
     chosen: NDArray[np.intp]  # numeric features that shifts and nulls fall on
     label_noise: float  # share of labels turned over
+    period: ClassVar[int] = 24  # hours after which the seasons begin again
+    lacks: ClassVar[frozenset[str]] = frozenset()  # of ``Drift``, what means nothing here
 
     def draw(
         self, rng: np.random.Generator, n: int, at_hours: ArrayLike, drift: Drift = Drift()
