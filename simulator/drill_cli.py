@@ -139,19 +139,14 @@ class Wanted:
 def _scenario(name: str, fleet: Any) -> Any:
     """Read a scenario, of the shipped ones or of a file; refuse one that hits nobody of the fleet."""
     from simulator.episode import demo_fleet
-    from simulator.scenario import scenario_named
+    from simulator.scenario import fit
 
     try:
-        scenario = scenario_named(name)
+        return fit(name, fleet or demo_fleet())
     except OSError as error:
         fail(f"{name}: {error.strerror}")
     except ValueError as error:
         fail(str(error))
-    there = {service.name for service in (fleet or demo_fleet()).services}
-    wanted = {*scenario.target, *(each for mutation in scenario.mutations for each in mutation.target)}
-    if unknown := sorted(wanted - there):
-        fail(f"{name}: {', '.join(unknown)}: no such service in the fleet; there are {', '.join(sorted(there))}")
-    return scenario
 
 
 def read_fleet(file: Path | None) -> Any:
