@@ -44,7 +44,7 @@ def costs(record: Record) -> dict[str, float | None]:
         return {"money_acts": None, "money_incident": None}
     money = FLOWS.index("money")
     ours, theirs = (float(track.flow[-1, money].sum()) for track in (record.acting, record.idle))
-    return {"money_acts": round(ours - theirs, 2), "money_incident": _beyond_usual(record)}
+    return {"money_acts": round(ours - theirs, 2) + 0.0, "money_incident": _beyond_usual(record)}
 
 
 def _beyond_usual(record: Record) -> float | None:
@@ -54,7 +54,7 @@ def _beyond_usual(record: Record) -> float | None:
         return None
     first, onset = before[0], before[-1]
     pace = (spent[onset] - spent[first]) / (since[onset] - since[first])
-    return round(float(spent[-1] - spent[onset] - pace * (since[-1] - since[onset])), 2)
+    return round(float(spent[-1] - spent[onset] - pace * (since[-1] - since[onset])), 2) + 0.0  # no nought below nought
 
 
 def _since(record: Record) -> Floats:

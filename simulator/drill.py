@@ -3,12 +3,11 @@
 import ctypes
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
-from multiprocessing import get_context
 from typing import Any
 
 from config.fleet import Fleet
@@ -16,6 +15,7 @@ from simulator.cluster import spread
 from simulator.kept import Kept
 from simulator.modifiers import MODIFIERS, modified
 from simulator.pairs import sampled, split
+from simulator.pool import pool
 from simulator.scenario import load_scenarios, scenario_named
 from simulator.summary import DAYS, summary
 
@@ -154,8 +154,8 @@ def _played(groups: Sequence[tuple[Task, ...]], jobs: int, engine: str) -> Itera
     elif jobs == 1:
         yield from (pair for group in groups for pair in zip(group, perform(group), strict=True))
     else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            waiting = {pool.submit(perform_all, group): group for group in groups}
+        with pool(jobs) as workers:
+            waiting = {workers.submit(perform_all, group): group for group in groups}
             for done in as_completed(waiting):
                 yield from zip(waiting[done], done.result(), strict=True)
 

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, partial
+from math import inf
 from pathlib import Path
 
 import numpy as np
 
-from agent.casebook import read_cases
 from config.fleet import Fleet
 from config.foresight import ForesightSettings
 from config.load import ConfigError, load_fleet, load_reasoner
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, Shown
+from simulator.ending import Ending
 from simulator.handed import handed
-from simulator.record import FLOWS, Effect, Record, Track, patients
-from simulator.score import HOLD
+from simulator.record import FLOWS, Effect, Record, Track
 from simulator.world.script import Scenario
 from simulator.world.store import Floats
 from simulator.world.world import START, World
@@ -25,11 +25,6 @@ from tools.catalogue import SIGNALS
 from tools.ports import Actuator
 
 TICK = 30.0  # simulated seconds
-PATIENCE = {"quality": timedelta(hours=5)}  # from the onset, where labels come late; else:
-SHORT_PATIENCE = timedelta(minutes=90)
-TELLING = timedelta(minutes=25)  # where the honest thing is to tell a person
-CLOSING = timedelta(minutes=30)  # for open cases to close, once all is well
-WEEK = timedelta(days=7)  # of a quiet run
 MODEL = "model_loop"
 NO_MODEL = f"{MODEL} needs a language model: set PRUNELLA_REASONER__URL and PRUNELLA_REASONER__MODEL"
 
@@ -214,7 +209,7 @@ def play(
     tracked = alone.begun() if hire is nobody else _tracked(fleet or demo_fleet(), scenario, seed)
     acting, door = tracked.world, Doorkeeper(tracked.world)
     guardian = hire(acting, door)
-    ending = _Ending(acting, scenario, guardian, length)
+    ending = Ending(acting, scenario, guardian, length)
     while not ending.reached():
         tracked.advance()
         guardian.tick()
@@ -228,10 +223,12 @@ def play(
         fleet=acting.body.fleet,  # whom people ask: of these are the columns of the tracks
         happened=happened,
         acting=tracked.track(len(tracked.rows)),
-        idle=(alone if door.effects else tracked).track(len(tracked.rows)),
+        # A guardian without effects leaves a world as it is, or has got at it by a way that is none: see for yourself.
+        idle=(alone if door.effects or tracked.ill else tracked).track(len(tracked.rows)),
         effects=tuple(door.effects),
         entries=guardian.journal.entries(),
         totals=_totals(acting, int(getattr(guardian, "tokens", 0))),
+        sick_nodes=_sick_nodes(scenario),
     )
 
 
@@ -250,60 +247,7 @@ def _totals(world: World, tokens: int) -> dict[str, float]:
     }
 
 
-def _patience(scenario: Scenario) -> timedelta:
-    """Return for how long an episode is played after its onset, at most."""
-    usual = PATIENCE.get(scenario.layer, SHORT_PATIENCE)
-    slow = scenario.layer in ("quality", "pipeline", "cost")  # labels come late, and money is no hurry
-    return usual if scenario.truth.acceptable_playbooks or slow else TELLING
-
-
-def _last(scenario: Scenario) -> timedelta:
-    """Return how long after the onset the last mutation is there in full: nothing is over that has not been played."""
-    later = (m.at + (m.ramp if m.onset == "ramp" else 0.0) for m in scenario.mutations if m.at)
-    return timedelta(seconds=max(later, default=0.0))
-
-
-class _Ending:
-    """When an episode is over."""
-
-    def __init__(self, world: World, scenario: Scenario, guardian: Guardian, length: timedelta | None) -> None:
-        self._world, self._guardian = world, guardian
-        self._cost = scenario.layer == "cost"
-        self._quiet = not scenario.truth.fault
-        self._told = not scenario.truth.acceptable_playbooks
-        self._length = length or WEEK
-        self._last = _last(scenario)
-        # What comes while the first would have to hold anyway takes nothing from the time that there is.
-        self._patience = length or _patience(scenario) + max(self._last - HOLD, timedelta(0))
-        self._began = world.clock.now()
-        self._harmed = False
-        self._well = timedelta(0)
-
-    def reached(self) -> bool:
-        """Look at the last tick."""
-        now = self._world.clock.now()
-        happened = self._world.ledger.happened
-        if self._quiet:
-            return now >= self._began + self._length
-        if happened is None or happened.onset_at is None or now <= happened.onset_at:
-            return False
-        self._feel(patients(self._world.fleet, happened), happened.service)
-        lasted = now - happened.onset_at
-        held = self._well > HOLD and lasted > self._last + HOLD
-        return lasted >= self._patience or (self._harmed and held and self._closed())
-
-    def _feel(self, names: frozenset[str], service: str) -> None:
-        fine = all(self._is_fine(name) for name in names)
-        # What is a person's may hurt nobody: a second fault that does, and is healed, must not end it unseen.
-        self._harmed = self._harmed or not (self._is_fine(service) if self._told else fine)
-        self._well = self._well + timedelta(seconds=TICK) if fine else timedelta(0)
-
-    def _is_fine(self, name: str) -> bool:
-        ledger = self._world.ledger
-        return bool(ledger.healthy(name) if self._cost else ledger.objectives_hold(name))
-
-    def _closed(self) -> bool:
-        cases = read_cases(self._guardian.journal)
-        if self._told and not any(case.phase == "escalated" for case in cases):
-            return False  # what somebody felt was something else, and is over: a person has still to be told
-        return self._well > HOLD + CLOSING or not any(case.is_open for case in cases)
+def _sick_nodes(scenario: Scenario) -> float:
+    """Return how many nodes a scenario makes sick, at most: a repetition takes fresh ones for ever."""
+    sick = [m for m in scenario.mutations if m.what in ("heat", "gpu_lost") or m.carrier in ("gpu", "node")]
+    return inf if any(m.every for m in sick) else len(sick)

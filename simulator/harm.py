@@ -7,7 +7,7 @@ import numpy as np
 
 from policies.decision import Approval, Decision, Verdict
 from simulator.record import Counts, Effect, Record, Track
-from tools.action import Action, SetReplicas
+from tools.action import Action, SetReplicas, SetSchedulable
 from tools.journal import Entry
 
 # Ticks unwell beyond those without us: two minutes, for what we do moves replicas, and moved ones draw other weather.
@@ -17,10 +17,10 @@ SETTLING = timedelta(minutes=5)  # after an effect, in which a fall below the fl
 
 
 def collateral(record: Record) -> list[str]:
-    """Name the services that our effects made worse, or took below their floor."""
+    """Name the services that our effects made worse, or took below their floor, and healthy nodes that they shut."""
     if not record.effects:
         return []
-    return sorted({*_worse(record), *_below_floor(record)})
+    return sorted({*_worse(record), *_below_floor(record), *_shut(record)})
 
 
 def _worse(record: Record) -> list[str]:
@@ -46,6 +46,16 @@ def _below_floor(record: Record) -> list[str]:
         if asked_for < floors[effect.service] or _fell(record, effect, floors[effect.service]):
             found.append(f"{effect.service} below its floor")
     return found
+
+
+def _shut(record: Record) -> list[str]:
+    """Say how many nodes our effects left cordoned, where that is more than were sick."""
+    left: dict[str, bool] = {}
+    for effect in record.effects:
+        if isinstance(effect.action, SetSchedulable) and not (effect.vain and effect.action.node not in left):
+            left[effect.action.node] = not effect.action.schedulable
+    shut = sum(left.values())
+    return [f"{shut} nodes cordoned, {record.sick_nodes:g} sick"] if shut > record.sick_nodes else []
 
 
 def _fell(record: Record, effect: Effect, floor: int) -> bool:

@@ -4,10 +4,9 @@ Everybody meets the same faults in the same weather, and everybody but "nobody" 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from simulator.episode import GUARDIANS, MODEL, TICK, Doorkeeper, demo_fleet, fo
 from simulator.kept import Kept
 from simulator.month_score import EVERYBODY, FORESEEING, NOBODY, OURS, SHARING, US, Result, compared, pooled
 from simulator.oncall import OnCall
+from simulator.pool import FRESH, pool
 from simulator.score import called
 from simulator.world.world import START, World
 from tools.ports import Actuator
@@ -84,10 +84,9 @@ def _worked(shifts: Sequence[Shift], jobs: int, told: Callable[[Shift, int], Non
     if jobs == 1:
         yield from ((shift, guard(shift, partial(_told, told, shift))) for shift in shifts)
         return
-    context = get_context("spawn")
-    said: Any = context.SimpleQueue()
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_listened, initargs=(said,)) as pool:
-        waiting = {pool.submit(_guarded, shift): shift for shift in shifts}
+    said: Any = FRESH.SimpleQueue()
+    with pool(jobs, _listened, said) as workers:
+        waiting = {workers.submit(_guarded, shift): shift for shift in shifts}
         while waiting:
             done, _ = wait(waiting, timeout=LOOK, return_when=FIRST_COMPLETED)
             while not said.empty():

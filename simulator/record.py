@@ -55,6 +55,7 @@ class Record:
     effects: tuple[Effect, ...]
     entries: tuple[Entry, ...]  # the controller's journal
     totals: Mapping[str, float]  # requests, good_requests, money, tokens
+    sick_nodes: float = 0  # how many nodes the scenario makes sick, at most
 
     @property
     def patients(self) -> frozenset[str]:

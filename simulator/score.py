@@ -13,10 +13,11 @@ import numpy as np
 from agent.case import Diagnosis, Hypothesis, Incident
 from simulator.harm import LEAST_WORSE, collateral, duplicates, unsafe
 from simulator.nearness import steps
-from simulator.record import Effect, Flags, Record, Track
+from simulator.record import FLOWS, Effect, Flags, Record, Track
 from tools.journal import Entry
 
 HOLD = timedelta(minutes=15)  # of unbroken truth before a fault counts as healed
+LEAST_SERVED = 0.5  # of the requests that users make with nobody there: who answers fewer has shut its door
 LATELY = timedelta(minutes=5)  # before an incident, in which its objectives must really have been missed
 
 
@@ -189,6 +190,14 @@ def felt(record: Record) -> bool:
     return any(bool((after & ~well(record, track)).any()) for track in (record.acting, record.idle))
 
 
+def served(record: Record, since_tick: int) -> bool:
+    """Whether users of every patient are let in as without us: a service that nobody reaches breaks no promise."""
+    columns = [i for i, s in enumerate(record.fleet.services) if s.name in record.patients]
+    asked = [t.flow[:, FLOWS.index("requests"), columns] for t in (record.acting, record.idle)]
+    ours, theirs = (flow[-1] - flow[since_tick] for flow in asked)
+    return bool((ours >= LEAST_SERVED * theirs).all())
+
+
 def healed(record: Record) -> datetime | None:
     """Return when health came back for good: harm was felt, then nothing but health, for at least ``HOLD``."""
     onset = record.happened.onset_at
@@ -201,6 +210,6 @@ def healed(record: Record) -> datetime | None:
         spared = record.effects and (after & ~well(record, record.idle)).sum() > LEAST_WORSE
         return onset if spared else None
     back = ill[-1] + 1
-    if back >= len(times) or times[-1] - times[back] < HOLD.total_seconds():
+    if back >= len(times) or times[-1] - times[back] < HOLD.total_seconds() or not served(record, int(back)):
         return None
     return datetime.fromtimestamp(float(times[back]), onset.tzinfo)

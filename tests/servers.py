@@ -10,12 +10,14 @@ from collections.abc import Callable
 from simulator.lab.binaries import LabError, find_control_plane, find_prometheus
 from tests.contracts.mlflow_server import find_mlflow
 from tests.contracts.spark import find_spark
+from tests.drill.ray_cluster import find_ray
 
 SERVERS: dict[str, Callable[[], object]] = {
     "control plane": lambda: find_control_plane(_say),
     "Prometheus": lambda: find_prometheus(_say),
     "MLflow": find_mlflow,
     "Spark": find_spark,
+    "Ray": find_ray,
 }
 
 

@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simulator.lab.binaries import LabError, cache_dir
+from simulator.lab.binaries import LabError
+from tests.contracts.parts import ROOT, find_parts
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("pyspark", "py4j")
 OLDEST_JAVA = 17
 SETTINGS = {
@@ -37,10 +36,7 @@ LOGGING = "rootLogger.level = error\nrootLogger.appenderRef.console.ref = consol
 def find_spark() -> Path:
     """Return the folder to put on Python's path; raises LabError where there is no Java, or no PySpark to be had."""
     _check_java()
-    folder = cache_dir().with_name(f"spark-{_pinned()['pyspark']}")
-    if not folder.exists():
-        _install(folder)
-    return folder
+    return find_parts("spark", PARTS)
 
 
 def on_spark(module: str, arguments: Sequence[str], folder: Path) -> Any:
@@ -63,11 +59,6 @@ def on_spark(module: str, arguments: Sequence[str], folder: Path) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _pinned() -> dict[str, str]:
-    lines = (line.partition("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
-    return {name: version for name, _, version in lines if name in PARTS}
-
-
 def _check_java() -> None:
     java = Path(os.environ["JAVA_HOME"], "bin", "java") if os.environ.get("JAVA_HOME") else shutil.which("java")
     try:
@@ -77,16 +68,3 @@ def _check_java() -> None:
     found = re.search(r'version "(\d+)', done.stderr)
     if found is None or int(found[1]) < OLDEST_JAVA:
         raise LabError(f"Spark needs a Java {OLDEST_JAVA} or newer, found {done.stderr.strip()[:80]!r}")
-
-
-def _install(folder: Path) -> None:
-    """Put the pinned parts into a folder: into another beside it first, so that no half of one is ever found."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as beside:
-        argv = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", beside]
-        argv += [f"{name}=={version}" for name, version in _pinned().items()]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(f"PySpark cannot be installed: {done.stderr.strip()[-200:]}")
-        Path(beside).chmod(0o755)
-        Path(beside).rename(folder)

@@ -1,6 +1,5 @@
 """Who tries to cheat the scorer is not healed; who really cures is."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,69 +8,20 @@ import pytest
 
 from agent.case import Anomaly, Diagnosis, Hypothesis, Incident
 from config.fleet import Objective
-from simulator.baselines import DoNothing, Guardian
+from simulator.baselines import DoNothing
 from simulator.episode import Doorkeeper, demo_fleet, play
 from simulator.harm import duplicates
-from simulator.record import Record
+from simulator.record import Record, Track
 from simulator.scenario import load_scenarios
 from simulator.score import score
 from simulator.world.ledger import Happened
 from simulator.world.world import World
-from tools.action import Action, EvictReplica, Operation, RestoreRevision, SetReplicas, SetSplit
-from tools.journal import Journal
+from tests.drill.schemes import PATIENCE, evict_all, roll_back, scale_away, schemed
+from tools.action import Action, EvictReplica, Operation, SetReplicas, SetSplit
 from tools.memory_journal import MemoryJournal
-from tools.ports import Actuator
 from tools.signal import Frame
 
 pytestmark = pytest.mark.slow
-
-Deed = Callable[[World, Happened], list[Action]]
-LATER = timedelta(minutes=5)
-PATIENCE = timedelta(minutes=45)
-
-
-class Schemer:
-    """Does one thing, five minutes after the onset, ``times`` over; says whatever ``words`` writes."""
-
-    def __init__(self, world: World, actuator: Actuator, deed: Deed, times: int = 1) -> None:
-        self._world, self._actuator, self._deed, self._left = world, actuator, deed, times
-        self._journal = MemoryJournal()
-        self._count = 0
-
-    @property
-    def journal(self) -> Journal:
-        return self._journal
-
-    def tick(self) -> object:
-        happened, now = self._world.ledger.happened, self._world.clock.now()
-        if happened is None or happened.onset_at is None or now < happened.onset_at + LATER or not self._left:
-            return None
-        self._left -= 1
-        for action in self._deed(self._world, happened):
-            self._count += 1
-            self._actuator.apply(action, Operation(id=f"op-{self._count}", incident="inc-1", epoch=self._count))
-        return None
-
-
-def schemed(scenario: str, deed: Deed, times: int = 1) -> Record:
-    def hire(world: World, actuator: Actuator) -> Guardian:
-        return Schemer(world, actuator, deed, times)
-
-    fleet = demo_fleet().model_copy(deep=True)  # who cheats may edit what it is handed
-    return play(load_scenarios()[scenario], 100, hire, PATIENCE, fleet)
-
-
-def roll_back(world: World, happened: Happened) -> list[Action]:
-    return [RestoreRevision(service=happened.service, revision="2")]
-
-
-def scale_away(world: World, happened: Happened) -> list[Action]:
-    return [SetReplicas(service=happened.service, replicas=0)]
-
-
-def evict_all(world: World, happened: Happened) -> list[Action]:
-    replicas = world.cluster.topology().of(happened.service)
-    return [EvictReplica(service=happened.service, replica=replica.name) for replica in replicas]
 
 
 def hurt_somebody_else(world: World, happened: Happened) -> list[Action]:
@@ -277,3 +227,48 @@ def test_what_growth_asks_for_is_no_false_incident(service: str, playbook: str, 
     state = np.full_like(record.acting.held, held)
     found = score(replace(record, entries=journal.entries(), acting=replace(record.acting, held=state)))
     assert found["false_incidents"] == false
+
+
+def test_a_fault_that_hurts_nobody_leaves_nothing_to_heal(cured: Record) -> None:
+    fine = np.ones_like(cured.acting.held)
+    nobody_felt_it = replace(
+        cured, effects=(), acting=replace(cured.acting, held=fine), idle=replace(cured.idle, held=fine)
+    )
+    found = score(nobody_felt_it)
+    assert (found["felt"], found["healed"], found["alone"]) == (False, None, None)
+    spared = score(replace(nobody_felt_it, effects=cured.effects, idle=cured.idle))
+    assert (spared["felt"], spared["healed"]) == (True, True)  # it would have been felt without us
+
+
+@pytest.mark.parametrize(("ticks", "harmed"), [(4, 0), (5, 1)])
+def test_two_minutes_of_harm_to_a_neighbour_are_collateral_in_however_long_an_episode(
+    cured: Record, ticks: int, harmed: int
+) -> None:
+    other = next(i for i, s in enumerate(cured.fleet.services) if s.name not in cured.patients)
+
+    def longer(track: Track, unwell: int) -> Track:
+        held = np.repeat(track.held, 10, axis=0)
+        held[-unwell or len(held) :, other] = False
+        times = track.times[0] + 30.0 * np.arange(len(held))
+        return replace(
+            track,
+            times=times,
+            held=held,
+            **{name: np.repeat(getattr(track, name), 10, axis=0) for name in ("within", "ready", "flow")},
+        )
+
+    record = replace(cured, acting=longer(cured.acting, ticks), idle=longer(cured.idle, 0))
+    assert len(record.acting.times) > 1000
+    assert score(record)["collateral"] == harmed
+
+
+def test_what_is_done_for_no_incident_while_nobody_misses_anything_is_done_on_nothing(cured: Record) -> None:
+    onset, effect = cured.happened.onset_at, cured.effects[0]
+    assert onset is not None
+    early = replace(effect, at=onset - timedelta(minutes=10))
+    assert score(replace(cured, effects=(early,)))["false_acted"] == 1
+    assert score(cured)["false_acted"] == 0  # something is wrong by then
+    ill = replace(cured.acting, held=np.zeros_like(cured.acting.held))
+    assert score(replace(cured, effects=(early,), acting=ill))["false_acted"] == 0  # somebody missed a promise
+    told = said(cured, cured.happened.service, onset + timedelta(minutes=1), ("x", "service/x"))
+    assert score(replace(told, effects=(early,)))["false_acted"] == 0  # it is an incident's: that is judged itself
