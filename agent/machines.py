@@ -2,7 +2,8 @@
 
 A release may have moved the replicas elsewhere by then, and the next one would be put right there. The exporter shows
 the last code until the next one, so that only a change that was seen counts. Machines on which nothing that is guarded
-ever ran are somebody else's.
+ever ran are somebody else's. A node of which its provider has given notice is told of at once: what is moved off it in
+time loses nothing.
 """
 
 from collections.abc import Collection
@@ -30,6 +31,7 @@ class Machines:
         self._codes: dict[str, float] = {}  # newest reading
         self._marks: dict[str, Mark] = {}
         self._tenants: dict[str, str] = {}  # who was on a node last
+        self._notices: dict[str, datetime] = {}  # since when a node is known to go
         self._before: Topology | None = None
         self._keys: tuple[SeriesKey, ...] | None = None
         self._places, self._entities = np.empty(0, np.intp), list[str]()
@@ -46,7 +48,18 @@ class Machines:
         self._last = np.where(known, values, self._last)
         self._settle(seen.topology)
         self._forget(seen)
-        return [_told(entity, mark, seen.at) for entity, mark in self._marks.items() if seen.at - mark[0] >= GRACE]
+        sick = [_told(entity, mark, seen.at) for entity, mark in self._marks.items() if seen.at - mark[0] >= GRACE]
+        return [*sick, *self._leaving(seen)]
+
+    def _leaving(self, seen: Observation) -> list[Anomaly]:
+        """Tell of nodes that will be gone soon, that still take replicas, and on which something guarded runs."""
+        open_ones = [node for node in seen.topology.nodes if node.leaving and node.schedulable and not node.owners]
+        self._notices = {node.name: self._notices.get(node.name, seen.at) for node in open_ones}
+        there = {node.name: [each.service for each in seen.topology.on(node.name)] for node in open_ones}
+        guarded = {name: sorted(self._guarded & set(services)) for name, services in there.items()}
+        return [
+            _noticed(name, self._notices[name], services[0], seen.at) for name, services in guarded.items() if services
+        ]
 
     def state(self) -> dict[str, Any]:
         """Return what was learned, as JSON."""
@@ -102,6 +115,23 @@ class Machines:
                 for entity, mark in self._marks.items()
                 if seen.at - mark[0] < STICKY and (not nodes or entity.split("/")[1] in open_ones)
             }
+
+
+def _noticed(node: str, since: datetime, whose: str, now: datetime) -> Anomaly:
+    return Anomaly(
+        at=now,
+        onset_at=since,
+        signal="node_leaving",
+        entity=f"node/{node}",
+        value=1.0,
+        expected=0.0,
+        threshold=0.0,
+        score=2.0,
+        detector=MACHINE,
+        tier="immediate",
+        reason=f"its provider takes the node back; {whose} is there",
+        patient=whose,
+    )
 
 
 def _told(entity: str, mark: Mark, now: datetime) -> Anomaly:

@@ -33,6 +33,7 @@ PARAMS = {  # by what changes; the rest take ``amount``
     "scale": frozenset({"add"}),
     "release": _EFFECT,
     "autoscaler": frozenset({"target", "low", "high"}),
+    "reclaim": frozenset({"notice", "back"}),
     "promote": frozenset({"bias", "days", "mislabelled", "rows"}),
     "ail": _EFFECT | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),
@@ -43,6 +44,7 @@ NEEDED = {  # without which a mutation cannot be played
     "heat": PARAMS["heat"],
     "scale": PARAMS["scale"],
     "autoscaler": PARAMS["autoscaler"],
+    "reclaim": PARAMS["reclaim"],
     **{what: names for what, names in PARAMS.items() if names == _FACTOR},
     **dict.fromkeys(DRIFTS, _AMOUNT),
 }
@@ -197,7 +199,7 @@ def _cast(scenario: Scenario) -> frozenset[str]:
         if mutation.what in ROUTES or (mutation.what == "ail" and mutation.carrier == "vendor"):
             found.add("vendor")
         placed = mutation.what == "ail" and mutation.carrier in ("replica", "gpu", "node", "zone")
-        if placed or mutation.what in ("heat", "hang", "gpu_lost"):
+        if placed or mutation.what in ("heat", "hang", "gpu_lost", "reclaim"):
             found |= {"replica", "gpu", "node"}
     return frozenset(found)
 
@@ -249,7 +251,7 @@ def _lacks(mutation: Mutation, service: Service) -> str:
     if (what in ROUTES or carrier == "vendor") and service.kind is not ServiceKind.VENDOR:
         return "calls no vendor"
     placed = carrier in ("replica", "gpu", "node", "zone", "revision")
-    own = {"heat", "gpu_lost", "hang", "restart", "release", "scale", "autoscaler", "owner"}
+    own = {"heat", "gpu_lost", "hang", "restart", "release", "scale", "autoscaler", "owner", "reclaim"}
     if (what in own or placed) and service.kind not in KINDS:
         return "has no replicas of its own"
     if what == "hang" and service.kind is not ServiceKind.LANGUAGE:

@@ -25,6 +25,7 @@ class Node(Frozen):
     gpus: int
     gpus_free: int
     zone: str = ""
+    leaving: bool = False  # its provider has given notice of taking it back, within minutes
     owners: tuple[str, ...] = ()  # who else mends or removes it right now: "nvsentinel", "karpenter", ...
 
 

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 Key = tuple[str, str, str]  # plural, namespace, name
 NAME = "app.kubernetes.io/name"
 HASH = "pod-template-hash"
+SPOT = "aws-node-termination-handler/spot-itn"
 GATEWAY = "gateway.networking.k8s.io"
 
 
@@ -88,7 +89,7 @@ class Shapes:
         for worker in self._body.fills.workers.values():
             workload = workloads[worker.service]
             yield ("pods", workload.service.namespace, worker.name), self.worker(workload, worker)
-        for index, machine in enumerate(pods.machines):
+        for index, machine in ((i, each) for i, each in enumerate(pods.machines) if not each.gone):
             yield ("nodes", "", machine.name), self.node(index, machine)
         for name in self._body.vendors.weights:
             service = self._body.services[name]
@@ -261,6 +262,8 @@ class Shapes:
             },
         )
         item["spec"] = {} if machine.schedulable else {"unschedulable": True}
+        if machine.name in self._body.pods.leaving:
+            item["spec"]["taints"] = [{"key": SPOT, "effect": "NoSchedule"}]
         amount = {"nvidia.com/gpu": str(GPUS_PER_NODE - lost)}
         conditions = [{"type": "Ready", "status": str(bool(machine.ready))}]
         item["status"] = {"capacity": amount, "allocatable": amount, "conditions": conditions}

@@ -64,7 +64,7 @@ class Ail:
         """Return the places of the nodes that show its marks."""
         names = [machine.name for machine in pods.machines]
         if self.carrier == "node":
-            return [names.index(self.key)]
+            return [names.index(self.key)] if self.key in names else []
         if self.carrier == "zone":
             return [i for i, machine in enumerate(pods.machines) if machine.zone == self.key]
         return sorted({gpu // GPUS_PER_NODE for gpu in self.gpus(pods)})

@@ -130,7 +130,9 @@ class Body:
     def _hand_over(self, pod: Pod, graceful: bool) -> None:
         """Give the pod's requests to its ready mates, or lose them."""
         mates = [p.row for p in self.pods.of(pod.service) if p.ready and not p.hung and not p.crashing]
-        heirs = [row for row in mates if row != pod.row] if graceful and not pod.hung else []
+        machine = self.pods.machine_of(pod)
+        speaks = graceful and not pod.hung and not (machine is not None and machine.silent)
+        heirs = [row for row in mates if row != pod.row] if speaks else []
         self.engines.removed(pod.row, self.index[pod.service], heirs)
         self.scoring.removed(pod.row, self.index[pod.service], heirs)
 
@@ -155,6 +157,10 @@ class Body:
         pod.hung = False
         pod.ready = False
         pod.ready_at = self.clock.at + timedelta(seconds=seconds)
+
+    def lose(self, pod: Pod) -> None:
+        """Let what the pod works on die with its machine."""
+        self._hand_over(pod, graceful=False)
 
     def crash(self, pod: Pod) -> None:
         """The replica's GPU is gone: it will start and fail for as long as it stays where it is."""

@@ -17,6 +17,7 @@ from simulator.world.ledger import Happened
 from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
+from simulator.world.reclaim import reclaim
 from simulator.world.script import DRIFTS, ONCE, ROUTES, Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
@@ -84,6 +85,7 @@ class Stage:
         self._routine_release(now)
         self._body.knobs.reset()
         self._body.ails.clear()
+        self._body.pods.leaving.clear()
         for cue in self._cues:
             if cue.mutation.what not in ONCE:
                 self._hold(cue, now)
@@ -114,6 +116,7 @@ class Stage:
             "own": lambda cue, _: self._body.knobs.own.add(cue.mutation.text),
             "gap": lambda cue, _: self._body.knobs.gaps.add(cue.mutation.text),
             "autoscaler": self._autoscaler,
+            "reclaim": self._reclaim,
         }
         if cue.mutation.also:
             self.beside.add(cue.service)
@@ -149,6 +152,19 @@ class Stage:
             limits = round(values["low"]), round(values["high"])
             body.autoscalers[cue.service] = Autoscaler(values["target"], *limits)
             workload.owners = (*workload.owners, "hpa")
+
+    def _reclaim(self, cue: Cue, level: float) -> None:
+        """Let the provider take back the node beneath one replica."""
+        del level
+        body, now = self._body, self._body.clock.now()
+        if not cue.key:
+            pod = self._victim(cue.service)
+            self._name(pod)
+            cue.key = body.pods.machines[pod.gpu // GPUS_PER_NODE].name
+        ail = reclaim(cue, body, now)
+        if ail is not None:
+            body.ails.append(ail)
+            self.beside |= {pod.service for pod in ail.sufferers(body.pods)} - {cue.service}
 
     def _ail(self, cue: Cue, level: float) -> None:
         cue.key = cue.key or self._carrier(cue, self._body.clock.now())

@@ -101,6 +101,7 @@ class Hardware:
         views = self._views
         used = np.zeros(len(self.clock))
         placed = rows.alive & (rows.gpu >= 0)
+        used[list(self.pods.taken)] = 1.0
         used[rows.gpu[placed]] = np.where(rows.ready[placed], 0.08 + 0.9 * util[placed], 0.0)
         lost = np.array(self.pods.lost)
         busy = np.clip(100 * used + 2 * noise[:, 0] * (used > 0), 0, 100)
@@ -172,7 +173,8 @@ class Hardware:
         pods: dict[int, dict[str, str]] = {}
         gpus: dict[int, dict[str, str]] = {}
         names = [machine.name for machine in self.pods.machines]
-        for i in range(len(self.pods.owner)):
+        there = {i: machine.name for i, machine in enumerate(self.pods.machines) if not machine.gone}
+        for i in (i for i in range(len(self.pods.owner)) if i // GPUS_PER_NODE in there):
             host = "Hostname" if self.dated[i] else "hostname"
             gpus[i] = {host: names[i // GPUS_PER_NODE], "gpu": str(i % GPUS_PER_NODE)}
         for pod in self.pods.pods.values():
@@ -188,5 +190,5 @@ class Hardware:
             if s.name in self.pods.workloads
         }
         vendors = {i: {"service": s, "vendor": v} for i, (s, v) in enumerate(routes)}
-        nodes = {i: {"node": name} for i, name in enumerate(names)}
+        nodes = {i: {"node": name} for i, name in there.items()}
         return {"pod": pods, "gpu": gpus, "service": deployed, "vendor": vendors, "node": nodes}

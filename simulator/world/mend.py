@@ -5,6 +5,7 @@ from datetime import datetime
 from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.pods import Effect
+from simulator.world.reclaim import leave, replace
 
 
 def mend(cue: Cue, body: Body) -> None:
@@ -19,6 +20,8 @@ def mend(cue: Cue, body: Body) -> None:
             _withdraw(cue, body)
         case "gpu_lost" if cue.gpu >= 0:
             _replace(cue.gpu, body)
+        case "reclaim":
+            _restore(cue, body)
         case "hang":
             for pod in [pod for pod in body.pods.of(cue.service) if pod.hung]:
                 body.restart(pod, 45.0)
@@ -30,6 +33,14 @@ def _withdraw(cue: Cue, body: Body) -> None:
     model = body.services[cue.service].model
     if body.quality.alias(model, "champion") == cue.made:
         body.quality.set_alias(model, "champion", cue.stood)
+
+
+def _restore(cue: Cue, body: Body) -> None:
+    """Let another node stand at once where one goes or has gone."""
+    for index, machine in enumerate(body.pods.machines):
+        if machine.name == cue.key and (machine.silent or machine.gone):
+            leave(index, body)
+            replace(index, body, body.clock.now())
 
 
 def _replace(gpu: int, body: Body) -> None:
@@ -52,7 +63,7 @@ class Tickets:
         """Return the names of nodes that came back now."""
         back = []
         for machine in self._body.pods.machines:
-            if machine.schedulable and machine.ready:
+            if (machine.schedulable and machine.ready) or machine.gone or machine.ready_at is not None:
                 self._since.pop(machine.name, None)
                 continue
             since = self._since.setdefault(machine.name, now)

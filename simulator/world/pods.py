@@ -66,6 +66,9 @@ class Machine:
     zone: str
     ready: bool = True
     schedulable: bool = True
+    ready_at: datetime | None = None  # when it has booted
+    silent: bool = False  # nothing on it answers
+    gone: bool = False  # the provider has it; another will take its place
 
 
 class Pods:
@@ -89,6 +92,9 @@ class Pods:
         self.machines = [Machine(f"gpu-{ZONES[i % 2]}{i // 2 + 1}", ZONES[i % 2]) for i in range(count)]
         self.owner: list[Pod | None] = [None] * (count * GPUS_PER_NODE)
         self.lost = [False] * len(self.owner)
+        self.leaving: set[str] = set()  # nodes that the provider has given notice of
+        self.bare: set[str] = set()  # nodes that came later: what ran here before has to be fetched again
+        self.taken: dict[int, datetime] = {}  # GPUs that somebody else's work holds, until when
 
     def _deploy(self, service: Service, now: datetime) -> None:
         profile = profile_of(service)
@@ -125,15 +131,22 @@ class Pods:
     def free(self, index: int) -> list[int]:
         """Return the GPUs of a node that nobody holds and that still exist."""
         gpus = range(index * GPUS_PER_NODE, (index + 1) * GPUS_PER_NODE)
-        return [g for g in gpus if self.owner[g] is None and not self.lost[g]]
+        return [g for g in gpus if self.owner[g] is None and not self.lost[g] and g not in self.taken]
 
     def free_gpus(self) -> int:
         """Count GPUs on which a new replica could be placed now."""
-        return sum(len(self.free(i)) for i, m in enumerate(self.machines) if m.ready and m.schedulable)
+        return sum(
+            len(self.free(i))
+            for i, m in enumerate(self.machines)
+            if m.ready and m.schedulable and m.name not in self.leaving
+        )
 
     # -- controllers -----------------------------------------------------------------------------------------------
     def step(self, now: datetime) -> None:
         """Let controllers and scheduler do one round."""
+        for machine in self.machines:
+            if machine.ready_at is not None and machine.ready_at <= now:
+                machine.ready, machine.ready_at = True, None
         for pod in self.pods.values():
             if not pod.ready and pod.ready_at is not None and pod.ready_at <= now and not pod.crashing:
                 pod.ready = True
@@ -179,7 +192,8 @@ class Pods:
         self.owner[place] = pod
         pod.gpu = place
         workload = self.workloads[pod.service]
-        rolling_back = int(pod.revision) < int(workload.revisions[-1].number)
+        bare = self.machines[place // GPUS_PER_NODE].name in self.bare
+        rolling_back = int(pod.revision) < int(workload.revisions[-1].number) and not bare
         load = WARM_LOAD if rolling_back else workload.profile.load
         jitter = 0.8 + 0.4 * (zlib.crc32(f"{self.seed}/load/{pod.name}".encode()) % 1000) / 1000
         pod.ready_at = now + timedelta(seconds=load * jitter)
@@ -189,7 +203,8 @@ class Pods:
         mates = [p.gpu // GPUS_PER_NODE for p in self.of(pod.service) if p.gpu >= 0]
         best: tuple[int, int, int] | None = None
         for index, machine in enumerate(self.machines):
-            if machine.ready and machine.schedulable and (free := self.free(index)):
+            open_ = machine.ready and machine.schedulable and machine.name not in self.leaving
+            if open_ and (free := self.free(index)):
                 rank = (mates.count(index), -len(free), index)
                 best = rank if best is None or rank < best else best
         return self.free(best[2])[0] if best else None

@@ -39,7 +39,7 @@ class WorldCluster:
         filling = [(worker.name, worker.ready(now)) for worker in workers]
         workloads = (*pods.workloads.values(), *fills.workloads.values())
         wanted = [(w.service.name, w.wanted, w.current, tuple(w.revisions), w.owners) for w in workloads]
-        machines = [(machine.ready, machine.schedulable) for machine in pods.machines]
+        machines = [(machine.name, machine.ready, machine.schedulable, machine.gone) for machine in pods.machines]
         gpus = [pod is None for pod in pods.owner], pods.lost.copy()
         return Topology.model_construct(  # of nouns that were checked when they were made
             at=now,
@@ -52,7 +52,9 @@ class WorldCluster:
                 lambda: (*map(self._replica, living), *(self._worker(worker, now) for worker in workers)),
             ),
             nodes=self._same(
-                ("nodes", ""), (machines, gpus), lambda: tuple(self._node(i) for i in range(len(machines)))
+                ("nodes", ""),
+                (machines, gpus, sorted(pods.leaving)),
+                lambda: tuple(self._node(i) for i, each in enumerate(pods.machines) if not each.gone),
             ),
         )
 
@@ -113,7 +115,7 @@ class WorldCluster:
         free = len(self._pods.free(index))
         return self._same(
             ("node", machine.name),
-            (machine.ready, machine.schedulable, gpus, free),
+            (machine.ready, machine.schedulable, gpus, free, machine.name in self._pods.leaving),
             lambda: Node(
                 name=machine.name,
                 ready=machine.ready,
@@ -121,6 +123,7 @@ class WorldCluster:
                 gpus=gpus,
                 gpus_free=free,
                 zone=machine.zone,
+                leaving=machine.name in self._pods.leaving,
             ),
         )
 

@@ -115,3 +115,15 @@ def test_the_analyst_looks_at_the_machine_of_the_incident_though_nothing_of_the_
     newest = seen(9, {("xid", GPU): 79.0}, where=where(there=False))
     found = hardware.examine(incident(sick), scene(newest, past={("xid", GPU): 0.0}))
     assert {item.finding: item.bindings for item in found}["gpu_off_bus"] == {"node": "n1"}
+
+
+def test_a_node_that_its_provider_takes_back_is_told_of_at_once_while_something_guarded_is_there() -> None:
+    guard = Machines(["talk"])
+    assert not looked(guard, 0, 0.0, where())
+    (told,) = looked(guard, 1, 0.0, where(leaving=True))
+    assert (told.entity, told.patient, told.onset_at, told.tier) == ("node/n1", "talk", START + TICK, "immediate")
+    (told,) = looked(guard, 3, 0.0, where(leaving=True))
+    assert told.onset_at == START + TICK
+    assert not looked(guard, 4, 0.0, where(leaving=True, there=False))
+    assert not looked(guard, 5, 0.0, where(leaving=True, schedulable=False))  # somebody has it in hand
+    assert not looked(guard, 6, 0.0, where(leaving=True, owners=("karpenter",)))

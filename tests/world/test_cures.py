@@ -29,12 +29,14 @@ pytestmark = pytest.mark.slow
 SOON = (600.0, 900.0)
 FALLEN_ILL, TRIED, CURED = 30, 16, 20  # ticks of 30 s: until it shows, to judge what was tried, to judge the cure
 LEARNT = ("retrain", "convert_inputs")
+PASSES = ("node_preempted",)  # the node is gone before anything else could be tried: tests/world/test_reclaim.py
 UNSEEN = ("label_delay", "gap", "own")  # they keep the controller from seeing, and harm nobody's requests
 Remedy = Callable[[World, Happened], list[Action]]
 
 
 def _ill(scenario: Scenario) -> bool:
-    return bool(scenario.truth.fault) and not all(m.what in UNSEEN for m in scenario.mutations)
+    lasts = bool(scenario.truth.fault) and scenario.id not in PASSES
+    return lasts and not all(m.what in UNSEEN for m in scenario.mutations)
 
 
 FAULTS = tuple(name for name, scenario in sorted(load_scenarios().items()) if _ill(scenario))

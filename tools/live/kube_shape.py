@@ -42,6 +42,8 @@ _TAINTS = {
     "karpenter.sh/disruption": "karpenter",
     "ToBeDeletedByClusterAutoscaler": "cluster-autoscaler",
 }
+# A spot node's last minutes: two on AWS, thirty seconds on GCP.
+_NOTICES = frozenset(("aws-node-termination-handler/spot-itn", "cloud.google.com/impending-node-termination"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def node(item: Json, pods: Iterable[Json]) -> Node:
         gpus=gpus,
         gpus_free=max(gpus - taken, 0),
         zone=next((labels(item)[name] for name in _ZONES if name in labels(item)), ""),
+        leaving=any(taint.get("key") in _NOTICES for taint in item["spec"].get("taints") or ()),
         owners=claims(item),
     )
 
