@@ -14,7 +14,10 @@ from config.fleet import Fleet, Service, ServiceKind
 from playbooks.faults import shipped_faults
 from playbooks.library import shipped
 from simulator.modifiers import MODIFIERS
+from simulator.world.profile import reads_texts
+from simulator.world.quality import FIELD
 from simulator.world.script import DRIFTS, ONCE, ROUTES, Everywhere, Mutation, Scenario, Truth
+from simulator.world.texts import TextProblem
 from tools.action import VERBS
 from tools.marks import MARKS
 
@@ -259,4 +262,5 @@ def _lacks(mutation: Mutation, service: Service) -> str:
     modelled = service.kind is ServiceKind.TABULAR and service.model
     if (what in DRIFTS or what == "promote" or _ROW & mutation.params.keys()) and not modelled:
         return "has no tabular model (kind: tabular, with model)"
-    return ""
+    texts = FIELD.get(what, what) in TextProblem.lacks and reads_texts(service.name)
+    return "reads texts: it has no such column" if texts else ""

@@ -29,6 +29,7 @@ __all__ = ["LABEL_DELAY", "Quality", "WorldLog", "WorldRegistry"]
 
 ROWS_PER_TICK = 64  # logged of every tick: a sample, as such logs are
 CAPACITY = ROWS_PER_TICK * 2880 * 3 // 2  # a day and a half at ticks of 30 s
+FIELD = {"dates": "date_flip", "units": "unit_change"}  # of ``Drift``, where it is called otherwise
 
 
 class Quality:
@@ -92,7 +93,7 @@ class Quality:
     def shift(self, service: str, what: str, amount: float) -> None:
         """Set how far the world is from what the models learnt: one field of ``Drift``, or ``dates`` or ``units``."""
         scorer = self._scorers[service]
-        name = {"dates": "date_flip", "units": "unit_change"}.get(what, what)
+        name = FIELD.get(what, what)
         if name in scorer.problem.lacks:
             raise ValueError(f"{service} reads texts: no {what} of its rows can be otherwise")
         plain = isinstance(getattr(Drift(), name), bool)

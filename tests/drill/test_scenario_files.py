@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.load import ConfigError
@@ -97,6 +97,7 @@ def test_a_mistake_is_told_with_its_place(change: Change, told: str, tmp_path: P
             lambda c: first(c).update(what="vendor_errors", params={"rate": 0.5}),
             "cannot hit chat, which calls no vendor",
         ),
+        (lambda c: first(c).update(what="dates", params={"amount": 1.0}, target=["recommend"]), "which reads texts"),
         (lambda c: first(c).update(what="hang", params={}, target=["fraud"]), "hang cannot hit fraud"),
         (
             lambda c: first(c).update(what="ail", carrier="node", target=["moderate"]),
@@ -167,13 +168,13 @@ def mutation(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(mutations=st.lists(mutation(), min_size=1, max_size=2), target=st.sampled_from(NAMES[:-1]))
 def test_any_scenario_plays_or_is_refused_in_words(
-    mutations: list[dict[str, Any]], target: str, tmp_path: Path
+    mutations: list[dict[str, Any]], target: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content = {"id": "any", "layer": "quiet", "about": "Anything.", "target": [target], "onset": [30.0, 30.0]}
-    path = tmp_path / "any.yaml"
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(yaml.safe_dump(content | {"mutations": mutations}))
     try:
         scenario = fit(str(path), demo_fleet())
