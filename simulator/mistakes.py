@@ -96,10 +96,15 @@ def mistakes(scenario: Scenario) -> Iterator[Mistake]:
     for number, mutation in enumerate(scenario.mutations):
         for place, text in (*_of_params(mutation), *_of_words(mutation)):
             yield ("mutations", number, *place), text
-        if mutation.what not in NOBODYS and not (mutation.target or scenario.target):
+        if (mutation.what not in NOBODYS or _drawn(mutation)) and not (mutation.target or scenario.target):
             yield ("mutations", number), f"{mutation.what} hits a service: name candidates in target"
     for place, text in _of_truth(scenario):
         yield ("truth", *place), text
+
+
+def _drawn(mutation: Mutation) -> bool:
+    """Whether it is drawn which of the patient's metrics are missing."""
+    return mutation.what == "gap" and not mutation.text
 
 
 def _of_params(mutation: Mutation) -> Iterator[Mistake]:
@@ -115,7 +120,7 @@ def _of_params(mutation: Mutation) -> Iterator[Mistake]:
 def _of_words(mutation: Mutation) -> Iterator[Mistake]:
     if mutation.what == "own" and mutation.text not in TROUBLES:
         yield ("text",), f"no trouble {mutation.text!r}{near(mutation.text, TROUBLES)}"
-    if mutation.what == "gap" and mutation.text not in metrics():
+    if mutation.what == "gap" and mutation.text and mutation.text not in metrics():
         yield ("text",), f"no metric {mutation.text!r}{near(mutation.text, metrics())}"
     marks = {mark.finding for mark in MARKS}
     for name in mutation.marks.keys() - marks:

@@ -8,7 +8,6 @@ SERVED = ("chat", "code", "search", "fraud", "credit", "recommend")
 VENDORS = ("translate", "moderate")
 ONCE = frozenset(("gpu_lost", "hang", "restart", "release", "promote", "scale"))  # cannot pass by themselves
 SETTLED = 2700.0  # seconds after which a relapse comes
-BLIND = ("vllm:num_requests_waiting", "nv_inference_pending_request_count", "DCGM_FI_DEV_GPU_UTIL")
 
 
 def _with(scenario: Scenario, *more: Mutation) -> Scenario:
@@ -85,7 +84,7 @@ def _relapse(scenario: Scenario) -> Scenario:
 
 
 def _owned(scenario: Scenario) -> Scenario:
-    """Another controller writes the deployment: what touches it is a person's."""
+    """Another controller writes the deployment and puts back what others change: what touches it is a person's."""
     theirs = {"rollback_release", "scale_out", "scale_in", "failover_replica", "failover_node", "cordon_node"}
     owned = _on_patient("owner", text="argocd")(scenario)
     left = tuple(name for name in scenario.truth.acceptable_playbooks if name not in theirs)
@@ -109,7 +108,7 @@ MODIFIERS: Mapping[str, Callable[[Scenario], Scenario]] = {
     "launch_surge": _on_patient("traffic", params={"factor": 1.15}, duration=1800.0),
     "recovered_before_alert": _recovered,
     "red_herring": _red_herring,
-    "missing_metric": lambda scenario: _with(scenario, *(Mutation(what="gap", text=name) for name in BLIND)),
+    "missing_metric": _on_patient("gap"),
     "delayed_labels": lambda scenario: _with(scenario, Mutation(what="label_delay", params={"factor": 2.0})),
     "misleading_history": _on_patient("release", text="release 5.0.0: urgent fix"),
     "dual_fault": _second(0.0),

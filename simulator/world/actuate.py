@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
+from simulator.world.declared import Owners
 from simulator.world.events import Changes, Kind
 from simulator.world.filling import Fills
 from simulator.world.ledger import Applied
@@ -54,11 +55,13 @@ class WorldActuator:
         clock: Clock,
         record: Callable[[Applied], None],
         fills: Fills | None = None,
+        owners: Owners | None = None,
     ) -> None:
         self._pods = pods
         self._vendors = vendors
         self._quality = quality
         self._changes = changes
+        self._owners = owners or Owners(changes)
         self._clock = clock
         self._record = record
         self._fills = fills or Fills()
@@ -198,10 +201,12 @@ class WorldActuator:
                 workload = self._workload(action.service)
                 before, workload.wanted = workload.wanted, action.replicas
                 self._log(now, "scale", f"service/{action.service}", (str(before), str(action.replicas)))
+                self._owners.noticed(workload, (before, workload.current), now)
             case RestoreRevision():
                 workload = self._workload(action.service)
                 old, workload.current = workload.current, action.revision
                 self._log(now, "release", f"service/{action.service}", (old, action.revision))
+                self._owners.noticed(workload, (workload.wanted, old), now)
             case EvictReplica():
                 self._pods.remove(self._pod(action), graceful=True)
                 self._log(now, "other", f"service/{action.service}", (action.replica, ""))

@@ -9,6 +9,7 @@ from config.fleet import Fleet, ServiceKind
 from simulator.world.ails import Ail
 from simulator.world.autoscaler import Autoscaler, Measured
 from simulator.world.couple import Coupling
+from simulator.world.declared import Owners
 from simulator.world.engines import Engines
 from simulator.world.events import Changes
 from simulator.world.filling import Fills
@@ -93,6 +94,7 @@ class Body:
         self.weather = Weather(fleet, self.streams, self.pods.rows, len(self.pods.owner))
         self.coupling = Coupling(fleet)
         self.changes = Changes(start)
+        self.owners = Owners(self.changes)
         self.knobs = Knobs(len(services), routes)
         self.ails: list[Ail] = []
         self.autoscalers: dict[str, Autoscaler] = {}  # by service

@@ -13,6 +13,7 @@ from simulator.world.autoscaler import Autoscaler
 from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.events import Kind
+from simulator.world.gaps import missing
 from simulator.world.ledger import Happened
 from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
@@ -56,7 +57,7 @@ class Stage:
                 for name, value in mutation.params.items()
             }
             at = self.onset + timedelta(seconds=mutation.at)
-            cue = Cue(mutation, service, values, at, next_at=at)
+            cue = Cue(mutation, service, values, at, key=mutation.text if mutation.what == "gap" else "", next_at=at)
             if mutation.what in ROUTES or mutation.carrier == "vendor":
                 vendor = self._body.services[service].vendors[0]
                 cue.route = self._body.vendors.row(service, vendor)
@@ -114,7 +115,7 @@ class Stage:
             "vendor_errors": self._vendor,
             "vendor_slow": self._vendor,
             "own": lambda cue, _: self._body.knobs.own.add(cue.mutation.text),
-            "gap": lambda cue, _: self._body.knobs.gaps.add(cue.mutation.text),
+            "gap": self._gap,
             "autoscaler": self._autoscaler,
             "reclaim": self._reclaim,
         }
@@ -136,6 +137,14 @@ class Stage:
         else:
             array = getattr(knobs, what)
             array[body.index[cue.service]] *= 1 + level * (cue.values["factor"] - 1)
+
+    def _gap(self, cue: Cue, level: float) -> None:
+        """Let nobody scrape the metric that the text names, or where it names none, some of the patient's."""
+        del level
+        if not cue.key:
+            drawn = missing(self._body.services[cue.service], self._streams, frozenset(self._body.store.families))
+            cue.key = " ".join(sorted(drawn))
+        self._body.knobs.gaps.update(cue.key.split())
 
     def _vendor(self, cue: Cue, level: float) -> None:
         knobs = self._body.knobs

@@ -40,7 +40,14 @@ class World:
         self._cluster = WorldCluster(body.pods, body.changes, body.clock, body.fills)
         self._serving = WorldServing(body.pods, body.vendors, body.quality, body.clock)
         self._actuator = WorldActuator(
-            body.pods, body.vendors, body.quality, body.changes, body.clock, self._ledger.actions.append, body.fills
+            body.pods,
+            body.vendors,
+            body.quality,
+            body.changes,
+            body.clock,
+            self._ledger.actions.append,
+            body.fills,
+            body.owners,
         )
         self._truths = Truths(body)
         self._tick = 0
@@ -142,6 +149,7 @@ class World:
         now = body.clock.at
         self._tick += 1
         self._stage.play(now)
+        body.owners.tick(now)
         body.pods.step(now)
         body.rows.refresh(body.pods, self._tick)
         if body.fills.workloads:

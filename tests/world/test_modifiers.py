@@ -1,11 +1,19 @@
 """Every modifier works with every fault, and says what became of the truth."""
 
+from datetime import timedelta
+
+import numpy as np
 import pytest
 
 from config.fleet import Fleet
 from simulator.modifiers import MODIFIERS, modified
 from simulator.scenario import load_scenarios
+from simulator.world.gaps import MISSING, read_about
 from simulator.world.world import World
+from tools.action import Operation, RestoreRevision, SetReplicas
+from tools.catalogue import SIGNALS
+from tools.marks import MARKS
+from tools.signal import SeriesKey, metric_names
 
 KNOWN = load_scenarios()
 NAMES = (
@@ -42,17 +50,55 @@ def test_a_modified_world_runs(fleet: Fleet, name: str) -> None:
         assert world.ledger.happened is not None
 
 
-def test_a_missing_metric_is_no_data_and_counting_goes_on(fleet: Fleet) -> None:
-    from tools.catalogue import SIGNALS
-
-    made = modified(KNOWN["bad_rollout_errors"], ("missing_metric",)).model_copy(update={"onset": (60.0, 90.0)})
-    world = World(fleet, seed=2, scenario=made)
-    for _ in range(12):
+def played(fleet: Fleet, name: str, modifiers: tuple[str, ...], seed: int = 2, ticks: int = 12) -> World:
+    made = modified(KNOWN[name], modifiers).model_copy(update={"onset": (60.0, 90.0)})
+    world = World(fleet, seed=seed, scenario=made)
+    for _ in range(ticks):
         world.advance(30.0)
-    frame = world.metrics.read(SIGNALS, world.clock.now())
-    values = dict(zip(frame.keys, frame.values, strict=True))
-    assert all(value != value for key, value in values.items() if key.signal == "gpu_utilisation")
-    assert any(value == value for key, value in values.items() if key.signal == "requests")
+    return world
+
+
+def test_which_metrics_of_the_patient_are_missing_is_drawn_and_no_promise_depends_on_them(fleet: Fleet) -> None:
+    found = set()
+    for seed in range(6):
+        world = played(fleet, "bad_rollout_errors", ("missing_metric",), seed, 5)
+        happened = world.ledger.happened
+        assert happened is not None
+        patient, gaps = fleet.service(happened.service), world.body.knobs.gaps
+        assert len(gaps) == MISSING
+        assert gaps <= set(read_about(patient)) & set(world.body.store.families)
+        newest = world.body.store.ring[(world.body.store.ticks - 1) % len(world.body.store.ring)]
+        for family in (each for name in gaps for each in world.body.store.families[name]):
+            width = family.rows * family.width
+            assert np.isnan(newest[family.offset : family.offset + width]).all()
+            assert np.isfinite(world.body.store.now[family.offset : family.offset + width]).any()  # counting goes on
+        frame = world.metrics.read(SIGNALS, world.clock.now())
+        values = dict(zip(frame.keys, frame.values, strict=True))
+        for objective in (o for o in patient.objectives if o.signal != "accuracy"):
+            assert values[SeriesKey(objective.signal, f"service/{patient.name}")] >= 0
+        found |= gaps
+    assert len(found) > 2 * MISSING
+    assert found & {name for mark in MARKS for name in metric_names(mark.spec)}
+
+
+@pytest.mark.parametrize(("modifiers", "stays"), [((), True), (("owner_conflict",), False)])
+def test_who_owns_a_deployment_puts_back_what_another_changed(
+    fleet: Fleet, modifiers: tuple[str, ...], stays: bool
+) -> None:
+    world = played(fleet, "bad_rollout_errors", modifiers)
+    happened = world.ledger.happened
+    assert happened is not None
+    workload = world.body.pods.workloads[happened.service]
+    wanted, bad = workload.wanted, workload.current
+    more = SetReplicas(service=happened.service, replicas=wanted + 1)
+    world.actuator.apply(more, Operation(id="more", incident="i", epoch=1))
+    back = RestoreRevision(service=happened.service, revision="2")
+    world.actuator.apply(back, Operation(id="back", incident="i", epoch=1))
+    for _ in range(3):
+        world.advance(30.0)
+    assert (workload.wanted, workload.current) == ((wanted + 1, "2") if stays else (wanted, bad))
+    synced = [c for c in world.cluster.changes(world.clock.now() - timedelta(minutes=5)) if c.actor == "argocd"]
+    assert {(c.kind, c.after) for c in synced} == (set() if stays else {("scale", str(wanted)), ("release", bad)})
 
 
 def test_what_passes_by_itself_is_nothing_to_heal() -> None:
