@@ -249,7 +249,6 @@ MARKS: tuple[Mark, ...] = (
     _flag("connections_refused", "UF", "calls whose connection failed"),
     Mark("retrying", _rate("retrying", "service", Metric("envoy_cluster_upstream_rq_retry"), "retries"), "above", 0.3),
     _hpa("autoscaler_blind", "ScalingActive", "the autoscaler has no measure"),
-    _hpa("autoscaler_swings", "AbleToScale", "the autoscaler backs off from its own changes"),
     Mark(
         "quota_full",
         _spec(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import pairwise
 
 from agent.analysts.alike import ill_alike
 from agent.analysts.evidence import Notes, onset
@@ -26,6 +27,7 @@ UNSURE = {
     "promotion": timedelta(minutes=10)
 }  # the same, where rows say when it began: a few of before are wrong by chance
 KNOWN = timedelta(days=1)  # for which changes are asked for: by then every load has come once
+SWINGING = timedelta(minutes=5)
 FINDINGS = {
     "release": "recent_release",
     "promotion": "recent_promotion",
@@ -45,6 +47,8 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     if others := ill_alike(incident, scene):
         said = f"{', '.join(others)} came to fail as many requests in the same minutes"
         notes.add("others_alike", f"service/{service.name}", 2.5, said)
+    if swings := _swings(service.name, scene, told("cluster") or ()):
+        notes.add("autoscaler_swings", f"service/{service.name}", 2.5, swings)
     for kind, finding in FINDINGS.items():
         entity = f"model/{service.model}" if kind == "promotion" else f"service/{service.name}"
         if kind == "promotion" and not service.model:
@@ -88,6 +92,23 @@ def unproven(changes: Sequence[Change]) -> str:
             break
         last = earlier
     return last.before
+
+
+def _swings(service: str, scene: Scene, known: Sequence[Change]) -> str:
+    """Return how somebody took replicas away and gave them back within minutes, or the reverse; empty where not.
+
+    Kubernetes' own autoscaler waits for five minutes before it takes anything away: sooner, it follows its own steps.
+    """
+    lately = [c for c in known if c.kind == "scale" and c.entity == f"service/{service}" and c.actor != OURS]
+    steps = [(int(c.before), int(c.after)) for c in lately if c.at > scene.now - SWINGING and _counted(c)]
+    if not any((one[1] - one[0]) * (two[1] - two[0]) < 0 for one, two in pairwise(steps)):
+        return ""
+    sizes = " > ".join(str(size) for size in (steps[0][0], *(after for _, after in steps)))
+    return f"{lately[-1].actor or 'somebody'} changed the replicas back and forth within minutes: {sizes}"
+
+
+def _counted(change: Change) -> bool:
+    return change.before.isdigit() and change.after.isdigit()
 
 
 def _newest(known: Sequence[Change], entity: str) -> Change | None:

@@ -27,22 +27,27 @@ class Measured:
 
 @dataclass(slots=True)
 class Autoscaler:
-    """One autoscaler. ``target``: wanted mean of the pods' values."""
+    """One autoscaler. ``target``: wanted mean of the pods' values, which are their load, or the requests they queue."""
 
     target: float
     low: int
     high: int
+    stable: timedelta = STABLE
+    queue: bool = False
+    blind: bool = False  # no measurement reaches it
+    desired: int = 0  # as it last said
     _said: deque[tuple[datetime, int]] = field(default_factory=deque)
 
     def decide(self, now: datetime, current: int, pods: Sequence[Measured]) -> int:
         """Return the number of replicas to ask for now; one call for each sync."""
         wanted = min(max(recommended(current, pods, self.target), self.low), self.high)
         self._said.append((now, wanted))
-        while now - self._said[0][0] > STABLE:
+        while now - self._said[0][0] > self.stable:
             self._said.popleft()
         steady = max(number for _, number in self._said)  # the way down waits; the way up does not
         chosen = wanted if wanted >= current else min(current, steady)
-        return max(self.low, min(chosen, current + max(SURGE, current)))
+        self.desired = max(self.low, min(chosen, current + max(SURGE, current)))
+        return self.desired
 
 
 def recommended(current: int, pods: Sequence[Measured], target: float) -> int:

@@ -144,7 +144,8 @@ class Body:
         for name, scaler in self.autoscalers.items():
             workload, pods = self.pods.workloads[name], self.pods.of(name)
             util = self.engines.util + self.scoring.util  # a row is of one kind
-            seen = [Measured(float(util[pod.row]), pod.ready) for pod in pods]
+            values = self.engines.waiting + self.scoring.waiting if scaler.queue else util
+            seen = [Measured(float("nan") if scaler.blind else float(values[pod.row]), pod.ready) for pod in pods]
             before, wanted = workload.wanted, scaler.decide(now, workload.wanted, seen)
             if wanted != before:
                 workload.wanted = wanted

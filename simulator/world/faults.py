@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from simulator.world import scaling
 from simulator.world.ails import Ail
-from simulator.world.autoscaler import Autoscaler
 from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.events import Kind
@@ -105,7 +105,7 @@ class Stage:
         level = cue.level(now)
         if level <= 0 and cue.gpu < 0 and not cue.on:
             return
-        lasts = cue.mutation.what in DRIFTS or bool(_SERVED & set(cue.values))
+        lasts = cue.mutation.what in (*DRIFTS, "autoscaler") or bool(_SERVED & set(cue.values))
         cue.on = level > 0 and lasts  # what answers are made of stays as it is until it is turned back
         if cue.service:
             cue.sustain(now, float(self._body.failing[self._body.index[cue.service]]))
@@ -154,13 +154,11 @@ class Stage:
             knobs.vendor_slow[cue.route] *= 1 + level * (cue.values["factor"] - 1)
 
     def _autoscaler(self, cue: Cue, level: float) -> None:
-        """Let somebody else scale the service, from now on."""
-        del level
-        body, workload, values = self._body, self._body.pods.workloads[cue.service], cue.values
-        if cue.service not in body.autoscalers:
-            limits = round(values["low"]), round(values["high"])
-            body.autoscalers[cue.service] = Autoscaler(values["target"], *limits)
-            workload.owners = (*workload.owners, "hpa")
+        """Let somebody else scale the service while it lasts."""
+        if level <= 0:
+            scaling.take_away(cue, self._body)
+        elif cue.service not in self._body.autoscalers:
+            scaling.set_up(cue, self._body)
 
     def _reclaim(self, cue: Cue, level: float) -> None:
         """Let the provider take back the node beneath one replica."""

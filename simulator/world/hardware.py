@@ -54,7 +54,9 @@ class Hardware:
             store.add(OWN, "gpu")
         store.add("DCGM_EXP_XID_ERRORS_COUNT", "gpu", tuple((("xid", str(code)),) for code in XIDS))
         store.add("DCGM_EXP_CLOCK_EVENTS_COUNT", "gpu", tuple((("clock_event", e),) for e in events))
-        for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"):
+        scalers = ("spec_max_replicas", "status_current_replicas", "status_desired_replicas")
+        scaled = tuple(f"kube_horizontalpodautoscaler_{name}" for name in scalers)
+        for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready", *scaled):
             store.add(name, "service")
         for name in ("kube_pod_container_status_restarts_total", "kube_pod_status_ready", "container_gpu_allocation"):
             store.add(name, "pod")
