@@ -33,7 +33,8 @@ class LogTable(Frozen):
     )
     features: tuple[str, ...] = Field(
         default=(),
-        description="columns of the model's inputs; empty: every numeric one that is named nowhere else here",
+        description="columns of the model's inputs, numbers or vectors of them (embeddings); empty: every such one "
+        "that is named nowhere else here",
     )
     score: str = Field(default="score", description="column with the predicted probability")
     label: str = Field(default="label", description="column with the truth, 0 or 1, null until it is known")

@@ -1,5 +1,6 @@
 """The twin's inference logs as Parquet files, written anew now and then: labels come late, and old rows change."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from simulator.twin.twin import Twin
 from tools.errors import Absent
 from tools.grid import Floats
 from tools.records import InferenceWindow
+from tools.vectors import vectors
 
 KEPT = timedelta(hours=3)  # of the fleet's time
 EVERY = timedelta(minutes=2)
@@ -60,7 +62,9 @@ class TwinLogs:
             except Absent:
                 continue
             _replace(self._folder / f"{name}.again.parquet", _keyed(rows, again))
-            _write(self._folder / f"{name}.parquet", self._numbered(name, rows))
+            with self._twin.lock:
+                texts = dict(self._twin.world.log.texts(name, now - KEPT, now))
+            _write(self._folder / f"{name}.parquet", self._numbered(name, rows), texts)
 
     def _numbered(self, service: str, rows: InferenceWindow) -> InferenceWindow:
         """Return rows as servers log them that follow a registry: with MLflow's number of the version."""
@@ -89,13 +93,15 @@ class TwinLogs:
             _replace(path, {KEY: keys, "score": pa.array(model.predict(rows.features))})
 
 
-def _write(path: Path, rows: InferenceWindow) -> None:
-    """Write rows as services log them."""
+def _write(path: Path, rows: InferenceWindow, texts: Mapping[float, str] | None = None) -> None:
+    """Write rows as services log them; ``texts`` of some of them, by their instant."""
     import pyarrow as pa
 
     micro = (rows.at * 1e6).astype(np.int64)
     columns: dict[str, Any] = {"at": pa.array(micro, pa.timestamp("us", "UTC")), **_keyed(rows, rows.features)}
     columns |= {"score": pa.array(rows.scores), "label": pa.array(rows.labels, from_pandas=True)}
+    if texts:
+        columns["text"] = pa.array([texts.get(at) or None for at in rows.at.tolist()], pa.string())
     columns["version"] = pa.array(rows.version.tolist(), pa.string())
     _replace(path, columns)
 
@@ -105,7 +111,19 @@ def _keyed(rows: InferenceWindow, features: Floats) -> dict[str, Any]:
     import pyarrow as pa
 
     keys = pa.array((rows.at * 1e6).astype(np.int64)).cast(pa.string())
-    return {KEY: keys, **{name: pa.array(features[:, place]) for place, name in enumerate(rows.names)}}
+    found = vectors(rows.names)
+    within = {place for places in found.values() for place in places}
+    lists = {name: _lists(features[:, places]) for name, places in found.items()}
+    numbers = {name: pa.array(features[:, place]) for place, name in enumerate(rows.names) if place not in within}
+    return {KEY: keys, **lists, **numbers}
+
+
+def _lists(table: Floats) -> Any:
+    """Return vectors as lists; one with a value that is missing is null."""
+    import pyarrow as pa
+
+    rows = [row if np.isfinite(row).all() else None for row in table]
+    return pa.array(rows, pa.list_(pa.float64()))
 
 
 def _replace(path: Path, columns: dict[str, Any]) -> None:

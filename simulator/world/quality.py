@@ -19,6 +19,7 @@ from simulator.world.scorer import Scorer, accepted, register
 from simulator.world.store import Floats
 from simulator.world.streams import Streams
 from simulator.world.tabular import Drift, some
+from simulator.world.texts import LATER_SHARE, TextProblem
 from simulator.world.trainings import Trainings
 from tools.action import ConvertInputs, Operation, TrainModel
 from tools.clock import Clock
@@ -28,6 +29,7 @@ from tools.training import TabularModel, fit
 __all__ = ["LABEL_DELAY", "Quality", "WorldLog", "WorldRegistry"]
 
 ROWS_PER_TICK = 64  # logged of every tick: a sample, as such logs are
+TEXT_EVERY = 8  # one row of so many is logged with its text
 CAPACITY = ROWS_PER_TICK * 2880 * 3 // 2  # a day and a half at ticks of 30 s
 FIELD = {"dates": "date_flip", "units": "unit_change"}  # of ``Drift``, where it is called otherwise
 
@@ -82,7 +84,12 @@ class Quality:
         self.trainings.tick(at)
 
     def _score(self, scorer: Scorer, times: Floats, hour: float) -> None:
-        features, _, truth = scorer.problem.draw(scorer.rng, ROWS_PER_TICK, hour, scorer.drift)
+        if isinstance(scorer.problem, TextProblem):
+            written = scorer.problem.write(scorer.rng, ROWS_PER_TICK, hour, LATER_SHARE * scorer.drift.covariate)
+            features, _, truth = scorer.problem.read(scorer.rng, written, scorer.drift)
+            scorer.texts.append((times[::TEXT_EVERY], written.every(TEXT_EVERY, np.isfinite(features[:, 0]))))
+        else:
+            features, _, truth = scorer.problem.draw(scorer.rng, ROWS_PER_TICK, hour, scorer.drift)
         chance = scorer.rng.random(ROWS_PER_TICK)
         scores, version = _answered(scorer, features, chance)
         scores = outdated(scores, scorer.drift.outdated)

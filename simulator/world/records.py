@@ -100,6 +100,13 @@ class WorldLog:
         again = scorer.problem.recomputed(rows.features, rows.off)
         return Recomputed(service, scorer.problem.names, rows.at, rows.features, again)
 
+    def texts(self, service: str, start: datetime, end: datetime) -> list[tuple[float, str]]:
+        """Return (POSIX seconds, text) of the rows of [start, end) that are logged with their texts, oldest first."""
+        low, high = start.timestamp(), end.timestamp()
+        ticks = self._scorers[service].texts if service in self._scorers else ()
+        pairs = ((float(at), text) for times, some in ticks for at, text in zip(times, some.texts(), strict=True))
+        return [(at, text) for at, text in pairs if low <= at < high]
+
     def reference(self, service: str) -> InferenceWindow:
         """Return the rows that the champion was accepted on."""
         scorer = self._scorers.get(service)

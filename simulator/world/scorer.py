@@ -1,5 +1,6 @@
 """One service that scores rows: its task, its models by version, and its log."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,10 +10,11 @@ from config.fleet import Service
 from simulator.world.rowlog import RowLog
 from simulator.world.store import Floats
 from simulator.world.tabular import Drift, TabularProblem
-from simulator.world.texts import TextProblem
+from simulator.world.texts import TextProblem, Written
 from tools.records import InferenceWindow, ModelVersion
 from tools.training import Scores, TabularModel, evaluate
 
+TEXT_TICKS = 360  # of which texts are kept: three hours at ticks of 30 s
 Problem = TabularProblem | TextProblem
 
 
@@ -31,6 +33,7 @@ class Scorer:
     aliases: dict[str, str] = field(default_factory=dict)
     weights: dict[str, int] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)  # of versions, as the log indexes them
+    texts: deque[tuple[Floats, Written]] = field(default_factory=lambda: deque(maxlen=TEXT_TICKS))  # sampled, by tick
     judged: tuple[object, dict[int, float]] | None = None  # what the true accuracy was computed for, and it by hour
 
     def register(self, version: ModelVersion, model: TabularModel, reference: InferenceWindow) -> None:

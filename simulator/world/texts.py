@@ -95,6 +95,11 @@ class Written:
         out: Floats = (weight[:, None] @ values.reshape(*self.there.shape, -1))[:, 0]
         return out[:, 0] if values.ndim == 2 else out
 
+    def every(self, step: int, there: NDArray[np.bool_]) -> "Written":
+        """Return one text of so many, (n / step); ``there``: those that were not lost, (n,)."""
+        kept = self.there[::step] & there[::step, None]
+        return Written(self.words[::step], kept, self.topic[::step], self.channel[::step])
+
     def texts(self) -> list[str]:
         """Return them as text."""
         return [

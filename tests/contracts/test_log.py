@@ -1,7 +1,7 @@
 """What every inference log must tell: the pretend one, and the same rows read back from tables."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,16 @@ def _tables(entries: list[dict[str, Any]], folder: Path, prefix: str) -> TableLo
     return TableLog(tuple(LogTable.model_validate(entry) for entry in placed))
 
 
-@pytest.fixture(scope="module", params=[from_world, from_parquet, from_duckdb], ids=["world", "parquet", "duckdb"])
+def _texts(made: Callable[[Path], Logged]) -> Callable[[Path], Logged]:
+    """The same log, of the service that reads texts: its inputs are vectors, and numbers beside them."""
+    return lambda folder: replace(made(folder), service="recommend")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[from_world, from_parquet, from_duckdb, _texts(from_parquet), _texts(from_duckdb)],
+    ids=["world", "parquet", "duckdb", "texts-parquet", "texts-duckdb"],
+)
 def logged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Logged:
     """A log that is only read, so that all tests of a kind share one."""
     made: Callable[[Path], Logged] = request.param

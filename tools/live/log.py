@@ -3,7 +3,7 @@
 The engine filters by time and picks the columns; what leaves it is one window, cut to its newest rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from tools.live.tables import IbisTable, expression
 from tools.live.translating import translated
 from tools.records import InferenceWindow, Recomputed
 from tools.tables import Column, Labels, Numbers
+from tools.vectors import element
 
 Floats = NDArray[np.float64]
 PAIRED = 5000  # newest rows that are held beside the same computed anew
@@ -74,13 +75,14 @@ class TableLog:
         if not (logged.recomputed and logged.key):
             raise Absent(f"{service}: no recomputed features are configured")
         with translated(logged.rows):
-            shown = _between(logged, start, end)
-            names = tuple(name for name in logged.features or _numeric(logged, shown) if name != logged.key)
+            shown, every = _inputs(logged, _between(logged, start, end))
+            names = tuple(name for name in every if name != logged.key)
             columns = {name: _number(shown, name) for name in names}
             asked = shown.select(logged.key, "prunella_at", **columns).order_by(ibis.desc("prunella_at")).limit(PAIRED)
             served = IbisTable(asked, service).sample((logged.key, "prunella_at", *names), PAIRED, 0)
         table = self.again(service, served[logged.key])
-        there = tuple(field.name for field in table.fields if field.name in names)
+        known = {field.name for field in table.fields}
+        there = tuple(name for name in names if name in known)
         again = table.sample((logged.key, *there), max(table.rows, 1), 0)
         return _paired(service, there, served, (again.pop(logged.key), again))
 
@@ -114,7 +116,7 @@ class TableLog:
             found = table.mutate(prunella_key=mine).semi_join(
                 ibis.memtable(pa.table({"prunella_key": asked})), "prunella_key"
             )
-            return IbisTable(found.drop("prunella_key"), f"{service} recomputed")
+            return IbisTable(_flat(found.drop("prunella_key"), _arrays(found))[0], f"{service} recomputed")
 
     def keys(self, rows: str, column: str) -> Column:
         """Return a column of other rows, which logs refer to, each value once."""
@@ -190,7 +192,7 @@ def _column(table: Any, name: str) -> Any:
 
 
 def _read(service: str, logged: LogTable, table: Any, *, features: bool = True) -> InferenceWindow:
-    names = tuple(logged.features or _numeric(logged, table)) if features else ()
+    table, names = _inputs(logged, table) if features else (table, ())
     return _window(service, names, _newest(logged, table, names))
 
 
@@ -228,8 +230,30 @@ def _number(table: Any, name: str) -> Any:
     return column.cast("float64")
 
 
+def _inputs(logged: LogTable, table: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return a table with the elements of vectors as columns of their own, and the names of all inputs."""
+    named = tuple(logged.features or _numeric(logged, table))
+    table, elements = _flat(table, [name for name in named if name in _arrays(table)])
+    return table, tuple(each for name in named for each in elements.get(name, (name,)))
+
+
+def _flat(table: Any, arrays: Sequence[str]) -> tuple[Any, dict[str, tuple[str, ...]]]:
+    """Return a table with more columns, one for each element of some vectors, and their names; a null is all nulls."""
+    elements: dict[str, tuple[str, ...]] = {}
+    for name in arrays:
+        longest = int(table[name].length().max().to_pyarrow().as_py() or 0)
+        elements[name] = tuple(element(name, place) for place in range(longest))
+        table = table.mutate(**{each: table[name][place] for place, each in enumerate(elements[name])})
+    return table, elements
+
+
+def _arrays(table: Any) -> tuple[str, ...]:
+    return tuple(name for name, kind in table.schema().items() if kind.is_array() and kind.value_type.is_numeric())
+
+
 def _numeric(logged: LogTable, table: Any) -> tuple[str, ...]:
-    """Return every column of numbers that has no other meaning."""
+    """Return every column of numbers, or of vectors of them, that has no other meaning."""
     other = {logged.at, logged.score, logged.label, logged.version, "prunella_at"}
-    kinds = table.schema().items()
-    return tuple(name for name, kind in kinds if name not in other and (kind.is_numeric() or kind.is_boolean()))
+    arrays, kinds = _arrays(table), table.schema().items()
+    numbers = (name for name, kind in kinds if kind.is_numeric() or kind.is_boolean() or name in arrays)
+    return tuple(name for name in numbers if name not in other)
