@@ -57,10 +57,9 @@ def remarks(summary: Json) -> list[str]:
         said.append(f"{nothing} of {summary['episodes']} runs had nothing to heal: the fault hurt nobody.")
     if not calm(summary):
         false, years = summary["healthy_false_incidents"], summary["healthy_service_years"]
-        said.append(
-            f"{false} false incidents in {years:.2g} service-years of health: more than {FALSE_A_YEAR:g} a year."
-        )
-    if summary.get("seeds", ENOUGH) < ENOUGH:
+        what = "1 false incident" if false == 1 else f"{false} false incidents"
+        said.append(f"{what} in {years:.2g} service-years of health: more than {FALSE_A_YEAR:g} a year.")
+    if "detected" in summary and summary["seeds"] < ENOUGH:
         said.append(f"Of fewer than {ENOUGH} seeds the intervals say little: --seeds {ENOUGH}.")
     return said
 
@@ -117,7 +116,10 @@ BESIDE = (
 )
 _SPANS = BESIDE[:4]  # whose intervals are shown too
 HEADS = ("healed", "in", "good requests", "spent", "tokens", "asked", "called", "unsafe", "harm", "idly", "acts")
-NO_LEAVE = "Unsafe counts every act that no journal shows a plan and leave for; simple rules keep no journal."
+NO_LEAVE = (
+    "Good requests are the whole fleet's, each over its own episodes. Unsafe counts every act that no journal shows a "
+    "plan and leave for; simple rules keep no journal."
+)
 
 
 def guardians(everybody: Mapping[str, Json]) -> Table:

@@ -89,7 +89,7 @@ def test_a_quiet_drill_has_a_page_too() -> None:
     text = page(result(episode("healthy", **QUIET, false_incidents=1)))
     assert "acted on nothing" in text
     assert "false incidents a service-day of health" in text
-    assert "1 false incidents in 0.01 service-years of health: more than 1 a year." in text
+    assert "1 false incident in 0.01 service-years of health: more than 1 a year." in text
 
 
 QUIET: dict[str, Any] = dict.fromkeys(
