@@ -12,6 +12,7 @@ import numpy as np
 from config.fleet import Fleet
 from config.foresight import ForesightSettings
 from config.load import ConfigError, load_fleet, load_reasoner
+from playbooks.library import shipped
 from simulator.baselines import DoNothing, Guardian, Remedy, SimpleRule
 from simulator.crew import Crew, Shown
 from simulator.ending import Ending
@@ -248,6 +249,17 @@ def _totals(world: World, tokens: int) -> dict[str, float]:
 
 
 def _sick_nodes(scenario: Scenario) -> float:
-    """Return how many nodes a scenario makes sick, at most: a repetition takes fresh ones for ever."""
-    sick = [m for m in scenario.mutations if m.what in ("heat", "gpu_lost") or m.carrier in ("gpu", "node")]
-    return inf if any(m.every for m in sick) else len(sick)
+    """Return how many nodes a machine may cordon: one for each trouble, where a remedy of the truth cordons any."""
+    truth = scenario.truth
+    if not {*truth.acceptable_playbooks, *truth.easing_playbooks} & _cordoning():
+        return 0
+    own = [mutation for mutation in scenario.mutations if not mutation.also]
+    return inf if any(mutation.every for mutation in own) else len(own)  # a repetition takes fresh ones for ever
+
+
+@cache
+def _cordoning() -> frozenset[str]:
+    """Return the playbooks that cordon a node."""
+    return frozenset(
+        book.id for book in shipped() if any(step.action["verb"] == "set_schedulable" for step in book.steps)
+    )
