@@ -37,6 +37,7 @@ PARAMS = {  # by what changes; the rest take ``amount``
     "release": _EFFECT,
     "autoscaler": frozenset({"target", "low", "high", "window", "queue", "blind"}),
     "reclaim": frozenset({"notice", "back"}),
+    "leak": frozenset({"errors", "again"}),
     "promote": frozenset({"bias", "days", "mislabelled", "rows"}),
     "ail": _EFFECT | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),
@@ -207,7 +208,7 @@ def _cast(scenario: Scenario) -> frozenset[str]:
         if mutation.what in ROUTES or (mutation.what == "ail" and mutation.carrier == "vendor"):
             found.add("vendor")
         placed = mutation.what == "ail" and mutation.carrier in ("replica", "gpu", "node", "zone")
-        if placed or mutation.what in ("heat", "hang", "gpu_lost", "reclaim"):
+        if placed or mutation.what in ("heat", "hang", "gpu_lost", "reclaim", "leak"):
             found |= {"replica", "gpu", "node"}
     return frozenset(found)
 
@@ -259,7 +260,7 @@ def _lacks(mutation: Mutation, service: Service) -> str:
     if (what in ROUTES or carrier == "vendor") and service.kind is not ServiceKind.VENDOR:
         return "calls no vendor"
     placed = carrier in ("replica", "gpu", "node", "zone", "revision")
-    own = {"heat", "gpu_lost", "hang", "restart", "release", "scale", "autoscaler", "owner", "reclaim"}
+    own = {"heat", "gpu_lost", "hang", "restart", "release", "scale", "autoscaler", "owner", "reclaim", "leak"}
     if (what in own or placed) and service.kind not in KINDS:
         return "has no replicas of its own"
     if what == "hang" and service.kind is not ServiceKind.LANGUAGE:

@@ -97,6 +97,7 @@ class Body:
         self.owners = Owners(self.changes)
         self.knobs = Knobs(len(services), routes)
         self.ails: list[Ail] = []
+        self.leaks: list[tuple[str, int, float]] = []  # series, row, value
         self.autoscalers: dict[str, Autoscaler] = {}  # by service
         self.failing = np.zeros(len(services))  # share of answers that failed in the last tick
         self.quality = Quality(fleet, self.streams, self.clock, self.changes)

@@ -14,6 +14,7 @@ from simulator.world.body import Body
 from simulator.world.cue import Cue
 from simulator.world.events import Kind
 from simulator.world.gaps import missing
+from simulator.world.leak import leak
 from simulator.world.ledger import Happened
 from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
@@ -86,6 +87,7 @@ class Stage:
         self._routine_release(now)
         self._body.knobs.reset()
         self._body.ails.clear()
+        self._body.leaks.clear()
         self._body.pods.leaving.clear()
         for cue in self._cues:
             if cue.mutation.what not in ONCE:
@@ -118,6 +120,7 @@ class Stage:
             "gap": self._gap,
             "autoscaler": self._autoscaler,
             "reclaim": self._reclaim,
+            "leak": self._leak,
         }
         if cue.mutation.also:
             self.beside.add(cue.service)
@@ -164,14 +167,17 @@ class Stage:
         """Let the provider take back the node beneath one replica."""
         del level
         body, now = self._body, self._body.clock.now()
-        if not cue.key:
-            pod = self._victim(cue.service)
-            self._name(pod)
-            cue.key = body.pods.machines[pod.gpu // GPUS_PER_NODE].name
+        cue.key = cue.key or self._chosen(cue.service, "node")
         ail = reclaim(cue, body, now)
         if ail is not None:
             body.ails.append(ail)
             self.beside |= {pod.service for pod in ail.sufferers(body.pods)} - {cue.service}
+
+    def _leak(self, cue: Cue, level: float) -> None:
+        cue.key = cue.key or self._chosen(cue.service, "replica")
+        ail = leak(cue, self._body, level, self._body.clock.now())
+        if ail is not None and ail.level > 0:
+            self._body.ails.append(ail)
 
     def _ail(self, cue: Cue, level: float) -> None:
         cue.key = cue.key or self._carrier(cue, self._body.clock.now())
@@ -201,11 +207,14 @@ class Stage:
                 self._release(cue.service, Effect(ail=key), told, now, cue.mutation.kind)
                 return key
             case carrier:
-                pod = self._victim(cue.service)
-                self._name(pod)
-                machine = self._body.pods.machines[pod.gpu // GPUS_PER_NODE]
-                named = {"replica": pod.name, "gpu": str(pod.gpu), "node": machine.name}
-                return named.get(carrier, machine.zone)
+                return self._chosen(cue.service, carrier)
+
+    def _chosen(self, service: str, carrier: str) -> str:
+        """Choose a replica, or what is beneath it, and name it for the truth."""
+        pod = self._victim(service)
+        self._name(pod)
+        machine = self._body.pods.machines[pod.gpu // GPUS_PER_NODE]
+        return {"replica": pod.name, "gpu": str(pod.gpu), "node": machine.name}.get(carrier, machine.zone)
 
     def _heat(self, cue: Cue, level: float) -> None:
         if cue.gpu < 0:

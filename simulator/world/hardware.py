@@ -46,7 +46,7 @@ class Hardware:
         self.own = np.zeros(count)  # per cent that its replica computes
         self.shared = np.zeros(count, dtype=bool)  # with a batch worker
         self._views = store.views
-        for name in ("SM_CLOCK", "GPU_TEMP", "GPU_UTIL", "POWER_USAGE", "XID_ERRORS"):
+        for name in ("FB_USED", "SM_CLOCK", "GPU_TEMP", "GPU_UTIL", "POWER_USAGE", "XID_ERRORS"):
             store.add(f"DCGM_FI_DEV_{name}", "gpu")
         events = ("gpu_idle", "sw_thermal", "hw_thermal", "hw_slowdown", "power_cap")
         self._by_container = shares
@@ -58,6 +58,7 @@ class Hardware:
         scaled = tuple(f"kube_horizontalpodautoscaler_{name}" for name in scalers)
         for name in ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready", *scaled):
             store.add(name, "service")
+        store.add("container_memory_working_set_bytes", "pod")
         for name in ("kube_pod_container_status_restarts_total", "kube_pod_status_ready", "container_gpu_allocation"):
             store.add(name, "pod")
         store.add(

@@ -32,8 +32,8 @@ Route = Literal["vendor_errors", "vendor_slow"]
 Everywhere = Literal["noise", "bursts", "price"]
 # ... on the GPU beneath one replica (heat), on a carrier of its own (ail), on the age of labels, on a metric that text
 # names (gap), on the controller itself by a trouble of simulator.trouble that text names (own); who scales besides;
-# a node that the provider takes back (reclaim).
-Elsewhere = Literal["heat", "ail", "label_delay", "gap", "own", "autoscaler", "reclaim"]
+# a node that the provider takes back (reclaim); memory that one replica takes and never gives back (leak).
+Elsewhere = Literal["heat", "ail", "label_delay", "gap", "own", "autoscaler", "reclaim", "leak"]
 Once = Literal["gpu_lost", "hang", "restart", "release", "promote", "scale", "owner"]
 What = Literal[Turned, Drift, Route, Everywhere, Elsewhere, Once]
 DRIFTS: tuple[str, ...] = get_args(Drift)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from config.fleet import Fleet, ServiceKind
-from simulator.world import scaling
+from simulator.world import leak, scaling
 from simulator.world.actuate import WorldActuator
 from simulator.world.again import asked, second_tries
 from simulator.world.ails import afflict
@@ -168,6 +168,7 @@ class World:
         body.fills.work(body.hardware, seconds, now)
         body.marking.tick(body.ails, body.pods, body.index, seconds)
         scaling.show(body)
+        leak.show(body)
         body.quality.tick(now, seconds)
         body.store.keep(now.timestamp())
         for name in sorted(body.knobs.gaps):
