@@ -11,6 +11,7 @@ from config.fleet import ServiceKind
 from tools.catalogue import LANGUAGE, ON_GPU, VENDOR
 from tools.signal import Expr, Gauge, Metric, Rate, Ratio, Scope, SignalSpec
 
+LIKE = 0.8  # of a reading, from which on another is as far as that
 Side = Literal["above", "below", "equals", "absent"]
 
 
@@ -18,7 +19,8 @@ class Mark(NamedTuple):
     """A finding: it is seen where the signal lies on that side of the limit.
 
     ``sticky``: it stays on show for long. ``served``: it is of what a replica answers, and says nothing of one that is
-    not ready. ``counted``: tells the same by what came in the last minutes, where it is exposed.
+    not ready. ``counted``: tells the same by what came in the last minutes, where it is exposed. ``starting``: every
+    start of a container shows it for a while.
     """
 
     finding: str
@@ -28,6 +30,7 @@ class Mark(NamedTuple):
     sticky: bool = False
     served: bool = False
     counted: SignalSpec | None = None
+    starting: bool = False
 
     def seen(self, value: float) -> bool:
         """Return whether a reading shows the mark; NaN is NO DATA."""
@@ -41,6 +44,16 @@ class Mark(NamedTuple):
             case "absent":
                 return value != value  # noqa: PLR0124 - NaN
 
+    def seen_like(self, value: float, now: float) -> bool:
+        """Return whether a reading shows the mark about as far as ``now`` does, or farther."""
+        match self.side:
+            case "above":
+                return self.seen(value) and value >= LIKE * now
+            case "below":
+                return self.seen(value) and LIKE * value <= now
+            case "equals" | "absent":
+                return self.seen(value)
+
 
 def _spec(name: str, scope: Scope, expr: Expr, about: str, kinds: tuple[ServiceKind, ...] = ON_GPU) -> SignalSpec:
     return SignalSpec(name, scope, expr, "1", about, kinds)
@@ -48,6 +61,10 @@ def _spec(name: str, scope: Scope, expr: Expr, about: str, kinds: tuple[ServiceK
 
 def _pod(finding: str, metric: Metric, about: str) -> Mark:
     return Mark(finding, _spec(finding, "replica", Gauge(metric, "max"), about), "above", 0.0)
+
+
+def _every_start(mark: Mark) -> Mark:
+    return mark._replace(starting=True)
 
 
 def _waits(finding: str, reason: str) -> Mark:
@@ -129,13 +146,13 @@ MARKS: tuple[Mark, ...] = (
     # -- pods (kube-state-metrics, kubelet, cAdvisor) ---------------------------------------------------------------
     _waits("crash_looping", "CrashLoopBackOff"),
     _waits("image_missing", "ImagePullBackOff"),
-    _waits("container_creating", "ContainerCreating"),
+    _every_start(_waits("container_creating", "ContainerCreating")),
     _pod("init_failing", _INIT, "an init container fails again and again"),
     Mark("oom_killed", _gauge("oom_killed", "replica", _OOM, "killed for memory"), "above", 0.0, sticky=True),
     Mark("bus_error", _gauge("bus_error", "replica", _EXIT, "last exit code"), "equals", 135.0, sticky=True),
     _pod("unschedulable", Metric("kube_pod_status_unschedulable"), "no node takes the pod"),
     _pod("preempted", Metric("kube_pod_status_reason", (("reason", "PreemptionByScheduler"),)), "pushed out"),
-    _probe("readiness_failing", "Readiness"),
+    _every_start(_probe("readiness_failing", "Readiness")),
     _probe("liveness_failing", "Liveness"),
     Mark(
         "cpu_throttled",

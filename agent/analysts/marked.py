@@ -15,6 +15,10 @@ from tools.marks import MARKS, SPECS, Mark
 BEFORE = timedelta(minutes=35), timedelta(minutes=3)  # of an instant, where an old mark was seen already
 JUST = timedelta(minutes=1)  # before the first sign, from which on what is counted may be its cause
 FIRST = timedelta(minutes=2)  # of a replica's life, in which it shows what was there before it
+LOOKS = (  # from and until when before an instant, and seconds between two looks
+    ((timedelta(days=3), timedelta(hours=2)), 1800.0),
+    ((timedelta(hours=2), timedelta(minutes=3)), 300.0),
+)
 AFTER = timedelta(minutes=10), timedelta(minutes=25)  # of a change: it has rolled out, and shows what it brings
 
 
@@ -80,6 +84,41 @@ def _inherited(mark: Mark, entity: str, scene: Scene) -> bool:
     replicas = scene.observation.topology.replicas
     started = next((each.started_at for each in replicas if f"replica/{each.service}/{each.name}" == entity), None)
     return started is not None and _mostly(mark, entity, (started, started + FIRST), scene) is True
+
+
+def usualness(mark: Mark, entity: str, value: float, since: datetime, scene: Scene) -> float:
+    """Return the share of the days before an instant in which a mark was seen as far as now, 0..1.
+
+    The spell that lasts until then is not counted where its beginning was seen: it may be what is being examined. What
+    stood for as long as anybody can look back is usual. Half a reading is added for what was not looked at; nothing to
+    be read is 0.
+    """
+    seen = [
+        mark.seen_like(reading, value)
+        for look, step in LOOKS
+        for reading in _readings(mark, entity, (since - look[0], since - look[1]), step, scene)
+    ]
+    begun = len(seen) - next((i for i, each in enumerate(reversed(seen)) if not each), 0)
+    others = seen[:begun]
+    return (sum(others) + 0.5) / (len(others) + 1) if seen else 0.0
+
+
+def _readings(
+    mark: Mark, entity: str, between: tuple[datetime, datetime], step: float, scene: Scene
+) -> Iterator[float]:
+    """Yield what a mark read at each look; of several replicas, the one that shows it most."""
+    try:
+        frames = scene.senses.metrics.history(mark.spec, *between, step)
+    except ToolError:
+        return
+    for frame in frames:
+        values = [
+            float(value)
+            for key, value in zip(frame.keys, frame.values, strict=True)
+            if key.signal == mark.spec.name and _is_of(key.entity, entity, float(value))
+        ]
+        if values:
+            yield next((each for each in values if mark.seen(each)), values[0])
 
 
 def came_with(change: Change, incident: Incident, scene: Scene) -> str:

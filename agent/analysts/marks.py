@@ -2,17 +2,22 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from math import log
 
 import numpy as np
 
 from agent.analysts.changes import LOOK_BACK, OURS, ROLLED
 from agent.analysts.evidence import Notes, onset
-from agent.analysts.marked import is_old, shown, stale
+from agent.analysts.marked import is_old, shown, stale, usualness
 from agent.case import Evidence, Incident
 from agent.observe import Scene
+from agent.rollouts import DOWN
 from tools.errors import ToolError
 from tools.marks import Mark
 
+CLEAR = 2.5  # weight of a mark that is never there otherwise
+LEAST = 0.2  # weight below which a mark is not worth a word
+SEEN = 0.9  # chance that a cause shows its mark
 STOOD = 0.5  # weight of a mark that was there before a release that came right before the first sign
 
 
@@ -26,16 +31,26 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
     since = onset(incident)
     released = _released(incident.service, scene, since)
     for mark, readings in seen.items():
-        fresh = {e: v for e, v in readings.items() if not stale(mark, e, since, scene)}
+        young = _young(scene) if mark.starting else frozenset[str]()
+        fresh = {e: v for e, v in readings.items() if e not in young and not stale(mark, e, since, scene)}
         if where := _shared(fresh, incident.service, scene):
-            weight, more = _weighed(mark, f"replica/{incident.service}/", released, scene)
-            notes.add(mark.finding, f"service/{incident.service}", weight, f"{mark.spec.about}: {where}{more}")
+            whole, value = f"replica/{incident.service}/", next(iter(fresh.values()))
+            weight, more = _weighed(mark, (whole, value), (since, released), scene)
+            if weight >= LEAST:
+                notes.add(mark.finding, f"service/{incident.service}", weight, f"{mark.spec.about}: {where}{more}")
             continue
         for entity, value in fresh.items():
             text = f"{mark.spec.about}: {value:.4g}" if np.isfinite(value) else f"{mark.spec.about}: NO DATA"
-            weight, more = _weighed(mark, entity, released, scene)
-            notes.add(mark.finding, entity, weight, text + more, _bindings(entity))
+            weight, more = _weighed(mark, (entity, value), (since, released), scene)
+            if weight >= LEAST:
+                notes.add(mark.finding, entity, weight, text + more, _bindings(entity))
     return notes.done()
+
+
+def _young(scene: Scene) -> frozenset[str]:
+    """Return the replicas that have not had the time to start: that their containers wait is no news."""
+    begun = (each for each in scene.observation.topology.replicas if scene.now - each.started_at < DOWN)
+    return frozenset(f"replica/{each.service}/{each.name}" for each in begun)
 
 
 def _shared(found: Collection[str], service: str, scene: Scene) -> str:
@@ -73,12 +88,21 @@ def _released(service: str, scene: Scene, since: datetime) -> datetime | None:
     return next((c.at for c in reversed(mine) if c.at <= since + timedelta(minutes=1)), None)
 
 
-def _weighed(mark: Mark, entity: str, released: datetime | None, scene: Scene) -> tuple[float, str]:
-    """Return how much a mark says, and why little. A release makes new replicas: those before them are asked."""
+def _weighed(
+    mark: Mark, found: tuple[str, float], when: tuple[datetime, datetime | None], scene: Scene
+) -> tuple[float, str]:
+    """Return how much a mark says, and why little; ``found``: where and how far, ``when``: first sign, release.
+
+    What an exporter often shows there anyway is no ground: the weight is the logarithm of how much likelier the mark is
+    with its cause than on any other day. A release makes new replicas: those before them are asked.
+    """
+    (entity, value), (since, released) = found, when
     whole = f"{entity.rpartition('/')[0]}/" if entity.startswith("replica/") else entity
-    if released is None or not is_old(mark, whole, released, scene):
-        return 2.5, ""
-    return STOOD, ", as before the last release, when nothing was wrong"
+    usual = usualness(mark, whole, value, since, scene)
+    weight = min(CLEAR, log(SEEN / usual)) if usual else CLEAR
+    if released is not None and weight > STOOD and is_old(mark, whole, released, scene):
+        return STOOD, ", as before the last release, when nothing was wrong"
+    return weight, "" if weight == CLEAR else f", as in {usual:.0%} of the days before"
 
 
 def _bindings(entity: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 from config.fleet import Fleet, ServiceKind
 from simulator.world.ails import Ail
 from simulator.world.autoscaler import Autoscaler, Measured
+from simulator.world.background import Background
 from simulator.world.couple import Coupling
 from simulator.world.declared import Owners
 from simulator.world.engines import Engines
@@ -89,7 +90,7 @@ class Body:
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
         self.hardware = Hardware(fleet, self.pods, self.store, shares=bool(whole.batches))
-        self.marking = Marking(self.store, self.hardware)
+        self.marking = Marking(self.store, self.hardware, Background(self.streams, sizes))
         self.store.seal()
         self.weather = Weather(fleet, self.streams, self.pods.rows, len(self.pods.owner))
         self.coupling = Coupling(fleet)

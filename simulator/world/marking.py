@@ -1,11 +1,17 @@
 """Marks in the world: the exporters' series that speak of one cause alone, at rest unless an ail shows them."""
 
 from collections.abc import Iterable
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from config.fleet import ServiceKind
 from simulator.world.ails import Ail
+from simulator.world.background import Background
 from simulator.world.hardware import Hardware
 from simulator.world.pods import Pods
+from simulator.world.rows import Rows
 from simulator.world.store import Axis, Store, Variant
 from tools.marks import MARKS, Mark
 from tools.signal import Gauge, Metric, Rate, Ratio, Scope
@@ -24,6 +30,7 @@ REST = {  # what a series reads, or counts in a second, when nothing is wrong; 0
     "nv_cache_num_misses_per_model": 1.0,
     "feast_feature_freshness_seconds": 240.0,
 }
+NAMED = {mark.finding: mark for mark in MARKS}
 QUOTA = {"used": 16.0, "hard": 24.0}  # GPUs of the namespace
 
 
@@ -45,8 +52,9 @@ def leaves(mark: Mark) -> list[tuple[Metric, bool]]:
 class Marking:
     """Declares and writes the marks' series."""
 
-    def __init__(self, store: Store, hardware: Hardware) -> None:
+    def __init__(self, store: Store, hardware: Hardware, background: Background) -> None:
         self._hardware = hardware
+        self._background = background
         self._views = store.views
         self._families = store.families
         self._own: dict[str, bool] = {}  # metric that nobody else writes -> counter
@@ -62,35 +70,41 @@ class Marking:
                     store.add(metric.name, axis_of(mark, metric), tuple(variants[metric.name]), only)
                     self._own[metric.name] = counter
 
-    def tick(self, ails: Iterable[Ail], pods: Pods, services: dict[str, int], seconds: float) -> None:
-        """Write every mark: at rest, then as the ails say."""
+    def tick(self, ails: Iterable[Ail], pods: Pods, rows: Rows, time: tuple[datetime, float]) -> None:
+        """Write every mark: at rest, as in any healthy fleet, then as the ails say. ``time``: now, and seconds."""
+        now, seconds = time
         for name, counter in self._own.items():
             view, rest = self._views[name], REST.get(name, 0.0)
             view[:] = view + rest * seconds if counter else view * 0.0 + rest  # NaN stays: no series
         if "kube_resourcequota" in self._own:
             for place, variant in enumerate(self._families["kube_resourcequota"][0].variants):
                 self._views["kube_resourcequota"][:, place] = QUOTA[dict(variant)["type"]]
-        marks = {mark.finding: mark for mark in MARKS}
+        for shown in self._background.tick(rows, pods, now, seconds):
+            self._show(NAMED[shown.finding], shown.rows, shown.value, seconds)
         for ail in ails:
             for finding, value in ail.marks.items() if ail.level > 0 else ():
-                self._show(ail, marks[finding], value, pods, services, seconds)
+                self._ail(ail, NAMED[finding], value, (pods, rows), seconds)
 
-    def _show(self, ail: Ail, mark: Mark, value: float, pods: Pods, services: dict[str, int], seconds: float) -> None:
-        metric, counter = leaves(mark)[0]
-        if metric.name == "DCGM_FI_DEV_XID_ERRORS":  # only work meets with errors; what was met with stays on show
+    def _ail(self, ail: Ail, mark: Mark, value: float, where: tuple[Pods, Rows], seconds: float) -> None:
+        pods, rows = where
+        if leaves(mark)[0][0].name == "DCGM_FI_DEV_XID_ERRORS":  # only work meets with errors; the last stays on show
             self._hardware.report([gpu for gpu in ail.gpus(pods) if pods.owner[gpu] is not None], round(value))
-            return
-        if mark.side == "absent":
+        elif mark.side == "absent":
             self._hardware.silence(ail.gpus(pods))
-            return
-        family = self._families[metric.name][0]
-        place = _variant(family.variants, metric.where)
-        view, rest = self._views[metric.name], REST.get(metric.name, 0.0) * (metric.name in self._own)
-        for row in _rows(ail, mark, pods, services):
-            if counter:
-                view[row, place] += (value - rest) * seconds
-            else:
-                view[row, place] = value
+        else:
+            self._show(mark, _rows(ail, mark, pods, rows.index), value, seconds)
+
+    def _show(self, mark: Mark, rows: ArrayLike, value: float, seconds: float) -> None:
+        """Write what a mark reads; who has no such series, as a tabular service has none of an engine's, gets none."""
+        metric, counter = leaves(mark)[0]
+        view, place = self._views[metric.name], _variant(self._families[metric.name][0].variants, metric.where)
+        where = np.asarray(rows, dtype=np.intp)
+        before = view[where, place]
+        if counter:
+            rest = REST.get(metric.name, 0.0) * (metric.name in self._own)
+            view[where, place] = before + (value - rest) * seconds
+        else:
+            view[where, place] = np.where(np.isnan(before), before, value)
 
 
 def _variant(variants: tuple[Variant, ...], where: Variant) -> int:

@@ -166,7 +166,7 @@ class World:
         util = np.maximum(body.engines.util, body.scoring.util)
         body.hardware.tick(body.rows, util, body.weather.measurement(), seconds)
         body.fills.work(body.hardware, seconds, now)
-        body.marking.tick(body.ails, body.pods, body.index, seconds)
+        body.marking.tick(body.ails, body.pods, body.rows, (now, seconds))
         scaling.show(body)
         leak.show(body)
         body.quality.tick(now, seconds)

@@ -98,8 +98,9 @@ class Long(handmade.Metrics):
 
     def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
         keys = tuple(SeriesKey("long_prompts", f"replica/talk/{name}") for name in ("talk-0", *NAMES))
-        there = (np.array([0.6 if at >= self.since else 1.0, *[np.nan] * 3]) for at in (start, end))
-        return tuple(Frame(at, keys, values) for at, values in zip((start, end), there, strict=True))
+        times = [start + timedelta(seconds=step) * n for n in range(int((end - start).total_seconds() // step) + 1)]
+        there = (np.array([0.6 if at >= self.since else 1.0, *[np.nan] * 3]) for at in times)
+        return tuple(Frame(at, keys, values) for at, values in zip(times, there, strict=True))
 
 
 @pytest.mark.parametrize(
