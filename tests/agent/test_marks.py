@@ -1,6 +1,6 @@
 """A mark on one replica is that replica's; a mark on most of them at once is what they run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -165,3 +165,44 @@ def test_the_last_xid_is_not_taken_for_one_of_now(minutes: float, counts: float,
     scene = replace(scene, senses=replace(scene.senses, metrics=metrics))
     found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
     assert [each.finding for each in found] == ["xid_94"] * fresh
+
+
+class Often(handmade.Metrics):
+    """A job of talk that failed: shown now, and before whenever ``days`` says so of the hours before the first sign."""
+
+    def __init__(self, days: Callable[[float], bool], kept: float) -> None:
+        super().__init__()
+        self.days, self.kept = days, kept  # hours that are remembered
+
+    def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+        before = (handmade.START - at).total_seconds() / 3600
+        shown = 1.0 if before <= 0 or self.days(before) else 0.0
+        return Frame(at, (SeriesKey("job_failed", handmade.TALK),), np.array([shown]))
+
+    def history(self, spec: SignalSpec, start: datetime, end: datetime, step: float) -> tuple[Frame, ...]:
+        times = [start + timedelta(seconds=step) * n for n in range(int((end - start).total_seconds() // step) + 1)]
+        oldest = handmade.START - timedelta(hours=self.kept)
+        return tuple(self.read((spec,), at) for at in times if at >= oldest)
+
+
+@pytest.mark.parametrize(
+    ("days", "kept", "low", "high"),
+    [
+        (lambda _: False, 72.0, 2.5, 2.5),
+        (lambda hours: hours < 20, 72.0, 2.5, 2.5),  # it came within the day, and has not been there before
+        (lambda hours: hours % 24 < 6, 72.0, 0.9, 2.0),  # for six hours of every day
+        (lambda hours: hours % 2 < 1, 72.0, 0.2, 0.9),  # half of the time
+        (lambda _: True, 72.0, 0.0, 0.0),  # always: nothing is said
+        (lambda _: True, 1.5, 0.0, 0.0),  # as long as anybody remembers
+        (lambda _: False, 0.0, 2.5, 2.5),  # nobody remembers anything
+    ],
+    ids=["never", "since today", "every night", "half the time", "always", "always, short memory", "no memory"],
+)
+def test_a_mark_says_less_the_more_usual_it_is(
+    days: Callable[[float], bool], kept: float, low: float, high: float
+) -> None:
+    scene = handmade.scene(handmade.seen(0, {}))
+    scene = replace(scene, senses=replace(scene.senses, metrics=Often(days, kept)))
+    found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+    weights = [each.weight for each in found if each.finding == "job_failed"]
+    assert (low <= weights[0] <= high) if high else not weights
