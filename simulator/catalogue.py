@@ -53,6 +53,8 @@ def _rest(scenario: Scenario) -> Iterator[str]:
     if truth.acceptable_playbooks:
         right = " or ".join(f"`{name}`" for name in truth.acceptable_playbooks)
         yield f"Right: {right}; where that cannot be, tell a person." if truth.easing_playbooks else f"Right: {right}."
+        if truth.restore:
+            yield f"Healed only with {', '.join(f'`{name}`' for name in truth.restore)}."
     elif truth.fault:
         easing = " or ".join(f"`{name}`" for name in truth.easing_playbooks)
         yield f"Right: tell a person; meanwhile {easing}." if easing else "Right: tell a person; no machine should act."

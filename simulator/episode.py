@@ -114,7 +114,8 @@ class _Tracked:
         held = np.stack([ledger.held(name)[:ticks] for name in ledger.services], axis=1)
         within = np.stack([ledger.within(name)[:ticks] for name in ledger.services], axis=1)
         flow = np.array(self.flows[:ticks]).reshape(-1, len(FLOWS), len(ledger.services))
-        return Track(ledger.times[:ticks].copy(), held, within, np.array(self.rows[:ticks], dtype=np.int64), flow)
+        ready = np.array(self.rows[:ticks], dtype=np.int64)
+        return Track(ledger.times[:ticks].copy(), held, within, ready, flow, ledger.restored[:ticks].copy())
 
 
 class Alone:

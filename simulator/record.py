@@ -39,6 +39,7 @@ class Track:
     within: Flags  # budget
     ready: Counts  # replicas that take requests; -1: not a deployment
     flow: NDArray[np.float64]  # (ticks, 3, services): FLOWS so far; no ticks where nothing is wrong
+    restored: Flags  # what the truth wants for a cure, beside the objectives
 
 
 @dataclass(frozen=True, slots=True)

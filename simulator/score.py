@@ -199,13 +199,17 @@ def served(record: Record, since_tick: int) -> bool:
 
 
 def healed(record: Record) -> datetime | None:
-    """Return when health came back for good: harm was felt, then nothing but health, for at least ``HOLD``."""
+    """Return when health came back for good: harm was felt, then nothing but health, for at least ``HOLD``.
+
+    Health is every objective, and what the truth wants beside them, such as that no bad revision is current.
+    """
     onset = record.happened.onset_at
     if onset is None or collateral(record):
         return None
     times = record.acting.times
     after = times >= onset.timestamp()
-    ill = np.flatnonzero(after & ~well(record, record.acting))
+    unwell = ~well(record, record.acting)
+    ill = np.flatnonzero(after & (unwell | ~record.acting.restored if (after & unwell).any() else unwell))
     if not len(ill):  # nobody felt it here; a cure only if it would have been felt without us
         spared = record.effects and (after & ~well(record, record.idle)).sum() > LEAST_WORSE
         return onset if spared else None

@@ -20,6 +20,7 @@ from simulator.world.mend import mend
 from simulator.world.pods import Effect, Pod
 from simulator.world.profile import GPUS_PER_NODE
 from simulator.world.reclaim import reclaim
+from simulator.world.restored import restored
 from simulator.world.script import DRIFTS, ONCE, ROUTES, Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
@@ -75,6 +76,12 @@ class Stage:
         return Happened(
             truth, entity, self.names.get("service", ""), self.onset if truth.fault else None, frozenset(self.beside)
         )
+
+    def restored(self) -> bool:
+        """Say whether all is so now that the truth wants for a cure, beside the objectives."""
+        conditions = () if self.scenario is None else self.scenario.truth.restore
+        brought = frozenset(cue.made for cue in self._cues if cue.mutation.what == "promote")
+        return all(restored(each, self.names.get("service", ""), brought, self._body) for each in conditions)
 
     def mend(self, numbers: Iterable[int]) -> None:
         """Let a person take away what these mutations of the scenario did."""

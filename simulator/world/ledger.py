@@ -62,13 +62,18 @@ class Ledger:
         self._times = np.empty(1024)
         self._held = np.empty((1024, count), dtype=bool)
         self._within = np.empty((1024, count), dtype=bool)
+        self._restored = np.empty(1024, dtype=bool)
 
-    def keep(self, at: datetime, readings: Floats) -> None:
-        """Judge this tick's true readings, one for each objective of the fleet in its order, and keep the verdicts."""
+    def keep(self, at: datetime, readings: Floats, restored: bool = True) -> None:
+        """Judge this tick's true readings, one for each objective of the fleet in its order, and keep the verdicts.
+
+        ``restored``: what the truth wants for a cure beside the objectives is so.
+        """
         if self._ticks == len(self._times):
             self._times = np.concatenate([self._times, np.empty_like(self._times)])
             self._held = np.concatenate([self._held, np.empty_like(self._held)])
             self._within = np.concatenate([self._within, np.empty_like(self._within)])
+            self._restored = np.concatenate([self._restored, np.empty_like(self._restored)])
         self._readings = readings
         broken = self._sign * readings > self._sign * self._target  # no traffic, NaN, is no breach
         self._holds[:] = True
@@ -76,6 +81,7 @@ class Ledger:
         self._times[self._ticks] = at.timestamp()
         self._held[self._ticks] = self._holds
         self._within[self._ticks] = self.spend <= self._budget
+        self._restored[self._ticks] = restored
         self._ticks += 1
 
     @property
@@ -102,6 +108,11 @@ class Ledger:
     def times(self) -> Floats:
         """POSIX seconds of every tick."""
         return self._times[: self._ticks]
+
+    @property
+    def restored(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Per tick, whether all was so that the truth wants for a cure beside the objectives."""
+        return self._restored[: self._ticks]
 
     def held(self, service: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Return, per tick, whether the objectives held."""

@@ -45,6 +45,9 @@ Carrier = Literal["replica", "gpu", "node", "zone", "revision", "service", "vend
 Onset = Literal["step", "ramp", "periodic", "sustain"]
 
 
+Condition = Literal["revision_sound", "champion_sound", "replicas_sound"]
+
+
 class Mutation(Frozen):
     """One change of the world's coefficients."""
 
@@ -84,6 +87,11 @@ class Truth(Frozen):
     )
     forbidden_verbs: tuple[str, ...] = Field(
         default=(), description="that no plan may use but one of an acceptable or easing playbook"
+    )
+    restore: tuple[Condition, ...] = Field(
+        default=(),
+        description="what must be so for it to be healed, beyond every objective: no bad revision is current, the "
+        "champion is none that the scenario promoted, no replica hangs or crashes",
     )
     passes: bool = Field(
         default=False, description="a fault is there and passes by itself: who misses a promise says so"

@@ -234,4 +234,4 @@ class World:
         ledger.spend = body.hardware.spend() + fees * 3600 / seconds
         ledger.money += ledger.spend * seconds / 3600 + last.tokens / 1000 * self._price
         ledger.happened = self._stage.happened()
-        ledger.keep(body.clock.at, readings)
+        ledger.keep(body.clock.at, readings, self._stage.restored())

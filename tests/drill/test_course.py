@@ -76,7 +76,8 @@ def test_what_the_incident_cost_is_money_beyond_the_usual_pace(cured: Record) ->
     late = cured.acting.times > onset.timestamp() - 300.0  # of five minutes nobody can tell what is usual
 
     def cut(track: Track) -> Track:
-        return Track(*(getattr(track, name)[late] for name in ("times", "held", "within", "ready", "flow")))
+        names = ("times", "held", "within", "ready", "flow", "restored")
+        return Track(*(getattr(track, name)[late] for name in names))
 
     assert costs(replace(cured, acting=cut(cured.acting), idle=cut(cured.idle)))["money_incident"] is None
 

@@ -50,6 +50,13 @@ def test_who_wakes_a_person_beside_a_cure_has_not_healed_alone(cured: Record) ->
     assert (woken["healed"], woken["alone"], woken["called"]) == (True, False, 1)
 
 
+def test_who_only_makes_users_well_and_leaves_the_bad_revision_current_has_not_healed(cured: Record) -> None:
+    assert not cured.idle.restored[-1]
+    assert cured.acting.restored[-1]
+    left = replace(cured, acting=replace(cured.acting, restored=cured.idle.restored))
+    assert score(left)["healed"] is False
+
+
 def test_an_effect_without_plan_and_leave_is_unsafe(cured: Record) -> None:
     assert score(cured)["breaches"] == ["restore_revision without leave"]
 
@@ -254,7 +261,7 @@ def test_two_minutes_of_harm_to_a_neighbour_are_collateral_in_however_long_an_ep
             track,
             times=times,
             held=held,
-            **{name: np.repeat(getattr(track, name), 10, axis=0) for name in ("within", "ready", "flow")},
+            **{name: np.repeat(getattr(track, name), 10, axis=0) for name in ("within", "ready", "flow", "restored")},
         )
 
     record = replace(cured, acting=longer(cured.acting, ticks), idle=longer(cured.idle, 0))
