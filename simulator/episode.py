@@ -18,7 +18,7 @@ from simulator.crew import Crew, Shown
 from simulator.ending import Ending
 from simulator.handed import handed
 from simulator.record import FLOWS, Effect, Record, Track
-from simulator.world.script import Scenario
+from simulator.world.script import ONCE, Scenario
 from simulator.world.store import Floats
 from simulator.world.world import START, World
 from tools.action import Action, Operation, Preimage, Receipt, SetSchedulable
@@ -255,7 +255,7 @@ def _sick_nodes(scenario: Scenario) -> float:
     if not {*truth.acceptable_playbooks, *truth.easing_playbooks} & _cordoning():
         return 0
     own = [mutation for mutation in scenario.mutations if not mutation.also]
-    return inf if any(mutation.every for mutation in own) else len(own)  # a repetition takes fresh ones for ever
+    return inf if any(m.every and m.what in ONCE for m in own) else len(own)  # a repetition takes fresh ones for ever
 
 
 @cache

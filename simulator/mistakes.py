@@ -138,6 +138,8 @@ def _of_time(mutation: Mutation) -> Iterator[Mistake]:
         yield ("onset",), f"{mutation.what} happens at once: step"
     if mutation.what not in ONCE and mutation.every is not None and mutation.onset != "periodic":
         yield ("every",), f"{mutation.what} lasts: it comes again with onset: periodic"
+    if "share" in mutation.model_fields_set and mutation.onset != "periodic":
+        yield ("share",), "it is a share of a period: onset: periodic"
 
 
 def _of_value(name: str, value: float | tuple[float, float]) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from simulator.world.script import Mutation, Scenario, Truth, What
+from simulator.world.script import TURNED, Mutation, Scenario, Truth, What
 
 SERVED = ("chat", "code", "search", "fraud", "credit", "recommend")
 VENDORS = ("translate", "moderate")
 ONCE = frozenset(("gpu_lost", "hang", "restart", "release", "promote", "scale"))  # cannot pass by themselves
-SETTLED = 2700.0  # seconds after which a relapse comes
+SETTLED, RELAPSES = 2700.0, 2  # seconds after which a relapse comes, and how many come
+PAUSED = SETTLED - 600.0  # seconds that load lasts between two of them
 
 
 def _with(scenario: Scenario, *more: Mutation) -> Scenario:
@@ -79,8 +80,18 @@ def _storm(scenario: Scenario) -> Scenario:
 
 
 def _relapse(scenario: Scenario) -> Scenario:
-    again = (m.model_copy(update={"at": m.at + SETTLED}) for m in scenario.mutations)
-    return _with(scenario, *again)
+    """Whatever is fixed breaks again, and once more after that; load that nobody can take away goes before it comes."""
+    turns = [
+        m.model_copy(update={"at": m.at + SETTLED * turn} | ({"duration": PAUSED} if _is_load(m, turn) else {}))
+        for turn in range(RELAPSES + 1)
+        for m in scenario.mutations
+    ]
+    return scenario.model_copy(update={"mutations": tuple(turns)})
+
+
+def _is_load(mutation: Mutation, turn: int) -> bool:
+    borne = mutation.what in TURNED or (mutation.what == "ail" and mutation.carrier == "service")
+    return borne and mutation.duration is None and turn < RELAPSES
 
 
 def _owned(scenario: Scenario) -> Scenario:

@@ -41,7 +41,8 @@ class Cue:
             case "ramp":
                 return min(1.0, since / m.ramp)
             case "periodic":
-                return float(since % (m.every or m.ramp) < (m.every or m.ramp) / 2)
+                period = m.every or m.ramp
+                return float(since % period < m.share * period)
             case "sustain":
                 return float(not self.over)
 

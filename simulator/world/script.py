@@ -38,6 +38,7 @@ Once = Literal["gpu_lost", "hang", "restart", "release", "promote", "scale", "ow
 What = Literal[Turned, Drift, Route, Everywhere, Elsewhere, Once]
 DRIFTS: tuple[str, ...] = get_args(Drift)
 ROUTES: tuple[str, ...] = get_args(Route)
+TURNED: tuple[str, ...] = get_args(Turned)
 ONCE: tuple[str, ...] = get_args(Once)
 
 
@@ -64,7 +65,12 @@ class Mutation(Frozen):
     at: float = Field(default=0.0, ge=0, description="seconds after the scenario's onset")
     ramp: float = Field(default=600.0, gt=0, description="seconds that a ramp takes to its full level")
     duration: float | None = Field(default=None, gt=0, description="seconds; None: lasts")
-    every: float | None = Field(default=None, gt=0, description="seconds between repetitions, on fresh targets")
+    every: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds between repetitions on fresh targets, or the period of what is periodic",
+    )
+    share: float = Field(default=0.5, gt=0, lt=1, description="of each period, in which what is periodic is there")
     also: bool = Field(
         default=False,
         description="a fault in its own right: its service is a patient too, and nothing is over before it came",

@@ -1,14 +1,16 @@
 """Every modifier works with every fault, and says what became of the truth."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from config.fleet import Fleet
-from simulator.modifiers import MODIFIERS, modified
+from simulator.modifiers import MODIFIERS, SETTLED, modified
 from simulator.scenario import load_scenarios
 from simulator.world.gaps import MISSING, read_about
+from simulator.world.script import Mutation
 from simulator.world.world import World
 from tools.action import Operation, RestoreRevision, SetReplicas
 from tools.catalogue import SIGNALS
@@ -115,3 +117,34 @@ def test_a_release_that_is_there_to_mislead_keeps_no_fault_alive_that_passes() -
 def test_what_another_controller_owns_is_a_persons() -> None:
     assert modified(KNOWN["bad_rollout_errors"], ("owner_conflict",)).truth.acceptable_playbooks == ()
     assert modified(KNOWN["vendor_outage"], ("owner_conflict",)).truth.acceptable_playbooks == ("failover_vendor",)
+
+
+def test_a_relapse_breaks_again_whatever_is_fixed_and_once_more(fleet: Fleet) -> None:
+    made = modified(KNOWN["bad_rollout_errors"], ("relapse",)).model_copy(update={"onset": (60.0, 60.0)})
+    world = World(fleet, seed=2, scenario=made)
+    broke = []
+    for tick in range(round((60 + 2 * SETTLED + 600) / 30)):
+        world.advance(30.0)
+        happened = world.ledger.happened
+        assert happened is not None
+        if not world.ledger.healthy(happened.service) and tick % 20 == 19:
+            broke.append(tick * 30)
+            deployment = world.cluster.topology().deployment(happened.service)
+            assert deployment is not None
+            cure = RestoreRevision(service=happened.service, revision="2")
+            world.actuator.apply(cure, Operation(id=f"op-{tick}", incident="inc-1", epoch=tick))
+    assert [round(second / SETTLED) for second in broke] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("share", [0.25, 0.7])
+def test_what_is_periodic_is_there_for_its_share_of_each_period(fleet: Fleet, share: float) -> None:
+    mutation = Mutation(what="errors", params={"rate": 0.5}, onset="periodic", every=1200, share=share)
+    scenario = KNOWN["bad_rollout_errors"].model_copy(update={"mutations": (mutation,), "onset": (60.0, 60.0)})
+    world = World(fleet, seed=2, scenario=scenario)
+    ill = []
+    for _ in range(2 + 3 * 40):  # three periods
+        world.advance(30.0)
+        assert world.ledger.happened is not None
+        ill.append(not world.ledger.healthy(world.ledger.happened.service))
+    assert abs(np.mean(ill[2:]) - share) < 0.06
+    assert sum(a != b for a, b in pairwise(ill)) >= 5
