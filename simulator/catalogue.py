@@ -6,6 +6,7 @@ from playbooks.faults import shipped_faults
 from simulator.modifiers import MODIFIERS
 from simulator.scenario import load_scenarios
 from simulator.world.script import Scenario
+from tools.marks import MARKS
 
 LAYERS: Mapping[str, str] = {
     "cluster": "Cluster",
@@ -47,7 +48,7 @@ def _rest(scenario: Scenario) -> Iterator[str]:
     truth = scenario.truth
     if scenario.target:
         yield f"Hits {', '.join(scenario.target)}."
-    marks = sorted({mark for mutation in scenario.mutations for mark in mutation.marks})
+    marks = sorted({mark for mutation in scenario.mutations for mark in mutation.marks} or _organic(truth.fault))
     if marks:
         yield f"Shows {', '.join(f'`{mark}`' for mark in marks)}."
     if truth.acceptable_playbooks:
@@ -61,6 +62,12 @@ def _rest(scenario: Scenario) -> Iterator[str]:
     if truth.fault and truth.fault != scenario.id:
         about = next(profile.about for profile in shipped_faults() if profile.id == truth.fault)
         yield f"What is to be healed meanwhile: {about}."
+
+
+def _organic(fault: str) -> set[str]:
+    """Return the marks by which a fault is told apart that the world's mechanics show of themselves."""
+    profile = next((profile for profile in shipped_faults() if profile.id == fault), None)
+    return {mark.finding for mark in MARKS} & set(profile.needs) if profile is not None else set()
 
 
 def main() -> None:

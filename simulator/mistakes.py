@@ -39,7 +39,10 @@ PARAMS = {  # by what changes; the rest take ``amount``
     "reclaim": frozenset({"notice", "back"}),
     "leak": frozenset({"errors", "again"}),
     "promote": frozenset({"bias", "days", "mislabelled", "rows"}),
-    "ail": _EFFECT | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"},
+    "ail": _EFFECT
+    | {"prefix", "traffic", "down", "dead", "skew", "throttled", "nonsense", "outdated"}
+    | {"poison", "pause", "kv", "admit", "spread"}  # simulator.world.speed
+    | {"tries", "budget", "backoff", "timeout"},  # simulator.world.again
     **dict.fromkeys(("hang", "owner", "own", "gap"), frozenset[str]()),
 }
 NEEDED = {  # without which a mutation cannot be played
@@ -60,7 +63,10 @@ TROUBLES = frozenset(
     }
 )
 SHARES = frozenset({"rate", "errors", "down", "dead", "throttled", "nonsense", "mislabelled", "clock"})
-ABOVE = frozenset({"clock", "factor", "slow", "output", "prompt", "target", "seconds", "add", "days", "rows"})
+ABOVE = frozenset(
+    {"clock", "factor", "slow", "output", "prompt", "target", "seconds", "add", "days", "rows"}
+    | {"kv", "admit", "spread", "timeout"}
+)
 NOBODYS = frozenset({*get_args(Everywhere), "label_delay", "gap", "own"})  # hit no one service
 ENTITIES = {  # what a truth may be about
     "service": "service/$service",

@@ -264,7 +264,18 @@ MARKS: tuple[Mark, ...] = (
     # -- services (Envoy, autoscaler, quota, jobs, feature store) ---------------------------------------------------
     _flag("names_unresolved", "DF", "calls whose name was not resolved"),
     _flag("connections_refused", "UF", "calls whose connection failed"),
-    Mark("retrying", _rate("retrying", "service", Metric("envoy_cluster_upstream_rq_retry"), "retries"), "above", 0.3),
+    Mark(
+        "retrying",
+        _share(
+            "retrying",
+            "service",
+            Metric("envoy_cluster_upstream_rq_retry"),
+            Metric("envoy_cluster_upstream_rq_total"),
+            "share of calls that are retries; a mesh's budget allows a sixth",
+        ),
+        "above",
+        0.35,
+    ),
     _hpa("autoscaler_blind", "ScalingActive", "the autoscaler has no measure"),
     Mark(
         "quota_full",

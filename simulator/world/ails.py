@@ -5,6 +5,8 @@ fall on whatever runs there, for as long as it runs there. The scenario says how
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from simulator.world.pods import Pod, Pods
 from simulator.world.profile import GPUS_PER_NODE
 from simulator.world.rows import Rows
@@ -90,3 +92,8 @@ def _fall(ail: Ail, row: int, rows: Rows) -> None:
     rows.output[row] *= 1 + level * (values.get("output", 1.0) - 1)
     rows.prompt[row] *= 1 + level * (values.get("prompt", 1.0) - 1)
     rows.prefix[row] *= 1 + level * (values.get("prefix", 1.0) - 1)
+    rows.kv[row] *= 1 + level * (values.get("kv", 1.0) - 1)
+    rows.spread[row] *= 1 + level * (values.get("spread", 1.0) - 1)
+    rows.poison[row] += level * values.get("poison", 0.0)
+    rows.pause[row] = max(rows.pause[row], values.get("pause", 0.0) * (level > 0))
+    rows.admit[row] = min(rows.admit[row], values.get("admit", np.inf) if level > 0 else np.inf)

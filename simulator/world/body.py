@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from config.fleet import Fleet, ServiceKind
+from simulator.world.again import BUDGET, TRIES, Clients
 from simulator.world.ails import Ail
 from simulator.world.autoscaler import Autoscaler, Measured
 from simulator.world.background import Background
@@ -57,6 +58,10 @@ class Knobs:
         self.vendor_slow = np.ones(routes)
         self.vendor_throttled = np.zeros(routes)  # share of the failures
         self.vendor_nonsense = np.zeros(routes)
+        self.tries = np.full(services, TRIES)  # of clients, after a call that failed
+        self.budget = np.full(services, BUDGET)  # such calls for each first one, at most
+        self.backoff = np.zeros(services)  # seconds over which they come
+        self.timeout = np.full(services, np.inf)  # seconds for a first token after which clients call again
         self.price = 1.0
         self.label_delay: dict[str, float] = {}  # factor by service; of nobody: of all
         self.own.clear()
@@ -89,6 +94,7 @@ class Body:
         self.engines = Engines(services, self.store)
         self.scoring = Scoring(services, self.store)
         self.vendors = Vendors(services, self.store)
+        self.clients = Clients(len(services), self.store)
         self.hardware = Hardware(fleet, self.pods, self.store, shares=bool(whole.batches))
         self.marking = Marking(self.store, self.hardware, Background(self.streams, sizes))
         self.store.seal()

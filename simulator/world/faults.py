@@ -5,7 +5,7 @@ is drawn from streams that belong to the scenario alone.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from simulator.world import scaling
@@ -24,6 +24,7 @@ from simulator.world.restored import restored
 from simulator.world.script import DRIFTS, ONCE, ROUTES, Scenario
 
 ROUTINE = 2 * 86400.0  # mean seconds between harmless releases that other teams make
+_CLIENTS = frozenset(("tries", "budget", "backoff", "timeout"))
 _SERVED = frozenset(("skew", "outdated"))  # what replicas do to rows and answers
 
 
@@ -190,6 +191,8 @@ class Stage:
         cue.key = cue.key or self._carrier(cue, self._body.clock.now())
         knobs, values, place = self._body.knobs, cue.values, self._body.index[cue.service]
         knobs.traffic[place] *= 1 + level * (values.get("traffic", 1.0) - 1)
+        if level > 0:
+            self._clients(place, values)
         if cue.mutation.carrier == "vendor":
             knobs.vendor_errors[cue.route] += level * values.get("errors", 0.0)
             knobs.vendor_slow[cue.route] *= 1 + level * (values.get("slow", 1.0) - 1)
@@ -202,6 +205,11 @@ class Stage:
         for what in _SERVED & set(values):
             self._body.quality.shift(cue.service, what, level * values[what] * ail.share(self._body.pods))
         self.beside |= {pod.service for pod in ail.sufferers(self._body.pods)} - {cue.service}
+
+    def _clients(self, place: int, values: Mapping[str, float]) -> None:
+        """Let clients call as the ail says, where it says anything about them."""
+        for name in _CLIENTS & set(values):
+            getattr(self._body.knobs, name)[place] = values[name]
 
     def _carrier(self, cue: Cue, now: datetime) -> str:
         """Choose what an ail sits on, and name it for the truth."""

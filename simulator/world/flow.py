@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from simulator.world.store import Floats
 
+TTFT_SIGMA = 0.6  # of the logarithm of times to the first token, within a tick
+
 
 @dataclass
 class Load:
@@ -22,6 +24,8 @@ class Load:
     clock: Floats  # per GPU: share of full speed
     jitter: Floats  # per row: standard normal
     noise: float  # sigma of latency noise
+    tries: Floats  # calls that a client makes after one that failed, at most
+    timeout: Floats  # seconds for the first token after which a client has gone
 
 
 @dataclass
@@ -66,3 +70,15 @@ def lognormal_share(edges: Floats, mean: Floats, sigma: float) -> Floats:
     out = np.ones((len(mean), len(edges) + 1))
     out[:, :-1] = normal_cdf((np.log(edges)[None, :] - mu[:, None]) / sigma)
     return out
+
+
+def in_time(mean: Floats, limit: Floats, sigma: float = TTFT_SIGMA) -> Floats:
+    """Return the share of lognormal times with these means that is within the limit; 1 where there is none.
+
+    >>> float(in_time(np.array([1.0]), np.array([np.inf]))[0])
+    1.0
+    """
+    if not np.isfinite(limit).any():
+        return np.ones_like(mean)
+    mu = np.log(np.maximum(mean, 1e-9)) - sigma * sigma / 2
+    return np.where(np.isfinite(limit), normal_cdf((np.log(np.maximum(limit, 1e-9)) - mu) / sigma), 1.0)

@@ -8,6 +8,7 @@ from simulator.world.pods import Effect, Pods
 from simulator.world.store import Floats
 
 PLAIN = Effect()
+SPREAD = 2.0  # of prompts about as the trace of simulator.world.traffic has them
 FLAP = 2  # ticks of one turn of a crash loop
 FLAP_SHARE = 0.5  # of the time it is in the balancer: its health page is green until the first call
 
@@ -28,6 +29,11 @@ class Rows:
         self.output = np.ones(rows)
         self.prompt = np.ones(rows)
         self.prefix = np.ones(rows)  # share of the shared prefixes that are still what they were
+        self.kv = np.ones(rows)  # share of the KV cache's memory that is there
+        self.admit = np.full(rows, np.inf)  # tokens of a prompt that must fit for it to be let in; all of them
+        self.spread = np.full(rows, SPREAD)  # mean square of prompt lengths over the square of their mean
+        self.poison = np.zeros(rows)  # requests a second, of the whole service, that no engine survives
+        self.pause = np.zeros(rows)  # seconds that one of them stops an engine
         self.share: Floats = np.zeros(rows)
 
     def refresh(self, pods: Pods, tick: int) -> None:
@@ -49,7 +55,9 @@ class Rows:
     def _releases(self, pods: Pods, row: NDArray[np.intp]) -> None:
         """Write what revisions do to their replicas, which live in these rows."""
         self.errors[row] = 0.0
-        self.slow[row] = self.output[row] = self.prompt[row] = self.prefix[row] = 1.0
+        self.slow[row] = self.output[row] = self.prompt[row] = self.prefix[row] = self.kv[row] = 1.0
+        self.poison[row] = self.pause[row] = 0.0
+        self.admit[row], self.spread[row] = np.inf, SPREAD
         for name, workload in pods.workloads.items():
             for pod in pods.of(name) if workload.effects else ():
                 effect = workload.effects.get(pod.revision, PLAIN)

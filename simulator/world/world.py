@@ -9,7 +9,7 @@ import numpy as np
 from config.fleet import Fleet, ServiceKind
 from simulator.world import leak, scaling
 from simulator.world.actuate import WorldActuator
-from simulator.world.again import asked, second_tries
+from simulator.world.again import asked, further_tries
 from simulator.world.ails import afflict
 from simulator.world.body import Body, VirtualClock
 from simulator.world.faults import Stage
@@ -183,8 +183,9 @@ class World:
         prompt, output = body.weather.lengths(arrivals)
         through, delay = body.coupling.reach(self._last)
         self._first = np.round(arrivals * knobs.traffic)
-        more = second_tries(self._last.errors) - second_tries(self._base_error)  # those are in the traffic of every day
-        self._repeated = np.round(self._first * np.maximum(0.0, more))
+        more = body.clients.more(self._last.errors, self._base_error, knobs, seconds)
+        self._repeated = np.round(self._first * more)
+        body.clients.count(self._first, self._repeated)
         load = Load(
             seconds=seconds,
             arrivals=self._first + self._repeated,
@@ -196,6 +197,8 @@ class World:
             clock=body.hardware.clock,
             jitter=jitter,
             noise=NOISE * knobs.noise,
+            tries=knobs.tries,
+            timeout=knobs.timeout,
         )
         body.vendors.throttled, body.vendors.nonsense = knobs.vendor_throttled, knobs.vendor_nonsense
         body.vendors.errors, body.vendors.slow = np.minimum(knobs.vendor_errors, 1.0), knobs.vendor_slow
@@ -225,7 +228,7 @@ class World:
         calls = last.finished + last.failed
         ledger.calls += calls
         ledger.failed_calls += last.failed
-        ledger.requests += asked(calls, last.errors)
+        ledger.requests += asked(calls, further_tries(last.errors, body.knobs.tries, body.knobs.budget))
         ledger.good_requests += last.fast * right
         ledger.arrived += self._first
         ledger.repeated += self._repeated

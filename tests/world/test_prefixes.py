@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from config.fleet import Fleet, Service, ServiceKind
-from simulator.world.engines import _constants, _speed
 from simulator.world.prefixes import PrefixCaches, curves, hit_share
+from simulator.world.rows import Rows
+from simulator.world.speed import constants_of, speed_of
 from simulator.world.store import Floats
 from simulator.world.world import World
 
@@ -60,15 +61,18 @@ def test_hits_by_capacity_have_the_published_shape() -> None:
 
 
 def test_what_is_found_speeds_the_first_token_and_makes_room_for_more() -> None:
-    constants = _constants((Service(name="any", kind=ServiceKind.LANGUAGE),))
-    one, place = np.ones(1), np.zeros(1, dtype=np.intp)
-    speeds = [_speed(constants, place, 1150 * one, 210 * one, one, share * one) for share in (0.0, 0.3, 0.6, 0.8)]
+    constants = constants_of((Service(name="any", kind=ServiceKind.LANGUAGE),))
+    one = np.ones(1)
+    speeds = [
+        speed_of(constants, Rows(("any",), 1), (1150 * one, 210 * one), one, share * one)
+        for share in (0.0, 0.3, 0.6, 0.8)
+    ]
     first = [float(speed.prefill_time(one)[0]) for speed in speeds]
     most = [float(speed.most[0]) for speed in speeds]
     assert first == sorted(first, reverse=True)
     assert most == sorted(most)
     assert speeds[0].prefill_cost[0] / speeds[3].prefill_cost[0] == pytest.approx(5.0)  # a fifth is left to do
-    usual = _speed(constants, place, 1150 * one, 210 * one, one)
+    usual = speed_of(constants, Rows(("any",), 1), (1150 * one, 210 * one), one)
     assert speeds[3].prefill_cost[0] == pytest.approx(usual.prefill_cost[0])  # the profile's: warm
 
 
