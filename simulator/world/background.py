@@ -59,7 +59,6 @@ HABITS = (
     Habit("quota_full", "service", 0.08, (24.0, 24.0)),
     Habit("job_failed", "service", 0.08, (1.0, 1.0)),  # nobody has deleted it
     Habit("job_lingers", "service", 0.05, (1.0, 2.0)),
-    Habit("retrying", "service", 0.05, (0.32, 0.6)),
     Habit("features_old", "service", 0.05, (7_200.0, 90_000.0)),
     Habit("answer_cache_cold", "service", 0.05, (0.02, 0.12)),
     Habit("connections_refused", "service", 0.03, (0.022, 0.05)),
@@ -74,7 +73,6 @@ PASSING = (
     Passing("image_missing", "pod", 0.01, (60.0, 180.0), (1.0, 1.0)),
     Passing("names_unresolved", "service", 0.1, (60.0, 180.0), (0.03, 0.1)),
     Passing("connections_refused", "service", 0.1, (60.0, 180.0), (0.03, 0.1)),
-    Passing("retrying", "service", 0.3, (60.0, 300.0), (0.35, 1.0)),
     Passing("job_failed", "service", 0.03, (3_600.0, 2 * DAY), (1.0, 1.0)),
     Passing("job_lingers", "service", 0.5, (600.0, 7_200.0), (1.0, 1.0)),
     Passing("network_drops", "node", 0.1, (60.0, 300.0), (6.0, 20.0)),
