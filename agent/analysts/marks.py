@@ -48,7 +48,7 @@ def examine(incident: Incident, scene: Scene) -> tuple[Evidence, ...]:
 
 
 def _young(scene: Scene) -> frozenset[str]:
-    """Return the replicas that have not had the time to start: that their containers wait is no news."""
+    """Return the replicas whose start may still be on show, ready or not: a rate tells of the last minutes."""
     begun = (each for each in scene.observation.topology.replicas if scene.now - each.started_at < DOWN)
     return frozenset(f"replica/{each.service}/{each.name}" for each in begun)
 

@@ -206,3 +206,22 @@ def test_a_mark_says_less_the_more_usual_it_is(
     found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
     weights = [each.weight for each in found if each.finding == "job_failed"]
     assert (low <= weights[0] <= high) if high else not weights
+
+
+@pytest.mark.parametrize(
+    ("minutes", "ready", "told"),
+    [(1, False, False), (5, False, True), (1, True, False), (5, True, True)],
+    ids=["starting", "too long", "just ready", "long ready"],
+)
+def test_what_every_start_shows_is_no_news_of_one_that_starts(minutes: int, ready: bool, told: bool) -> None:
+    class Starting(handmade.Metrics):
+        def read(self, specs: Sequence[SignalSpec], at: datetime) -> Frame:
+            return Frame(at, (SeriesKey("readiness_failing", "replica/talk/talk-1"),), np.array([0.1]))
+
+    since = handmade.START - timedelta(minutes=minutes)
+    replica = handmade.REPLICA.model_copy(update={"name": "talk-1", "started_at": since, "ready": ready})
+    where = handmade.topology().model_copy(update={"replicas": (replica,)})
+    scene = handmade.scene(handmade.seen(0, {}, where=where))
+    scene = replace(scene, senses=replace(scene.senses, metrics=Starting()))
+    found = marks.examine(handmade.incident(handmade.anomaly(handmade.TALK)), scene)
+    assert [each.finding for each in found] == ["readiness_failing"] * told
