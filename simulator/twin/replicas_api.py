@@ -1,4 +1,4 @@
-"""The replicas' own pages: health, and one real question, each replica on a port of its own; and vendors' endpoints."""
+"""The replicas' own pages: health, and one real question, each replica on a port of its own."""
 
 import asyncio
 from typing import Any
@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from config.fleet import ServiceKind
 from simulator.twin.twin import Twin
+from simulator.twin.vendors_api import VendorPages
 from simulator.world.pods import Pod
 
 HANGS_S = 60.0  # that a hung engine keeps its caller waiting
@@ -18,7 +19,6 @@ class _Replicas:
     def __init__(self, twin: Twin, ports: dict[int, int]) -> None:
         self._twin = twin
         self._rows = {port: row for row, port in ports.items()}
-        self._calls = 0
 
     def _pod(self, request: Request) -> Pod | None:
         """Return who listens on the port that was called; None: nobody does now."""
@@ -72,23 +72,6 @@ class _Replicas:
             await asyncio.sleep(0.5)
         return JSONResponse({"error": {"message": "timed out", "code": 504}}, status_code=504)
 
-    # -- vendors ---------------------------------------------------------------------------------------------------
-    async def vendor(self, vendor: str) -> Response:
-        """Answer as a vendor does now: as slow and as often wrong as the world has it."""
-        vendors = self._twin.world.body.vendors
-        row = next((i for i, (_, name) in enumerate(vendors.routes) if name == vendor), None)
-        if row is None:
-            return JSONResponse({"error": {"message": f"no vendor {vendor}", "code": 404}}, status_code=404)
-        self._calls += 1
-        turn = self._calls * 0.618033988749895 % 1.0  # evenly spread, the same in every run
-        await asyncio.sleep(min(30.0, float(vendors.base[row] * vendors.slow[row])))
-        if turn < float(vendors.errors[row]):
-            return JSONResponse({"error": {"message": "overloaded", "code": 500}}, status_code=500)
-        choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        answer = {"id": f"twin-{self._calls}", "object": "chat.completion", "created": 0, "model": vendor}
-        return JSONResponse({**answer, "choices": [choice], "usage": usage})
-
 
 def replicas_app(twin: Twin, ports: dict[int, int]) -> FastAPI:
     """Return the application that listens on every port of ``ports``, a row's each."""
@@ -103,5 +86,7 @@ def replicas_app(twin: Twin, ports: dict[int, int]) -> FastAPI:
     for path in ("/v1/completions", "/v1/chat/completions"):
         app.add_api_route(path, pages.complete, methods=["POST"], response_model=None)
     app.add_api_route("/v2/models/{name}/infer", pages.infer, methods=["POST"], response_model=None)
-    app.add_api_route("/vendors/{vendor}/v1/chat/completions", pages.vendor, methods=["POST"], response_model=None)
+    app.add_api_route(
+        "/vendors/{vendor}/v1/chat/completions", VendorPages(twin).answer, methods=["POST"], response_model=None
+    )
     return app

@@ -10,6 +10,7 @@ from simulator.world.store import Floats, Store
 EDGES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 SIGMA = 0.5
 CODES = ("200", "429", "500", "timeout", "422")  # 422: the gateway refused the answer
+PLAIN = (0.05, 0.75, 0.2)  # 429, 500 and timeouts among failures that are neither throttling nor nonsense
 STANDING = (90, 10)  # per cent of traffic to the first and second choice: the second is kept warm
 
 
@@ -44,6 +45,12 @@ class Vendors:
         """Return the row of a route."""
         return self.routes.index((service, vendor))
 
+    def failures(self, bad: Floats) -> Floats:
+        """Divide ``bad`` failed calls of each route, shape (V,), among ``CODES`` but the first; shape (V, 4)."""
+        plain = bad * (1 - self.throttled - self.nonsense)
+        limited, failed, held = (plain * share for share in PLAIN)
+        return np.stack([bad * self.throttled + limited, failed, held, bad * self.nonsense], axis=1)
+
     def tick(self, load: Load, jitter: Floats) -> Result:
         """Send one tick of calls."""
         share = np.array([self.weights[s].get(v, 0) for s, v in self.routes]) / 100.0
@@ -56,11 +63,7 @@ class Vendors:
         self._views["vendor_request_duration_seconds_bucket"] += self.seen
         codes = self._views["vendor_requests_total"]
         codes[:, 0] += good
-        plain = bad * (1 - self.throttled - self.nonsense)
-        codes[:, 1] += bad * self.throttled + plain * 0.05
-        codes[:, 2] += plain * 0.75
-        codes[:, 3] += plain * 0.2
-        codes[:, 4] += bad * self.nonsense
+        codes[:, 1:] += self.failures(bad)
         self.money = good * self.price
         return self._result(good, bad, mean)
 
