@@ -98,3 +98,15 @@ def test_the_page_of_faults_is_current() -> None:
     from simulator.catalogue import page
 
     assert (Path(__file__).parents[2] / "docs" / "faults.md").read_text(encoding="utf-8") == page()
+
+
+def test_every_mark_is_on_the_page_of_signatures() -> None:
+    from pathlib import Path
+
+    from simulator.world.marking import leaves
+    from tools.marks import CANNOT_START, MARKS
+
+    page = (Path(__file__).parents[2] / "docs" / "signatures.md").read_text(encoding="utf-8")
+    finders = {mark.finding for mark in MARKS} - {mark.finding for mark in CANNOT_START}
+    series = {metric.name for mark in MARKS for metric, _ in leaves(mark)}
+    assert {name for name in finders | series if name not in page} == set()
