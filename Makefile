@@ -19,7 +19,7 @@ REAL := -m real -n 2 --dist loadfile
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run torture torture-mutants test unit check bench lab format clean
+.PHONY: help setup run stories torture torture-mutants test unit check bench lab format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 30
@@ -50,6 +50,9 @@ check: setup ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+stories: setup ## play every fault once and write down what happened: docs/stories.md
+	$(BIN)/python -m simulator.stories > docs/stories.new && mv docs/stories.new docs/stories.md
 
 torture: setup ## the engine in a hostile pretend world: make torture SEEDS=10000
 	$(BIN)/python -m tests.torture --seeds $(SEEDS) --jobs 2

@@ -152,7 +152,7 @@ def test_a_wrong_remedy_leaves_it_and_the_right_one_ends_it(fleet: Fleet, name: 
     for remedy in WRONG[right]:
         act(world, remedy(world, happened))
         wait(world, TRIED)
-    assert share_ill(world, happened.service, TRIED) > 0.5
+    assert share_ill(world, happened.service, TRIED) > 0.4  # of what is periodic, a pause may be among them
     if right and right not in LEARNT:
         act(world, RIGHT[right](world, happened))
         wait(world, CURED)
