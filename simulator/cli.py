@@ -35,8 +35,8 @@ class LabVerb(StrEnum):
 
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella demo --scenario bad_rollout_errors --speed 120")
-def demo(
-    scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
+def demo(  # noqa: PLR0913, PLR0917 - each is an option
+    scenario: opt.Shown = "",
     speed: Annotated[
         float,
         typer.Option(min=0, help="Simulated seconds per second, tenfold while all is quiet; 0: as fast as it goes."),
@@ -52,6 +52,8 @@ def demo(
     svg: Annotated[
         Path | None, typer.Option(help="Save the last picture as SVG.", metavar="FILE", show_default=False)
     ] = None,
+    modifier: opt.Modifier = None,
+    fleet: opt.OwnFleet = None,
 ) -> None:
     """Watch Prunella heal a simulated fleet: no cluster, GPU, key or server needed."""
     with told():
@@ -59,7 +61,7 @@ def demo(
 
         from simulator.stage import Pace, closing, perform
 
-        play = _demo(scenario, seed)
+        play = _demo(scenario, seed, tuple(modifier or ()), fleet)
         pace = Pace(speed, None if length is None else timedelta(seconds=length), headless)
         try:
             last = perform(play, pace, _fresh_journal())
@@ -76,17 +78,13 @@ def demo(
     raise typer.Exit(0 if well else NOT_WELL)
 
 
-def _demo(scenario: str, seed: int) -> Any:
-    from simulator.scenario import load_scenarios
+def _demo(scenario: str, seed: int, modifiers: tuple[str, ...], fleet: Path | None) -> Any:
+    from simulator.casting import cast
 
-    known = load_scenarios()
-    if scenario and scenario not in known:
-        near = meant(scenario, known)
-        raise typer.BadParameter(
-            f"no scenario {scenario!r}{near}; there are {', '.join(known)}", param_hint="--scenario"
-        )
-    made = importlib.import_module("simulator.demo").Demo
-    return made(scenario, seed) if scenario else made(seed=seed)
+    module = importlib.import_module("simulator.demo")
+    if not (scenario or modifiers or fleet):
+        return module.Demo(seed=seed)
+    return module.Demo(seed=seed, cast=cast(scenario or module.SCENARIO, modifiers, fleet))
 
 
 def _fresh_journal() -> Any:
@@ -149,7 +147,7 @@ def drill(  # noqa: PLR0913, PLR0917 - each is an option
 
 @app.command(rich_help_panel=TRY, epilog="Example: prunella twin --scenario bad_rollout_errors --speed 10")
 def twin(  # noqa: PLR0913, PLR0917 - each is an option
-    scenario: Annotated[str, typer.Option("--scenario", "-s", help="What goes wrong; see drill --list.")] = "",
+    scenario: opt.Shown = "",
     after: Annotated[
         float, typer.Option(parser=opt.length, metavar="DURATION", help="Simulated time before it goes wrong.")
     ] = "10m",  # type: ignore[assignment]
@@ -162,12 +160,15 @@ def twin(  # noqa: PLR0913, PLR0917 - each is an option
     length: Annotated[
         float | None, typer.Option("--for", parser=opt.length, metavar="DURATION", help="Then leave; else Ctrl-C.")
     ] = None,
+    modifier: opt.Modifier = None,
+    fleet: opt.OwnFleet = None,
 ) -> None:
     """Serve a simulated fleet behind real interfaces: Prometheus and Kubernetes APIs, model servers, vendors."""
     with told():
+        from simulator.casting import cast
         from simulator.twin.show import Stage, show
 
-        stage = Stage(scenario, after, speed, tick, seed)
+        stage = Stage(cast(scenario, tuple(modifier or ()), fleet), after, speed, tick, seed)
         try:
             show(stage, folder, (metrics_port, cluster_port), length, typer.echo)
         except ModuleNotFoundError as error:

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from simulator.scenario import load_scenarios
 from tools.journal import Journal
 
 if TYPE_CHECKING:
     from agent.casebook import Snapshot
     from policies.decision import Approval
+    from simulator.casting import Cast
 
 SCENARIO = "bad_rollout_errors"  # visible at once, and healed within minutes
 CALM = 1800.0  # simulated seconds before anything goes wrong: enough to learn what is normal, short to watch
@@ -16,14 +16,13 @@ CALM = 1800.0  # simulated seconds before anything goes wrong: enough to learn w
 class Demo:
     """What ``simulator.stage`` plays. Same scenario and seed, same story."""
 
-    def __init__(self, scenario: str = SCENARIO, seed: int = 1) -> None:
-        from simulator.episode import demo_fleet, prunella
+    def __init__(self, scenario: str = SCENARIO, seed: int = 1, cast: "Cast | None" = None) -> None:
+        from simulator import casting
+        from simulator.episode import prunella
         from simulator.world.world import World
 
-        script = load_scenarios()[scenario]
-        if script.truth.fault:
-            script = script.model_copy(update={"onset": (CALM, CALM)})
-        self._world = world = World(demo_fleet(), seed=seed, scenario=script)
+        shown = cast or casting.cast(scenario)
+        self._world = world = World(shown.fleet, seed=seed, scenario=shown.begun_at(CALM))
         self._crew = prunella(world, world.actuator)
         self._journal = self._crew.journal
 

@@ -65,6 +65,14 @@ Record = Annotated[
 FleetFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Drill the services of this file.", show_default=False)
 ]
+Shown = Annotated[
+    str,
+    typer.Option("--scenario", "-s", metavar="ID|FILE", help="What goes wrong; see drill --list.", show_default=False),
+]
+OwnFleet = Annotated[
+    Path | None,
+    typer.Option("--fleet", metavar="FILE", help="Show the services of this file instead.", show_default=False),
+]
 Copies = Annotated[
     int,
     typer.Option(min=1, max=1000, help="Guard so many copies of the fleet at once: service-years of quiet, cheaply."),

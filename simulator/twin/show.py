@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import typer
-
+from simulator.casting import Cast
 from simulator.twin.pace import Pace
 from simulator.twin.twin import Twin
 from simulator.world.world import World
@@ -20,7 +19,7 @@ PAST = timedelta(minutes=30)  # simulated, lived before anybody looks: rates and
 class Stage:
     """What is shown: spans in simulated seconds; no scenario is a healthy fleet."""
 
-    scenario: str
+    cast: Cast
     after: float
     speed: float
     tick: float
@@ -28,15 +27,8 @@ class Stage:
 
     def open(self, now: datetime) -> Twin:
         """Return a twin that has lived its past, and stands at ``now``."""
-        from simulator.episode import demo_fleet
-        from simulator.scenario import load_scenarios
-
-        known = load_scenarios()
-        if self.scenario and self.scenario not in known:
-            raise typer.BadParameter(f"no scenario {self.scenario!r}; there are {', '.join(known)}")
-        onset = PAST.total_seconds() + self.after
-        script = known[self.scenario].model_copy(update={"onset": (onset, onset)}) if self.scenario else None
-        world = World(demo_fleet(), seed=self.seed, start=now - PAST, scenario=script)
+        script = self.cast.begun_at(PAST.total_seconds() + self.after)
+        world = World(self.cast.fleet, seed=self.seed, start=now - PAST, scenario=script)
         twin = Twin(world, self.tick, Pace(now, now, self.speed))
         twin.follow(now)
         return twin
