@@ -16,6 +16,7 @@ from simulator.lab.servers import start_prometheus
 from simulator.scenario import load_scenarios
 from simulator.twin.promql.samples import Samples
 from simulator.twin.record import Record
+from simulator.world.autoscaler import Autoscaler
 from simulator.world.world import World
 from tests.twin import remote_write
 from tests.twin.queries import made_up
@@ -34,8 +35,9 @@ class Pair:
 
 
 def troubled_world() -> Record:
-    """Two hours of a fleet whose release went wrong, with a pod evicted on the way."""
+    """Two hours of a fleet whose release went wrong, with a pod evicted on the way, and an autoscaler on the watch."""
     world = World(demo_fleet(), seed=3, scenario=load_scenarios()["bad_rollout_errors"])
+    world.body.autoscalers["chat"] = Autoscaler(target=0.9, low=3, high=6)
     record = Record()
     for _ in range(WORLD_START_H * 120):
         world.advance(30.0)
